@@ -1,0 +1,82 @@
+"""Paint 16 characters with the shipped agent, in both environments: what `make demo` runs.
+
+Prints a table (blank canvas, random agent, StrokeNet agent), and writes a picture grid (target
+above neural above real) and a GIF of the strokes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import tyro
+from evaluate import ENVIRONMENTS, picture_grid, random_policy, rollout
+
+from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.renderer import draw, get_brush
+from strokenet_gym.stroke import NUM_ANCHORS, unpack
+from strokenet_gym.targets import Glyphs
+
+
+@dataclasses.dataclass
+class Args:
+    """Paint characters with the shipped agent, in both environments."""
+
+    out: Path = Path("runs/demo")
+    """Folder for the pictures."""
+    count: int = 16
+    """How many characters."""
+    seed: int = 2026
+    """Seed of the characters."""
+
+
+def growing(action: np.ndarray, size: int) -> np.ndarray:
+    """Frames of a white stroke as the pen moves on, uint8 ``[16, size, size]``."""
+    stroke = unpack(np.repeat(action[None], NUM_ANCHORS, 0), channels=1)
+    pressure = np.tril(stroke.pressure)  # frame k: the pen has reached anchor k
+    opacity = draw(stroke._replace(pressure=pressure), size, get_brush("pencil"))
+    return (opacity * stroke.colour[:, :1, None] * 255 + 0.5).astype(np.uint8)
+
+
+def main(args: Args) -> None:
+    start = time.monotonic()
+    if args.count < 1:
+        raise ValueError(f"--count must be at least 1, got {args.count}")
+    agent = StrokeNetAgent.from_pretrained("glyphs")
+    source, rng = Glyphs(128), np.random.default_rng(args.seed)
+    targets = [source.sample(rng) for _ in range(args.count)]
+
+    print(f"{'':16}{'real program':>26}{'learned network':>26}")
+    print(f"{'':16}{'L2':>13}{'residual':>13}{'L2':>13}{'residual':>13}")
+    runs = {}
+    for name, policy in (("random agent", random_policy()), ("StrokeNet agent", agent.act)):
+        runs[name] = {
+            kind: rollout(env_id, policy, targets, targets=targets[0])
+            for kind, env_id in ENVIRONMENTS.items()
+        }
+    blank = np.mean([np.mean(target**2) for target in targets])
+    print(f"{'blank canvas':16}" + f"{blank:13.4f}{1:13.3f}" * 2)
+    for name, kinds in runs.items():
+        cells = [
+            f"{run['l2'].mean():13.4f}{run['residual'].mean():13.3f}" for run in kinds.values()
+        ]
+        print(f"{name:16}" + "".join(cells))
+
+    exact, neural = runs["StrokeNet agent"]["exact"], runs["StrokeNet agent"]["neural"]
+    grid, gif = args.out / "grid.png", args.out / "strokes.gif"
+    picture_grid([exact["target"], neural["canvas"], exact["canvas"]], grid)
+    films = np.stack([growing(action, 128) for action in exact["actions"][:, 0]])  # [N, 16, H, W]
+    films = np.concatenate([films, np.zeros_like(films[: -len(films) % 4])])
+    frames = films.reshape(-1, 4, *films.shape[1:]).transpose(2, 0, 3, 1, 4)
+    frames = frames.reshape(NUM_ANCHORS, len(films) // 4 * 128, 4 * 128)
+    frames = np.concatenate([frames, np.repeat(frames[-1:], 10, 0)])
+    imageio.imwrite(gif, frames, duration=80, loop=0)
+    print(f"\nTarget above neural above real: {grid}\nThe strokes as they are painted: {gif}")
+    print(f"({time.monotonic() - start:.0f} s)")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

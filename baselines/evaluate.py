@@ -1,0 +1,242 @@
+"""Measure an agent or a generator on what it was not trained on.
+
+    python baselines/evaluate.py agent --agent mnist --targets mnist --data-dir DIR --out mnist.json
+    python baselines/evaluate.py generator --out generator.json
+
+Agents are scored on the real program ("exact") and in the network ("neural"), beside the blank
+canvas and a random agent. The keys are explained in the README.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+from classifier import DigitClassifier
+from gymnasium.vector import AutoresetMode
+from skimage.metrics import structural_similarity
+from tqdm import tqdm
+
+from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.generator import load_generator
+from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.renderer import draw, get_brush
+from strokenet_gym.stroke import Stroke
+from strokenet_gym.targets import MNIST, make_targets
+
+Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
+ENVIRONMENTS = {"exact": "Painting-v0", "neural": "NeuralPainting-v0"}
+
+
+def rollout(env_id: str, policy: Policy, targets: Sequence[np.ndarray], **kwargs: Any) -> dict:
+    """Paint each target once.
+
+    Returns:
+        ``canvas`` and ``target`` uint8 ``[N, C, H, W]``, ``l2`` and ``residual`` ``[N]`` at the
+        end, and the ``actions`` ``[N, strokes, A]``.
+    """
+    batch = min(100, len(targets))
+    envs = gym.make_vec(env_id, num_envs=batch, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+    parts: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("canvas", "target", "l2", "residual", "actions")
+    }
+    for start in tqdm(range(0, len(targets), batch), desc=env_id, leave=False):
+        group = list(targets[start : start + batch])
+        count = len(group)
+        group += [group[-1]] * (batch - count)  # fills up the last batch
+        observation, info = envs.reset(options={"target": group})
+        actions = []
+        done = np.zeros(batch, bool)
+        while not done.all():
+            actions.append(policy(observation))
+            observation, _, done, _, info = envs.step(actions[-1])
+        values = {**observation, **info, "actions": np.stack(actions, 1)}
+        for name, part in parts.items():
+            part.append(values[name][:count])
+    envs.close()
+    return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+def random_policy(seed: int = 0) -> Policy:
+    """Uniformly random actions."""
+    rng = np.random.default_rng(seed)
+
+    def policy(observation: dict[str, np.ndarray]) -> np.ndarray:
+        channels = observation["canvas"].shape[1]
+        return rng.uniform(-1, 1, (len(observation["canvas"]), channels + 49)).astype(np.float32)
+
+    return policy
+
+
+def psnr(l2: np.ndarray) -> float:
+    """Mean peak signal-to-noise ratio in dB, of images in [0, 1]; each at most 100 dB."""
+    return float(np.mean(-10 * np.log10(np.maximum(l2, 1e-10))))
+
+
+def ssim(canvas: np.ndarray, target: np.ndarray) -> float:
+    """Mean structural similarity."""
+    pairs = zip(canvas, target, strict=True)
+    return float(np.mean([structural_similarity(a, b, channel_axis=0) for a, b in pairs]))
+
+
+def picture_grid(rows: Sequence[Sequence[np.ndarray]], path: Path, columns: int = 8) -> None:
+    """Write a PNG of groups (target | neural | real, …), ``columns`` groups a line.
+
+    Args:
+        rows: for each kind of picture, uint8 ``[C, H, W]`` of each item.
+        path: the file to write.
+        columns: groups in a line.
+    """
+    groups = []
+    for group in zip(*rows, strict=True):
+        tall = np.concatenate(
+            [np.pad(p, ((0, 0), (2, 2), (2, 2)), constant_values=90) for p in group], 1
+        )
+        groups.append(np.broadcast_to(tall, (3, *tall.shape[1:])))
+    groups += [np.zeros_like(groups[0])] * (-len(groups) % columns)
+    lines = [np.concatenate(groups[i : i + columns], 2) for i in range(0, len(groups), columns)]
+    image = np.concatenate(lines, 1).transpose(1, 2, 0)[:, :, ::-1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.ascontiguousarray(image)):
+        raise OSError(f"cannot write {path}")
+
+
+@dataclasses.dataclass
+class AgentArgs:
+    """Score an agent on test targets: real program, network, blank canvas, random agent."""
+
+    agent: str = "glyphs"
+    """Name of a shipped agent, or path of its weights."""
+    targets: str = "glyphs"
+    """glyphs, mnist, or the path of an image or folder."""
+    data_dir: Path | None = None
+    """Folder with the data sets."""
+    split: str = "test"
+    """Split of the data set. Glyphs are endless; test glyphs have seeds of their own."""
+    limit: int | None = None
+    """Only the first so many (glyphs: 1000)."""
+    canvas_size: int = 128
+    """Width and height of the canvas in pixels."""
+    max_strokes: int = 1
+    """Strokes per picture."""
+    generator: str = "compact"
+    """Generator of the neural environment."""
+    out: Path | None = None
+    """Write the result as JSON."""
+    figure: Path | None = None
+    """Write a grid of the first 48: target above neural above real."""
+
+
+def test_targets(args: AgentArgs) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """The images to paint, and their labels if they are digits."""
+    source = make_targets(args.targets, args.canvas_size, args.data_dir, args.split)
+    if isinstance(source, MNIST):
+        count = min(args.limit or len(source), len(source))
+        return [source[i] for i in range(count)], source.labels[:count]
+    rng = np.random.default_rng({"train": 0, "test": 10**6}[args.split])
+    return [source.sample(rng) for _ in range(args.limit or 1000)], None
+
+
+def evaluate_agent(args: AgentArgs) -> dict[str, float]:
+    if args.limit is not None and args.limit < 1:
+        raise ValueError(f"--limit must be at least 1, got {args.limit}")
+    agent = StrokeNetAgent.from_pretrained(args.agent)
+    targets, labels = test_targets(args)
+    setup = {
+        "canvas_size": args.canvas_size,
+        "max_strokes": args.max_strokes,
+        "targets": targets[0],
+    }
+    runs = {
+        "exact": rollout("Painting-v0", agent.act, targets, **setup),
+        "neural": rollout(
+            "NeuralPainting-v0", agent.act, targets, generator=args.generator, **setup
+        ),
+        "random": rollout("Painting-v0", random_policy(), targets, **setup),
+    }
+    start = runs["exact"]["l2"] / runs["exact"]["residual"]
+    result = {"count": len(targets), "l2_blank": float(start.mean())}
+    for name, run in runs.items():
+        result[f"l2_{name}"] = float(run["l2"].mean())
+        result[f"residual_{name}"] = float(run["residual"].mean())
+    exact = runs["exact"]
+    result["psnr_exact"] = psnr(exact["l2"])
+    result["ssim_exact"] = ssim(exact["canvas"], exact["target"])
+    if labels is not None:
+        classifier = DigitClassifier.from_pretrained()
+        pictures = {
+            "originals": exact["target"],
+            "exact": exact["canvas"],
+            "neural": runs["neural"]["canvas"],
+        }
+        for name, images in pictures.items():
+            result[f"accuracy_{name}"] = float((classifier.classify(images) == labels).mean())
+    if args.figure is not None:
+        rows = exact["target"], runs["neural"]["canvas"], exact["canvas"]
+        picture_grid([row[:48] for row in rows], args.figure, 16)
+    return result
+
+
+@dataclasses.dataclass
+class GeneratorArgs:
+    """Score a generator against the painting program on strokes that it has not seen."""
+
+    generator: str = "compact"
+    """Name of a shipped generator, or path of its weights."""
+    count: int = 2000
+    """Strokes per distribution."""
+    canvas_size: int = 128
+    """Width and height in pixels."""
+    seed: int = 10**6
+    """Seed of the strokes; training uses small ones."""
+    out: Path | None = None
+    """Write the result as JSON."""
+
+
+@torch.no_grad()
+def evaluate_generator(args: GeneratorArgs) -> dict[str, dict[str, float]]:
+    if args.count < 1:
+        raise ValueError(f"--count must be at least 1, got {args.count}")
+    generator = load_generator(args.generator)
+    brush = get_brush(generator.imitates)
+    result = {}
+    for name, sample in (("three_body", three_body_strokes), ("uniform", uniform_strokes)):
+        rng = np.random.default_rng(args.seed)
+        squared, ink, l2 = 0.0, 0.0, []
+        for start in tqdm(range(0, args.count, 100), desc=name, leave=False):
+            stroke = sample(rng, min(100, args.count - start))
+            truth = draw(stroke, args.canvas_size, brush)
+            prediction = generator(Stroke(*map(torch.from_numpy, stroke)), args.canvas_size).numpy()
+            error = (prediction - truth) ** 2
+            squared, ink = squared + error.sum(dtype=float), ink + (truth**2).sum(dtype=float)
+            l2.append(error.mean((1, 2)))
+        result[name] = {
+            "ink_error": squared / ink,
+            "psnr": psnr(np.concatenate(l2)),
+            "count": args.count,
+        }
+    return result
+
+
+def main(
+    args: Annotated[AgentArgs, tyro.conf.subcommand("agent")]
+    | Annotated[GeneratorArgs, tyro.conf.subcommand("generator")],
+) -> None:
+    result = evaluate_agent(args) if isinstance(args, AgentArgs) else evaluate_generator(args)
+    text = json.dumps(result, indent=2)
+    print(text)
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,102 @@
+"""Train the StrokeNet agent by back-propagation through the environment.
+
+reset → agent → step → backward through the reward: no value function, no sampling. The loss is
+the negative return plus a penalty on the distance of neighbouring anchors, which falls to a
+tenth over the run.
+
+    python baselines/train_strokenet.py                        # glyphs, offline
+    python baselines/train_strokenet.py --targets mnist --data-dir DIR
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+from training import Run
+
+import strokenet_gym  # noqa: F401  registers the environments
+from strokenet_gym.agent import StrokeNetAgent, neighbour_penalty
+
+
+@dataclasses.dataclass
+class Args:
+    """Train the StrokeNet agent by back-propagation through the environment."""
+
+    targets: str = "glyphs"
+    """What to paint: glyphs, mnist, or the path of an image or folder."""
+    data_dir: Path | None = None
+    """Folder with the data sets; by default the environment variable STROKENET_DATA."""
+    out: Path | None = None
+    """Folder of the run (runs/strokenet-TARGETS-SEED); one that has a checkpoint is resumed."""
+    minutes: float = 25.0
+    """Time budget."""
+    canvas_size: int = 128
+    """Width and height of the canvas in pixels (the paper's is 256)."""
+    max_strokes: int = 1
+    """Strokes per picture."""
+    generator: str = "compact"
+    """Generator of NeuralPainting-v0."""
+    batch: int = 32
+    """Pictures per update."""
+    lr: float = 1e-3
+    """Learning rate at the start; falls to zero on a cosine."""
+    penalty: float = 1.0
+    """Weight of the squared distance of neighbouring anchors at the start."""
+    width: int = 24
+    """Channels of the agent's first convolution."""
+    seed: int = 0
+    """Seed of weights and targets."""
+    device: str = "cpu"
+    """cpu or cuda."""
+
+
+def main(args: Args) -> None:
+    if args.out is None:
+        args.out = Path("runs") / f"strokenet-{Path(args.targets).name}-{args.seed}"
+    torch.manual_seed(args.seed)
+    envs = gym.make_vec(
+        "NeuralPainting-v0",
+        num_envs=args.batch,
+        targets=args.targets,
+        data_dir=args.data_dir,
+        canvas_size=args.canvas_size,
+        max_strokes=args.max_strokes,
+        generator=args.generator,
+        device=args.device,
+    )
+    channels = envs.single_observation_space["canvas"].shape[0]
+    agent = StrokeNetAgent(channels, width=args.width).to(envs.device)
+    optimizer = torch.optim.Adam(agent.parameters(), args.lr)
+    run = Run(args, agent, optimizer)
+    # A resumed run must not see the first targets again.
+    envs.reset(seed=int(run.rng.integers(2**31)))
+    for progress in run:
+        for group in optimizer.param_groups:
+            group["lr"] = args.lr * min(1, run.step / 100) * (0.5 + 0.5 * np.cos(np.pi * progress))
+        observation, _ = envs.reset(options={"as_tensor": True})
+        total, far = 0.0, 0.0
+        for _ in range(args.max_strokes):
+            action = agent(observation)
+            observation, reward, _, _, info = envs.step(action)
+            total, far = total + reward, far + neighbour_penalty(action)
+        loss = (args.penalty * 0.1**progress * far - total).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(agent.parameters(), 1.0)
+        optimizer.step()
+        if run.step % 20 == 0:
+            run.log(residual=float(np.mean(info["residual"])), distance=far.mean().item())
+        if run.step % 500 == 0:
+            rows = torch.cat([observation["target"][:8], observation["canvas"][:8].detach()])
+            run.writer.add_images("target above canvas", rows.cpu(), run.step)
+    agent.save(args.out / "agent.safetensors")
+    print(f"Wrote {args.out / 'agent.safetensors'}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

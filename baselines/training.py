@@ -1,0 +1,138 @@
+"""What every training script needs: a time budget, checkpoints, resuming, logs, a progress bar."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+__all__ = ["Run"]
+
+_CHECKPOINT = "checkpoint.safetensors"
+_SAVE_EVERY = 60.0  # seconds
+
+
+class Run:
+    """A training run that may be stopped at any moment and goes on where it was.
+
+    Iterate over it: each turn yields the fraction of the time budget that is used up. A
+    checkpoint (weights, optimiser, random states, time, step) is written every minute, at the end
+    and on Ctrl-C; a folder that has one is resumed.
+
+    Args:
+        args: the script's arguments, a dataclass with ``out`` (folder of the run), ``minutes``
+            (time budget; None for as long as it takes) and ``seed``.
+        model: its weights are kept.
+        optimizer: its state is kept.
+
+    Attributes:
+        rng: NumPy generator for the data, seeded by ``args.seed``; its state is kept.
+        writer: TensorBoard writer.
+        step: turns so far.
+        seconds: time spent in the loop so far, over all sessions.
+
+    Raises:
+        ValueError: if the budget is not positive, or if the folder holds a run with other
+            settings.
+    """
+
+    def __init__(self, args: Any, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        if not args.minutes > 0:
+            raise ValueError(f"--minutes must be positive, got {args.minutes}")
+        self.folder = Path(args.out)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.minutes = args.minutes
+        self.model, self.optimizer = model, optimizer
+        self.rng = np.random.default_rng(args.seed)
+        self.step = 0
+        self.seconds = 0.0
+        skip = ("out", "minutes", "device")
+        self.settings = {k: str(v) for k, v in dataclasses.asdict(args).items() if k not in skip}
+        if (self.folder / _CHECKPOINT).exists():
+            self._load()
+        self.writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
+
+    def __iter__(self) -> Iterator[float]:
+        budget = self.minutes * 60
+        saved = time.monotonic()
+        try:
+            with tqdm(total=round(budget), unit="s", initial=round(self.seconds)) as self._bar:
+                while self.seconds < budget:
+                    start = time.monotonic()
+                    yield self.seconds / budget
+                    self.step += 1
+                    now = time.monotonic()
+                    self.seconds += now - start
+                    self._bar.update(round(self.seconds) - self._bar.n)
+                    if now - saved > _SAVE_EVERY:
+                        self.save()
+                        saved = now
+        except KeyboardInterrupt:
+            self.save()
+            print(f"\nStopped; saved in {self.folder}. The same command goes on from here.")
+            raise SystemExit(130) from None
+        self.save()
+
+    def log(self, **values: float) -> None:
+        """Write scalars to TensorBoard and the progress bar."""
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, self.step)
+        self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()})
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": v.contiguous() for k, v in state.items()}
+        tensors["random"] = torch.get_rng_state()
+        metadata = {
+            "settings": json.dumps(self.settings),
+            "step": str(self.step),
+            "seconds": repr(self.seconds),
+            "rng": json.dumps(self.rng.bit_generator.state),
+        }
+        new = self.folder / (_CHECKPOINT + ".new")
+        save_file(tensors, new, metadata)
+        os.replace(new, self.folder / _CHECKPOINT)
+        self.writer.flush()
+
+    def _load(self) -> None:
+        file = self.folder / _CHECKPOINT
+        with safe_open(file, "pt") as checkpoint:
+            metadata = checkpoint.metadata()
+            tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
+        settings = json.loads(metadata["settings"])
+        if settings != self.settings:
+            differ = sorted(
+                k for k in settings | self.settings if settings.get(k) != self.settings.get(k)
+            )
+            raise ValueError(
+                f"{self.folder} holds a run with other settings ({', '.join(differ)}): "
+                "choose another --out, or delete it"
+            )
+        self.model.load_state_dict(
+            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        )
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        torch.set_rng_state(tensors["random"])
+        self.rng.bit_generator.state = json.loads(metadata["rng"])
+        self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
+        print(f"Resuming {self.folder}: step {self.step}, {self.seconds / 60:.1f} minutes done.")

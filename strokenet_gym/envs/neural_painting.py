@@ -1,0 +1,275 @@
+"""NeuralPainting-v0: the same task, painted by a learned generator, with gradients."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.error import DependencyNotInstalled
+
+try:
+    import torch
+    from torch import Tensor
+except ImportError as error:
+    raise DependencyNotInstalled(
+        'NeuralPainting-v0 needs PyTorch, run `pip install "strokenet-gym[neural]"`'
+    ) from error
+
+from strokenet_gym.envs.episodes import Episodes, to_bytes
+from strokenet_gym.envs.painting import PaintingEnv, PaintingVectorEnv
+from strokenet_gym.generator import load_generator
+from strokenet_gym.renderer import get_brush
+from strokenet_gym.stroke import unpack
+
+__all__ = ["NeuralPaintingEnv", "NeuralPaintingVectorEnv"]
+
+
+class _NeuralEpisodes(Episodes):
+    """Episodes painted by a generator, with a graph if the actions are tensors.
+
+    ``canvas`` and ``target`` are tensors ``[B, C, H, W]`` on the device. ``as_tensor`` says
+    whether the last action was a tensor, and so what observations and rewards are.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        *,
+        generator: str | os.PathLike = "compact",
+        device: str | torch.device = "auto",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(num_envs, **kwargs)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self.device = torch.device(device)
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(f"device {device!r} is unknown or not available: {error}") from error
+        self.generator = load_generator(generator, self.device)
+        if get_brush(self.generator.imitates) != self.brush:
+            raise ValueError(
+                f"the generator {os.fspath(generator)!r} imitates the brush "
+                f"{self.generator.imitates!r} only, got {self.brush}"
+            )
+        self._double: torch.nn.Module | None = None
+        self.as_tensor = False
+        self.canvas = torch.from_numpy(self.canvas).to(self.device)
+        self.target = torch.from_numpy(self.target).to(self.device)
+        self._blank = torch.from_numpy(self.background).to(self.device)[:, None, None]
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.detach()
+        return self.__dict__.copy()
+
+    def detach(self) -> None:
+        """Cut the graph: later gradients stop at the canvas as it is now."""
+        self.canvas = self.canvas.detach()
+
+    def _put(self, indices: Sequence[int], targets: np.ndarray, distance: np.ndarray) -> None:
+        # New tensors, since the old ones may be part of a graph; it ends where all begin anew.
+        if len(indices) == self.num_envs:
+            self.detach()
+        self.target, self.canvas = self.target.clone(), self.canvas.clone()
+        self.target[indices] = torch.from_numpy(targets).to(self.device)
+        self.canvas[indices] = self._blank.to(self.canvas.dtype)
+        self._distance[indices] = distance
+
+    def paint(self, action: Any, active: np.ndarray) -> Any:
+        self.as_tensor = isinstance(action, Tensor)
+        if not self.as_tensor:
+            with torch.no_grad():
+                reward = self._paint(torch.from_numpy(self._check(action)), active)
+            return reward.cpu().double().numpy()
+        return self._paint(self._check_tensor(action), active)
+
+    def _paint(self, action: Tensor, active: np.ndarray) -> Tensor:
+        mask = torch.from_numpy(active).to(self.device)
+        before = self.canvas
+        painted = self._composite(before, action)
+        after = painted if active.all() else torch.where(mask[:, None, None, None], painted, before)
+        if callable(self.reward):
+            reward = self.reward(before, after, self.target)
+        else:
+            # One pass over the pictures: a² - b² = (a - b)(a + b), and it is exact for small steps.
+            a, b = after - self.target, before - self.target
+            change = (a - b) * (a + b) if self.reward == "l2" else a.abs() - b.abs()
+            start = torch.from_numpy(self._start[:, self._kind]).to(self.device, change.dtype)
+            reward = -change.mean((1, 2, 3)) / start
+        self.canvas = after
+        self.stroke += active
+        with torch.no_grad():
+            error = after - self.target
+            distance = [error.square().mean((1, 2, 3)), error.abs().mean((1, 2, 3))]
+            self._distance = torch.stack(distance, 1).cpu().double().numpy()
+        return torch.where(mask, reward, torch.zeros_like(reward))
+
+    def composite(self, canvas: Any, action: Any) -> Any:
+        if isinstance(action, Tensor):
+            return self._composite(canvas, self._check_tensor(action))
+        with torch.no_grad():
+            canvas = torch.from_numpy(np.asarray(canvas, np.float32)).to(self.device)
+            return self._composite(canvas, torch.from_numpy(self._check(action))).cpu().numpy()
+
+    def _composite(self, canvas: Tensor, action: Tensor) -> Tensor:
+        stroke = unpack(action.to(self.device), self.channels)
+        generator: Any = self.generator
+        if action.dtype == torch.float64:  # for gradcheck
+            if self._double is None:
+                self._double = copy.deepcopy(self.generator).double()
+            generator = self._double
+        alpha = generator(stroke, self.canvas_size)[:, None]
+        return canvas + (stroke.colour[:, :, None, None] - canvas) * alpha
+
+    def _check_tensor(self, action: Tensor) -> Tensor:
+        shape = (self.num_envs, *self.action_space.shape)
+        if action.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"an action must be float32 or float64, got {action.dtype}")
+        if action.shape != shape:
+            raise ValueError(f"expected an action of shape {shape}, got {tuple(action.shape)}")
+        finite = torch.isfinite(action)
+        if not finite.all():
+            index = tuple((~finite).nonzero()[0].tolist())
+            raise ValueError(f"action has the value {action[index].item()} at index {index}")
+        return action.clamp(-1, 1)
+
+    def observe(self) -> dict[str, Any]:
+        left = self._strokes_left()
+        if self.as_tensor:
+            left_tensor = torch.from_numpy(left).to(self.device)
+            return {"canvas": self.canvas, "target": self.target, "strokes_left": left_tensor}
+        return {
+            "canvas": to_bytes(self.canvas.detach().cpu().numpy()),
+            "target": to_bytes(self.target.cpu().numpy()),
+            "strokes_left": left,
+        }
+
+    def pictures(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        target, canvas = self.target[index], self.canvas[index].detach()
+        return to_bytes(target.cpu().numpy()), to_bytes(canvas.cpu().numpy())
+
+
+class NeuralPaintingEnv(PaintingEnv):
+    """Paint a target image with strokes that a neural network draws: differentiable.
+
+    ## Description
+
+    The task of `Painting-v0`, with a learned generator in place of the painting program, so that
+    gradients flow from the reward back into the action. A policy from one runs in the other.
+
+    ## Action Space
+
+    As in `Painting-v0`. A tensor is accepted as well as an array.
+
+    ## Observation Space
+
+    As in `Painting-v0`. If the action was a tensor: float32 tensors in [0, 1] of the same shapes,
+    on the environment's device.
+
+    ## Rewards
+
+    As in `Painting-v0`. If the action was a tensor: a scalar tensor with a graph. A reward
+    function gets and returns tensors.
+
+    ## Starting State
+
+    As in `Painting-v0`. `reset(options={"as_tensor": True})` returns tensors.
+
+    ## Episode End
+
+    As in `Painting-v0`; the flags are bools.
+
+    ## Information
+
+    As in `Painting-v0`; floats without a graph.
+
+    ## Gradients
+
+    With tensor actions, `step` and the pure function `paint(canvas, action)` build a graph through
+    all strokes since the last `reset` or `detach()`. The generator is frozen. Gradients survive
+    `gym.make`'s own wrappers; wrappers that go through NumPy (ClipAction, RescaleAction) cut
+    them. A component outside [-1, 1] is clipped and gets no gradient.
+
+    ## Arguments
+
+    Those of `Painting-v0`, and
+
+    * `generator="compact"`: name of a shipped generator or path of a file of weights.
+    * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one.
+
+    ## Vectorized environment
+
+    `gym.make_vec("NeuralPainting-v0", num_envs=64)` gives :class:`NeuralPaintingVectorEnv`.
+
+    ## Version History
+
+    * v0: Initial release.
+
+    ## References
+
+    * N. Zheng, Y. Jiang, D. Huang. StrokeNet: A Neural Painting Environment. ICLR 2019.
+    """
+
+    _episodes: _NeuralEpisodes
+    _known_options: ClassVar[tuple[str, ...]] = ("target", "as_tensor")
+
+    def _make_episodes(self, **kwargs: Any) -> Episodes:
+        return _NeuralEpisodes(1, **kwargs)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As in `Painting-v0`, with the option ``as_tensor``: observe tensors."""
+        self._episodes.as_tensor = bool((options or {}).get("as_tensor", False))
+        return super().reset(seed=seed, options=options)
+
+    def _paint(self, action: Any) -> Any:
+        if isinstance(action, Tensor):
+            return self._episodes.paint(action[None], np.ones(1, bool))[0]
+        return super()._paint(action)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self._episodes.device
+
+    def detach(self) -> None:
+        """Cut the graph: later gradients stop at the canvas as it is now."""
+        self._episodes.detach()
+
+
+class NeuralPaintingVectorEnv(PaintingVectorEnv):
+    """A batch of neural painting environments that paint in one call.
+
+    Tensor actions ``[B, A]`` give tensor observations and rewards ``[B]`` with a graph; the flags
+    are NumPy arrays. Otherwise as :class:`NeuralPaintingEnv` and :class:`PaintingVectorEnv`.
+    """
+
+    _episodes: _NeuralEpisodes
+    _known_options: ClassVar[tuple[str, ...]] = ("target", "reset_mask", "as_tensor")
+
+    def _make_episodes(self, num_envs: int, **kwargs: Any) -> Episodes:
+        return _NeuralEpisodes(num_envs, **kwargs)
+
+    def reset(
+        self,
+        *,
+        seed: int | list[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As in `Painting-v0`, with the option ``as_tensor``: observe tensors."""
+        self._episodes.as_tensor = bool((options or {}).get("as_tensor", False))
+        return super().reset(seed=seed, options=options)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self._episodes.device
+
+    def detach(self) -> None:
+        """Cut the graph: later gradients stop at the canvases as they are now."""
+        self._episodes.detach()

@@ -1,0 +1,146 @@
+"""The compact generator: a small network that imitates a brush, sharply and at any canvas size.
+
+1. The spline through the anchors is resampled (features.py).
+2. A *brush network* looks at each point (pressure, radius) and decides how wide and how heavy a
+   blob it leaves, in a few channels. A blob is a Gaussian, so that a whole stroke is one matrix
+   product per channel: columns times rows.
+3. A *pixel network* looks at the logarithms of the summed blobs in each pixel and decides how
+   opaque the pixel is. For Gaussians they are quadratic in the distance from the path, so that
+   even the hard rim of a brush is an easy function of them.
+
+Both networks learn from pictures alone; nothing of the brush is built in. All lengths are in
+pixels, so one set of weights serves every canvas size.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from strokenet_gym.generator.features import points_needed, resample, survey
+from strokenet_gym.stroke import Stroke
+
+__all__ = ["CompactGenerator"]
+
+_SPACING = 0.7  # distance of two points along the path, in radii
+_MAX_POINTS = 2048
+_MIN_SIGMA = 0.4  # pixels
+_EPSILON = 1e-4  # ink that counts as none
+# Strokes are drawn in groups of similar extent, so that a group's pictures fit in the cache.
+_GROUP_PIXELS = {"cpu": 2**16, "cuda": 2**24}
+
+
+class CompactGenerator(nn.Module):
+    """Opacity maps of strokes, differentiable in position, pressure and radius.
+
+    Args:
+        blobs: Gaussians per point.
+        width: hidden channels of the pixel network.
+    """
+
+    def __init__(self, blobs: int = 4, width: int = 8) -> None:
+        super().__init__()
+        self.blobs, self.width = blobs, width
+        self.imitates = ""  # name of the brush, once trained
+        self.brush = nn.Sequential(
+            nn.Linear(3, 32), nn.SiLU(), nn.Linear(32, 32), nn.SiLU(), nn.Linear(32, 2 * blobs)
+        )
+        self.pixel = nn.Sequential(
+            nn.Conv2d(blobs, width, 3, padding=1, padding_mode="replicate"), nn.SiLU(),
+            nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1),
+        )  # fmt: skip
+        self.pixel.to(memory_format=torch.channels_last)
+        with torch.no_grad():  # start with blobs from narrow to wide, all of the same weight
+            self.brush[-1].weight.mul_(0.3)
+            self.brush[-1].bias[:blobs] = torch.linspace(-1.2, 0.2, blobs)
+            self.brush[-1].bias[blobs:] = 0
+
+    def forward(self, stroke: Stroke, size: int) -> Tensor:
+        """Draw strokes.
+
+        Args:
+            stroke: a batch of B strokes (tensors); the colour is not used.
+            size: width and height of the canvas in pixels.
+
+        Returns:
+            Opacity ``[B, size, size]`` in 0 … 1.
+        """
+        x, y = stroke.position.unbind(-1)
+        points = torch.stack([(1 + x), (1 - y)], -1) * (size / 2)
+        radius = stroke.radius * (size / 2)
+        cumulative, box = survey(points, stroke.pressure, radius)
+        margin = radius.detach()[:, None] * 1.1 + 3
+        low = (box[:, :2] - margin).floor().clamp(0, size - 1)
+        high = (box[:, 2:] + margin).ceil().clamp(1, size)
+        extent = (high - low).amax(1)
+        needed = points_needed(cumulative, _SPACING)
+        order = torch.argsort(extent * 65536 + needed)
+        parts = []
+        start = 0
+        while start < len(order):
+            # All in a group share the window of the last, largest one: rounded up, so that
+            # memory is reused from group to group.
+            budget = _GROUP_PIXELS.get(points.device.type, 2**24)
+            stop = start + 1
+            while stop < len(order):
+                side = int(extent[order[min(2 * stop - start, len(order)) - 1]])
+                if side * side * (2 * (stop - start)) > budget:
+                    break
+                stop = min(2 * stop - start, len(order))
+            group = order[start:stop]
+            side = min(size, math.ceil(int(extent[group[-1]]) / 16) * 16)
+            count = min(_MAX_POINTS, math.ceil(int(needed[group].amax()) / 16 + 1) * 16)
+            corner = low[group].clamp(max=size - side)
+            path = resample(
+                points[group], stroke.pressure[group], radius[group], cumulative[group], count
+            )
+            window = self._draw(*path, radius[group], corner, side)
+            parts.append(_place(window, corner, size))
+            start = stop
+        return torch.cat(parts)[torch.argsort(order)]
+
+    def _draw(
+        self,
+        position: Tensor,
+        pressure: Tensor,
+        length: Tensor,
+        radius: Tensor,
+        corner: Tensor,
+        side: int,
+    ) -> Tensor:
+        """Opacity in a window of ``side`` pixels at ``corner``, ``[B, side, side]``."""
+        wide = radius[:, None] * pressure
+        look = [2 * pressure - 1, radius.log()[:, None].expand_as(wide) / 2, (wide + 0.1).log() / 2]
+        sigma, weight = self.brush(torch.stack(look, -1)).movedim(-1, 1).chunk(2, 1)  # [B, J, K]
+        sigma = wide[:, None] * sigma.exp() + _MIN_SIGMA
+        weight = (length * pressure.square())[:, None] / sigma * (3 * weight).exp()
+        grid = torch.arange(side, device=radius.device) + 0.5
+        scale = sigma * math.sqrt(2)
+        local = (position - corner[:, None])[:, None]  # [B, 1, K, 2]
+        columns = _gauss(grid, local[..., 0], scale) * weight[..., None]
+        rows = _gauss(grid, local[..., 1], scale)
+        ink = rows.transpose(-1, -2) @ columns  # [B, J, side, side]
+        features = (ink + _EPSILON).log() / 3
+        features = features.contiguous(memory_format=torch.channels_last)
+        opacity = torch.sigmoid(self.pixel(features)[:, 0])
+        some = ink[:, -1]
+        return opacity * (some / (some + 0.01))
+
+
+def _gauss(grid: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+    """exp(-((grid - centre) / scale)²), ``[..., K, side]``."""
+    return ((grid - centre[..., None]) / scale[..., None]).square().neg().exp()
+
+
+def _place(window: Tensor, corner: Tensor, size: int) -> Tensor:
+    """Put windows ``[B, side, side]`` on empty canvases ``[B, size, size]``."""
+    side = window.shape[-1]
+    if side == size:
+        return window
+    step = torch.arange(side, device=window.device)
+    x, y = corner[:, :1].long() + step, corner[:, 1:].long() + step
+    index = (y[:, :, None] * size + x[:, None, :]).flatten(1)
+    canvas = window.new_zeros(len(window), size * size)
+    return canvas.scatter(1, index, window.flatten(1)).unflatten(1, (size, size))

@@ -1,0 +1,125 @@
+"""The action vector: what its numbers mean, their bounds, packing and unpacking.
+
+An action is a flat vector of ``C + 1 + 3 * 16`` numbers in [-1, 1], in the order
+colour, radius, x1, y1, p1, …, x16, y16, p16, where C is 3 (RGB) or 1 (grey).
+:func:`unpack` maps it to a :class:`Stroke` in physical units, :func:`pack` maps it back.
+Both accept NumPy arrays and torch tensors, keep the type, and let gradients through.
+This is the only module that knows the layout.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "NUM_ANCHORS",
+    "RADIUS_MAX",
+    "RADIUS_MIN",
+    "Stroke",
+    "action_size",
+    "check_action",
+    "pack",
+    "unpack",
+]
+
+NUM_ANCHORS = 16
+RADIUS_MIN = 0.002
+RADIUS_MAX = 0.125
+_RADIUS_RATIO = RADIUS_MAX / RADIUS_MIN
+
+
+class Stroke(NamedTuple):
+    """One stroke, or a batch of strokes, in physical units.
+
+    Attributes:
+        colour: ``[..., C]``, 0 … 1, intensity as stored in the image.
+        radius: ``[...]``, 0.002 … 0.125 canvas half-widths.
+        position: ``[..., 16, 2]``, x and y from -1 to 1; the centre is 0 and **y points up**.
+        pressure: ``[..., 16]``, 0 … 1; 0 lifts the pen.
+    """
+
+    colour: Any
+    radius: Any
+    position: Any
+    pressure: Any
+
+
+def action_size(channels: int) -> int:
+    """Number of components of an action: 50 for grey (``channels=1``), 52 for RGB (3)."""
+    return channels + 1 + 3 * NUM_ANCHORS
+
+
+def unpack(action: Any, channels: int) -> Stroke:
+    """Turn normalised actions into strokes.
+
+    Colour, position and pressure are mapped affinely. The radius is mapped on a log scale, so
+    that a step of the same size makes any brush wider by the same factor and an action of 0 is
+    a fine pen (0.0158 half-widths, one pixel at 128 px) and not a broad one.
+
+    Args:
+        action: array or tensor ``[..., channels + 49]`` in [-1, 1].
+        channels: 1 (grey) or 3 (RGB).
+
+    Returns:
+        Stroke: fields of the same type, with the same leading dimensions.
+    """
+    unit = (action + 1) / 2
+    anchors = unit[..., channels + 1 :].reshape(*action.shape[:-1], NUM_ANCHORS, 3)
+    return Stroke(
+        colour=unit[..., :channels],
+        radius=RADIUS_MIN * _RADIUS_RATIO ** unit[..., channels],
+        position=2 * anchors[..., :2] - 1,
+        pressure=anchors[..., 2],
+    )
+
+
+def pack(stroke: Stroke) -> Any:
+    """Turn strokes into normalised actions: the inverse of :func:`unpack`.
+
+    Args:
+        stroke: NumPy arrays or torch tensors, shapes as in :class:`Stroke`.
+
+    Returns:
+        The action ``[..., C + 49]``, of the same type; outside [-1, 1] where the stroke is out of
+        range.
+    """
+    if isinstance(stroke.radius, (float, np.ndarray, np.generic)):
+        log, concatenate = np.log, np.concatenate
+    else:  # torch is imported here only because the caller has it already
+        import torch
+
+        log, concatenate = torch.log, torch.cat
+    radius = log(stroke.radius / RADIUS_MIN) / math.log(_RADIUS_RATIO)
+    anchors = concatenate([(stroke.position + 1) / 2, stroke.pressure[..., None]], -1)
+    flat = anchors.reshape(*anchors.shape[:-2], 3 * NUM_ANCHORS)
+    return 2 * concatenate([stroke.colour, radius[..., None], flat], -1) - 1
+
+
+def check_action(action: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Check a NumPy action before it is painted.
+
+    Args:
+        action: what the user passed to ``step`` or ``paint``.
+        shape: the shape it must have.
+
+    Returns:
+        The action as float32, clipped to [-1, 1] (a policy's Gaussian noise may overshoot).
+
+    Raises:
+        TypeError: if it does not hold real numbers.
+        ValueError: if its shape is wrong or a component is NaN or infinite.
+    """
+    array = np.asarray(action)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"an action must hold real numbers, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"expected an action of shape {shape}, got {array.shape}")
+    array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        index = np.argwhere(~np.isfinite(array))[0]
+        value = array[tuple(index)]
+        raise ValueError(f"action has the value {value} at index {tuple(index.tolist())}")
+    return np.clip(array, -1.0, 1.0)

@@ -1,0 +1,139 @@
+"""Images as targets: one, a folder of them, or an array; and how any image fits on the canvas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+__all__ = ["ArrayTargets", "ImageFolder", "fit_image", "read_image"]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read an image file.
+
+    Returns:
+        uint8 ``[H, W]`` (grey) or ``[H, W, 3]`` (RGB).
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not an image that OpenCV can read.
+    """
+    path = Path(path)
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    # 8 bits, grey or colour, without the alpha channel
+    image = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR) if data.size else None
+    if image is None:
+        raise ValueError(f"cannot read {path} as an image: damaged, or an unknown format")
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarray) -> np.ndarray:
+    """Bring an image to the canvas: resized with anti-aliasing, centred, padded.
+
+    Args:
+        image: ``[H, W]``, ``[H, W, 1 or 3]`` or ``[1 or 3, H, W]``; uint8, or float in 0 … 1.
+        size: width and height of the canvas in pixels.
+        channels: 1 (grey) or 3 (RGB); the image is converted.
+        background: ``[channels]``, fills what the image leaves free.
+
+    Returns:
+        float32 ``[channels, size, size]`` in 0 … 1.
+
+    Raises:
+        ValueError: if the shape or a value is not one of these.
+    """
+    image = np.asarray(image)
+    if image.ndim == 3 and image.shape[0] in (1, 3) and image.shape[-1] not in (1, 3):
+        image = np.moveaxis(image, 0, -1)
+    if image.ndim not in (2, 3) or image.size == 0 or image.shape[2:] not in ((), (1,), (3,)):
+        raise ValueError(
+            "a target must have the shape [H, W], [H, W, 1 or 3] or [1 or 3, H, W], "
+            f"got {image.shape}"
+        )
+    if image.dtype == np.uint8:
+        image = image.astype(np.float32) / 255
+    elif image.dtype.kind == "f":
+        image = image.astype(np.float32)
+        if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+            raise ValueError(
+                f"a float target must be in 0 … 1, got {image.min():g} … {image.max():g}"
+            )
+    else:
+        raise ValueError(f"a target must be uint8 or float, got dtype {image.dtype}")
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim == 3 and channels == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    if scale != 1:
+        extent = (max(1, round(width * scale)), max(1, round(height * scale)))
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        image = np.clip(cv2.resize(image, extent, interpolation=method), 0, 1)
+        height, width = image.shape[:2]
+    if image.ndim == 2:
+        image = image[:, :, None]  # grey fills all channels
+    fitted = np.empty((channels, size, size), np.float32)
+    fitted[:] = background[:, None, None]
+    top, left = (size - height) // 2, (size - width) // 2
+    fitted[:, top : top + height, left : left + width] = np.moveaxis(image, -1, 0)
+    return fitted
+
+
+class ArrayTargets:
+    """Targets from an array: one image, or a stack of them sampled uniformly.
+
+    Args:
+        array: one image in a shape that :func:`fit_image` takes, or ``[N, …]`` of them. Three
+            dimensions with 1 or 3 at an end are one image, otherwise a stack of grey ones.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        array = np.asarray(array)
+        one = array.ndim == 2 or (
+            array.ndim == 3 and (array.shape[-1] in (1, 3) or array.shape[0] in (1, 3))
+        )
+        self.images = array[None] if one else array
+        if self.images.ndim not in (3, 4) or self.images.size == 0:
+            raise ValueError(f"expected an image or a stack of images, got shape {array.shape}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def sample(self, rng: np.random.Generator) -> np.ndarray:
+        """One of the images, uniformly at random."""
+        return self.images[rng.integers(len(self.images))]
+
+
+class ImageFolder:
+    """Targets from an image file, or from all images in a folder and its subfolders.
+
+    Args:
+        path: the file or the folder.
+
+    Raises:
+        FileNotFoundError: if there is nothing there, or no image in the folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no such image or folder: {path}")
+        if path.is_dir():
+            self.files = sorted(f for f in path.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+            if not self.files:
+                raise FileNotFoundError(f"no images ({', '.join(IMAGE_SUFFIXES)}) in {path}")
+        else:
+            self.files = [path]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def sample(self, rng: np.random.Generator) -> np.ndarray:
+        """One of the images, uniformly at random, read from disk."""
+        return read_image(self.files[rng.integers(len(self.files))])
