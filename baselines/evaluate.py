@@ -226,10 +226,7 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, dict[str, float]]:
     return result
 
 
-def main(
-    args: Annotated[AgentArgs, tyro.conf.subcommand("agent")]
-    | Annotated[GeneratorArgs, tyro.conf.subcommand("generator")],
-) -> None:
+def main(args: AgentArgs | GeneratorArgs) -> None:
     result = evaluate_agent(args) if isinstance(args, AgentArgs) else evaluate_generator(args)
     text = json.dumps(result, indent=2)
     print(text)
@@ -239,4 +236,9 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main(
+        tyro.cli(
+            Annotated[AgentArgs, tyro.conf.subcommand("agent")]
+            | Annotated[GeneratorArgs, tyro.conf.subcommand("generator")]
+        )
+    )

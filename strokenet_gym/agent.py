@@ -7,6 +7,7 @@ smaller than the paper's 256 px, so that it trains and ships on a CPU.
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class StrokeNetAgent(nn.Module):
         self.channels, self.input_size = channels, input_size
         widths = [2 * channels, width, 2 * width, 4 * width, 4 * width]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, padding=1), nn.SiLU(), nn.AvgPool2d(2)]
         self.see = nn.Sequential(*layers, nn.Flatten())
         features = widths[-1] * (input_size // 16) ** 2 + 1

@@ -86,16 +86,13 @@ def pack(stroke: Stroke) -> Any:
         The action ``[..., C + 49]``, of the same type; outside [-1, 1] where the stroke is out of
         range.
     """
-    if isinstance(stroke.radius, (float, np.ndarray, np.generic)):
-        log, concatenate = np.log, np.concatenate
-    else:  # torch is imported here only because the caller has it already
-        import torch
-
-        log, concatenate = torch.log, torch.cat
-    radius = log(stroke.radius / RADIUS_MIN) / math.log(_RADIUS_RATIO)
-    anchors = concatenate([(stroke.position + 1) / 2, stroke.pressure[..., None]], -1)
+    library: Any = np
+    if not isinstance(stroke.position, np.ndarray):
+        import torch as library  # the caller has it already
+    radius = library.log(stroke.radius / RADIUS_MIN) / math.log(_RADIUS_RATIO)
+    anchors = library.concatenate([(stroke.position + 1) / 2, stroke.pressure[..., None]], -1)
     flat = anchors.reshape(*anchors.shape[:-2], 3 * NUM_ANCHORS)
-    return 2 * concatenate([stroke.colour, radius[..., None], flat], -1) - 1
+    return 2 * library.concatenate([stroke.colour, radius[..., None], flat], -1) - 1
 
 
 def check_action(action: Any, shape: tuple[int, ...]) -> np.ndarray:

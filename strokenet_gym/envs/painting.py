@@ -37,7 +37,7 @@ class PaintingEnv(gym.Env):
     |---|---|---|---|
     | C | colour | 0 … 1 | intensity |
     | 1 | radius, on a log scale | 0.002 … 0.125 | canvas half-widths |
-    | 16 × 3 | x, y, pressure of each anchor | -1 … 1, -1 … 1, 0 … 1 | y points up; pressure 0 lifts |
+    | 16 × 3 | x, y, pressure of each anchor | -1 … 1 (y up), 0 … 1 | half-widths; 0 lifts the pen |
 
     `strokenet_gym.pack` and `unpack` translate.
 
@@ -95,7 +95,7 @@ class PaintingEnv(gym.Env):
     * N. Zheng, Y. Jiang, D. Huang. StrokeNet: A Neural Painting Environment. ICLR 2019.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": ["rgb_array", "human"],
         "render_fps": FPS,
     }
@@ -204,7 +204,7 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         kwargs: see :class:`PaintingEnv`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": ["rgb_array"],
         "render_fps": FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
@@ -220,7 +220,7 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
     ) -> None:
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self._episodes = self._make_episodes(num_envs, **kwargs)
         self.num_envs = self._episodes.num_envs
         self.single_observation_space = self._episodes.observation_space
@@ -262,7 +262,7 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
                 raise ValueError(f"expected {self.num_envs} {name}, got {len(entries)}")
         if mask.dtype != bool or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
-        for i in np.flatnonzero(mask):
+        for i in np.flatnonzero(mask).tolist():
             if seeds[i] is not None or i not in self._rngs:
                 self._rngs[i] = np_random(seeds[i])[0]
         self._begin(mask, targets)

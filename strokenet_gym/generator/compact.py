@@ -44,18 +44,19 @@ class CompactGenerator(nn.Module):
         super().__init__()
         self.blobs, self.width = blobs, width
         self.imitates = ""  # name of the brush, once trained
+        last = nn.Linear(32, 2 * blobs)
+        with torch.no_grad():  # start with blobs from narrow to wide, all of the same weight
+            last.weight.mul_(0.3)
+            last.bias.copy_(torch.cat([torch.linspace(-1.2, 0.2, blobs), torch.zeros(blobs)]))
         self.brush = nn.Sequential(
-            nn.Linear(3, 32), nn.SiLU(), nn.Linear(32, 32), nn.SiLU(), nn.Linear(32, 2 * blobs)
-        )
+            nn.Linear(3, 32), nn.SiLU(), nn.Linear(32, 32), nn.SiLU(), last
+        )  # fmt: skip
         self.pixel = nn.Sequential(
             nn.Conv2d(blobs, width, 3, padding=1, padding_mode="replicate"), nn.SiLU(),
             nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1),
         )  # fmt: skip
-        self.pixel.to(memory_format=torch.channels_last)
-        with torch.no_grad():  # start with blobs from narrow to wide, all of the same weight
-            self.brush[-1].weight.mul_(0.3)
-            self.brush[-1].bias[:blobs] = torch.linspace(-1.2, 0.2, blobs)
-            self.brush[-1].bias[blobs:] = 0
+        # Much the fastest layout for so few channels.
+        self.pixel = self.pixel.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, stroke: Stroke, size: int) -> Tensor:
         """Draw strokes.

@@ -18,9 +18,9 @@ class Brush:
     Attributes:
         pressure_size: exponent of the radius' dependence on pressure, 0 or more.
         pressure_opacity: exponent of the strength's dependence on pressure, 0 or more.
-        edge: the part of the radius over which the stamp fades to nothing, above 0 and at most
-            1: small is a hard rim.
-        opacity: strength at full pressure, above 0 and at most 1.
+        edge: the part of the radius over which the stamp fades to nothing, 0.05 … 1: small is a
+            hard rim.
+        opacity: strength at full pressure, 0.001 … 1.
         density: stamps per radius of path: how quickly ink builds up.
 
     Raises:
@@ -37,7 +37,7 @@ class Brush:
         ranges = {
             "pressure_size": (0.0, 10.0),
             "pressure_opacity": (0.0, 10.0),
-            "edge": (0.01, 1.0),
+            "edge": (0.05, 1.0),
             "opacity": (0.001, 1.0),
             "density": (0.1, 100.0),
         }

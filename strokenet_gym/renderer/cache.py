@@ -11,10 +11,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from numba import config
+from numba import config as _numba_config
 
 __all__ = ["kernel_cache"]
+
+config: Any = _numba_config
 
 
 @contextlib.contextmanager

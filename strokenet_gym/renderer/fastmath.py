@@ -28,36 +28,36 @@ _TWO_THIRDS, _MANTISSA, _BIAS = _i(0x3F2AAAAB), _i(23), _i(127)
 
 
 @intrinsic
-def _bits(typing_context, x):  # type: ignore[no-untyped-def]
+def _bits(typing_context, x):
     """The bits of a float32 as an int32."""
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         return builder.bitcast(args[0], context.get_value_type(types.int32))
 
     return types.int32(types.float32), generate
 
 
 @intrinsic
-def _from_bits(typing_context, x):  # type: ignore[no-untyped-def]
+def _from_bits(typing_context, x):
     """The float32 with the bits of an int32."""
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):
         return builder.bitcast(args[0], context.get_value_type(types.float32))
 
     return types.float32(types.int32), generate
 
 
-def log(x):  # type: ignore[no-untyped-def]
+def log(x):
     """Natural logarithm of a positive, normal number."""
     return math.log(x)
 
 
 @overload(log, jit_options={"fastmath": FAST})
-def _log(x):  # type: ignore[no-untyped-def]
+def _log(x):
     if x != types.float32:
         return lambda x: math.log(x)
 
-    def implementation(x):  # type: ignore[no-untyped-def]
+    def implementation(x):
         bits = _bits(x)
         exponent = (bits - _TWO_THIRDS) >> _MANTISSA
         m = _from_bits(_i(bits - (exponent << _MANTISSA))) - _ONE
@@ -68,17 +68,17 @@ def _log(x):  # type: ignore[no-untyped-def]
     return implementation
 
 
-def exp(x):  # type: ignore[no-untyped-def]
+def exp(x):
     """Exponential of a number that is not positive."""
     return math.exp(x)
 
 
 @overload(exp, jit_options={"fastmath": FAST})
-def _exp(x):  # type: ignore[no-untyped-def]
+def _exp(x):
     if x != types.float32:
         return lambda x: math.exp(x)
 
-    def implementation(x):  # type: ignore[no-untyped-def]
+    def implementation(x):
         scaled = max(x * _LOG2_E, _f(-126.0))
         whole = _i(scaled - _HALF)  # truncation rounds to nearest: scaled is not positive
         f = scaled - _f(whole)

@@ -70,13 +70,12 @@ def paint(
     """
     change = np.zeros((len(canvas), 2))
     colour, radius, position, pressure = _as_float64(stroke)
-    numbers = brush.as_tuple()
+    pictures = canvas, pixels, target, change
+    strokes = colour, position, pressure, radius, brush.as_tuple()
 
     def work(start: int, stop: int) -> None:
         ink = _ink(canvas.shape[-1], np.float32)
-        paint_strokes(
-            canvas, pixels, target, change, colour, position, pressure, radius, numbers, ink, start, stop
-        )  # fmt: skip
+        paint_strokes(*pictures, *strokes, ink, start, stop)
 
     _run(work, len(canvas))
     return change

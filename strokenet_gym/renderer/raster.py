@@ -29,20 +29,20 @@ _MAX_COVERAGE = 0.999
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _stamp(ink, box, x, y, r, strength, weight, edge):  # type: ignore[no-untyped-def]
+def _stamp(ink, box, x, y, r, strength, weight, edge):
     """Add one stamp to ``ink[0]``; the hot loop of the package."""
     real = ink.dtype.type
     zero, half, one, limit = real(0.0), real(0.5), real(1.0), real(_MAX_COVERAGE)
     cx, radius, q, w = real(x), real(r), real(strength), real(weight)
     slope = real(1.0 / (edge * r))
-    first = max(box[2], int(math.ceil(max(y - r, -1.0) - 0.5)))
-    last = min(box[3], int(math.floor(min(y + r, float(box[3])) - 0.5)) + 1)
+    first = max(box[2], math.ceil(max(y - r, -1.0) - 0.5))
+    last = min(box[3], math.floor(min(y + r, float(box[3])) - 0.5) + 1)
     for row in range(first, last):
         dy = real(row + 0.5 - y)
         dy2 = dy * dy
         chord = math.sqrt(max(r * r - (row + 0.5 - y) ** 2, 0.0))
-        left = max(box[0], int(math.ceil(max(x - chord, -1.0) - 0.5)))
-        right = min(box[1], int(math.floor(min(x + chord, float(box[1])) - 0.5)) + 1)
+        left = max(box[0], math.ceil(max(x - chord, -1.0) - 0.5))
+        right = min(box[1], math.floor(min(x + chord, float(box[1])) - 0.5) + 1)
         while left < right:
             block = ink[0, row, left : left + _LANES]
             dx = real(left) + half - cx
@@ -54,14 +54,14 @@ def _stamp(ink, box, x, y, r, strength, weight, edge):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _stamp_thin(ink, box, x, y, r, strength, weight, fade, edge):  # type: ignore[no-untyped-def]
+def _stamp_thin(ink, box, x, y, r, strength, weight, fade, edge):
     """Add one stamp of a part thinner than a pixel to ``ink[1:]``: two or three pixels."""
     real = ink.dtype.type
     slope = 1.0 / (edge * r)
-    first = max(box[2], int(math.ceil(max(y - r, -1.0) - 0.5)))
-    last = min(box[3], int(math.floor(min(y + r, float(box[3])) - 0.5)) + 1)
-    left = max(box[0], int(math.ceil(max(x - r, -1.0) - 0.5)))
-    right = min(box[1], int(math.floor(min(x + r, float(box[1])) - 0.5)) + 1)
+    first = max(box[2], math.ceil(max(y - r, -1.0) - 0.5))
+    last = min(box[3], math.floor(min(y + r, float(box[3])) - 0.5) + 1)
+    left = max(box[0], math.ceil(max(x - r, -1.0) - 0.5))
+    right = min(box[1], math.floor(min(x + r, float(box[1])) - 0.5) + 1)
     for row in range(first, last):
         for column in range(left, right):
             d = math.hypot(column + 0.5 - x, row + 0.5 - y)
@@ -75,7 +75,7 @@ def _stamp_thin(ink, box, x, y, r, strength, weight, fade, edge):  # type: ignor
 
 
 @njit(nogil=True, cache=True)
-def accumulate_ink(ink, box, position, pressure, radius, brush, spacing, stamps):  # type: ignore[no-untyped-def]
+def accumulate_ink(ink, box, position, pressure, radius, brush, spacing, stamps):
     """Draw one stroke into the scratch.
 
     Args:
@@ -121,7 +121,7 @@ def accumulate_ink(ink, box, position, pressure, radius, brush, spacing, stamps)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _opacity_row(alpha, ink, row, x0, x1, thin):  # type: ignore[no-untyped-def]
+def _opacity_row(alpha, ink, row, x0, x1, thin):
     """Opacity of one row, ``alpha[x0:x1]``, from the scratch, which is cleared."""
     one, zero = ink.dtype.type(1.0), ink.dtype.type(0.0)
     for x in range(x0, x1):
@@ -140,7 +140,7 @@ def _opacity_row(alpha, ink, row, x0, x1, thin):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def draw_strokes(alpha, position, pressure, radius, brush, spacing, ink, start, stop):  # type: ignore[no-untyped-def]
+def draw_strokes(alpha, position, pressure, radius, brush, spacing, ink, start, stop):
     """Opacity maps of the strokes ``start`` to ``stop`` of a batch.
 
     Args:
@@ -165,7 +165,7 @@ def draw_strokes(alpha, position, pressure, radius, brush, spacing, ink, start, 
 
 
 @njit(nogil=True, cache=True)
-def paint_strokes(  # type: ignore[no-untyped-def]
+def paint_strokes(
     canvas, pixels, target, change, colour, position, pressure, radius, brush, ink, start, stop
 ):
     """Composite the strokes ``start`` to ``stop`` of a batch, each on its own canvas.
@@ -212,7 +212,7 @@ def paint_strokes(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _blend_row(canvas, pixels, target, alpha, colour, x0, x1):  # type: ignore[no-untyped-def]
+def _blend_row(canvas, pixels, target, alpha, colour, x0, x1):
     """Blend one row (mode normal); return the change of its squared and absolute error."""
     real = canvas.dtype.type
     squared, absolute = real(0.0), real(0.0)

@@ -73,9 +73,9 @@ def make_targets(
                 'targets="mnist" needs the data set: pass data_dir=… or set STROKENET_DATA to the '
                 "folder that has train-images-idx3-ubyte.gz, or that has it in a subfolder mnist"
             )
-        return MNIST(folder, split, size)
+        return MNIST(Path(folder), split, size)
     if Path(targets).exists():
-        return ImageFolder(targets)
+        return ImageFolder(Path(targets))
     raise ValueError(
         f"unknown targets {os.fspath(targets)!r}: neither one of {', '.join(_NAMES)} nor the path "
         "of an image or a folder"

@@ -95,7 +95,7 @@ class MNIST:
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One of the images, uniformly at random."""
-        return self[rng.integers(len(self))]
+        return self[int(rng.integers(len(self)))]
 
 
 def _find(data_dir: Path, name: str) -> Path:

@@ -1,0 +1,242 @@
+"""The painting program against an independent reference, and what it promises."""
+
+import multiprocessing
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from reference import reference_opacity
+
+from strokenet_gym import renderer
+from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.renderer import BRUSHES, Brush, draw, get_brush
+from strokenet_gym.renderer.path import SPACING
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke
+
+PENCIL = BRUSHES["pencil"]
+
+
+def stroke_of(position, pressure=1.0, radius=0.05, colour=1.0):
+    """One stroke as a batch; numbers are repeated."""
+    n = NUM_ANCHORS
+    return Stroke(
+        colour=np.full((1, 1), colour),
+        radius=np.full(1, radius),
+        position=np.broadcast_to(np.asarray(position, float), (1, n, 2)).copy(),
+        pressure=np.broadcast_to(np.asarray(pressure, float), (1, n)).copy(),
+    )
+
+
+def line(start, end, **kwargs):
+    return stroke_of(np.linspace(start, end, NUM_ANCHORS), **kwargs)
+
+
+def take(stroke, index):
+    return Stroke(*(field[index] for field in stroke))
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_matches_the_reference(rng, size):
+    strokes = [three_body_strokes(rng, 160), uniform_strokes(rng, 40)]
+    stroke = Stroke(*(np.concatenate(fields) for fields in zip(*strokes, strict=True)))
+    drawn = draw(stroke, size, PENCIL)
+    total = 0.0
+    for i in range(200):
+        wanted = reference_opacity(
+            stroke.position[i], stroke.pressure[i], stroke.radius[i], size, PENCIL
+        )
+        difference = np.abs(drawn[i] - wanted) * 255
+        assert difference.max() <= 2, f"stroke {i}"
+        total += difference.mean()
+    assert total / 200 <= 0.2
+
+
+@pytest.mark.parametrize(
+    "brush",
+    [
+        Brush(pressure_size=0, pressure_opacity=0, edge=0.1),
+        Brush(pressure_size=0.5, pressure_opacity=2, edge=1, opacity=0.05),
+        Brush(density=2, opacity=0.5),
+    ],
+)
+def test_matches_the_reference_with_other_brushes(rng, brush):
+    stroke = three_body_strokes(rng, 20)
+    drawn = draw(stroke, 64, brush)
+    for i in range(20):
+        wanted = reference_opacity(
+            stroke.position[i], stroke.pressure[i], stroke.radius[i], 64, brush
+        )
+        assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
+
+
+def test_doubling_the_samples_changes_nothing_visible(rng):
+    for stroke in (three_body_strokes(rng, 100), uniform_strokes(rng, 50)):
+        change = np.abs(draw(stroke, 128, PENCIL) - draw(stroke, 128, PENCIL, SPACING / 2))
+        assert change.max() * 255 <= 1
+
+
+def test_float64_agrees_with_float32(rng):
+    stroke = three_body_strokes(rng, 50)
+    exact = draw(Stroke(*(field.astype(float) for field in stroke)), 96, PENCIL)
+    assert exact.dtype == np.float64
+    assert np.abs(draw(stroke, 96, PENCIL) - exact).max() < 1e-4
+
+
+def test_reversed_stroke_is_the_same_picture(rng):
+    stroke = uniform_strokes(rng, 50)
+    back = stroke._replace(position=stroke.position[:, ::-1], pressure=stroke.pressure[:, ::-1])
+    assert np.abs(draw(stroke, 128, PENCIL) - draw(back, 128, PENCIL)).max() < 1e-4
+
+
+def test_tap_leaves_a_dot():
+    picture = draw(stroke_of([0.25, 0.25], radius=0.1), 64, PENCIL)[0]
+    ys, xs = np.nonzero(picture > 0.5)
+    assert abs(xs.mean() + 0.5 - 40) < 0.6
+    assert abs(ys.mean() + 0.5 - 24) < 0.6
+    assert 15 < len(xs) < np.pi * 3.2**2
+
+
+@pytest.mark.parametrize(
+    ("corner", "rows", "columns"),
+    [
+        ((0.8, 0.8), slice(0, 16), slice(48, 64)),  # top right
+        ((-0.8, 0.8), slice(0, 16), slice(0, 16)),
+        ((0.8, -0.8), slice(48, 64), slice(48, 64)),
+    ],
+)
+def test_y_points_up_and_x_to_the_right(corner, rows, columns):
+    picture = draw(stroke_of(corner), 64, PENCIL)[0]
+    assert picture.sum() > 0
+    assert picture[rows, columns].sum() == pytest.approx(picture.sum())
+
+
+def test_scales_from_64_to_512(rng):
+    stroke = three_body_strokes(rng, 100)
+    small = draw(stroke, 64, PENCIL)
+    large = draw(stroke, 512, PENCIL).reshape(100, 64, 8, 64, 8).mean((2, 4))
+    # The program looks at the centres of pixels, so single pixels on a hard rim differ.
+    assert small.sum() == pytest.approx(large.sum(), rel=0.01)
+    assert np.abs(small - large).mean() * 255 < 1
+    assert ((small - large) ** 2).sum() < 0.05 * (large**2).sum()
+
+
+@pytest.mark.parametrize("angle", [0, 0.3, np.pi / 4])
+@pytest.mark.parametrize("radius", [0.002, 0.01, 0.02, 0.03])
+def test_thin_strokes_neither_vanish_nor_alias(angle, radius):
+    """A line's ink is in proportion to its width, wherever it falls between the pixels."""
+    direction = 0.6 * np.array([np.cos(angle), np.sin(angle)])
+    inks = []
+    for shift in np.linspace(0, 2 / 64, 7):
+        offset = shift * np.array([-np.sin(angle), np.cos(angle)])
+        inks.append(
+            draw(line(offset - direction, offset + direction, radius=radius), 64, PENCIL).sum()
+        )
+    large = draw(line(-direction, direction, radius=radius), 2048, PENCIL).sum() / 32**2
+    assert np.mean(inks) == pytest.approx(large, rel=0.15)
+    assert min(inks) > 0.4 * large
+
+
+def test_thin_line_does_not_punch_a_hole_in_a_thick_one():
+    """Where a faint line crosses an opaque one, the opaque one stays opaque."""
+    position = np.concatenate(
+        [np.linspace([-0.8, 0], [0.8, 0], 8), np.linspace([0, 0.8], [0, -0.8], 8)]
+    )
+    thick_then_thin = np.r_[np.full(7, 1.0), 0, 0, np.full(7, 0.1)]
+    brush = Brush(pressure_opacity=0)
+    picture = draw(stroke_of(position, pressure=thick_then_thin, radius=0.06), 64, brush)[0]
+    assert picture[32, 31:33].min() > 0.99
+
+
+def test_pressure_zero_lifts_the_pen():
+    assert draw(line([-1, 0], [1, 0], pressure=0.0), 64, PENCIL).max() == 0
+    gap = np.r_[np.ones(5), np.zeros(6), np.ones(5)]
+    picture = draw(line([-0.9, 0], [0.9, 0], pressure=gap), 64, PENCIL)[0]
+    assert picture[:, 26:38].max() == 0
+    assert picture[:, 8].max() > 0.9
+    assert picture[:, 55].max() > 0.9
+
+
+def test_batch_is_the_same_as_one_by_one(rng):
+    stroke = uniform_strokes(rng, 40)
+    together = draw(stroke, 64, PENCIL)
+    for i in range(40):
+        np.testing.assert_array_equal(
+            together[i], draw(take(stroke, slice(i, i + 1)), 64, PENCIL)[0]
+        )
+
+
+def test_paint_composites_and_reports_the_change(rng):
+    stroke = uniform_strokes(rng, 20, channels=3)
+    canvas = rng.uniform(0, 1, (20, 3, 48, 48)).astype(np.float32)
+    target = rng.uniform(0, 1, canvas.shape).astype(np.float32)
+    before, pixels = canvas.copy(), np.round(canvas * 255).astype(np.uint8)
+    change = renderer.paint(canvas, pixels, target, stroke, PENCIL)
+    alpha = draw(stroke, 48, PENCIL)[:, None]
+    wanted = before * (1 - alpha) + stroke.colour[:, :, None, None] * alpha
+    np.testing.assert_allclose(canvas, wanted, atol=1e-5)
+    assert np.abs(pixels - canvas * 255).max() <= 0.501
+    for kind, error in enumerate((np.square, np.abs)):
+        true = (error(canvas - target) - error(before - target)).sum((1, 2, 3))
+        np.testing.assert_allclose(change[:, kind], true, rtol=1e-3, atol=1e-2)
+
+
+def test_clears_its_scratch(rng):
+    stroke = uniform_strokes(rng, 1)
+    first = draw(stroke, 64, PENCIL)
+    draw(uniform_strokes(rng, 30), 64, PENCIL)
+    np.testing.assert_array_equal(first, draw(stroke, 64, PENCIL))
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    position=arrays(
+        float, (NUM_ANCHORS, 2), elements=st.sampled_from([-1.0, -0.5, 0.0, 1e-9, 1.0, 50.0])
+    ),
+    pressure=arrays(float, NUM_ANCHORS, elements=st.sampled_from([0.0, 1e-12, 0.01, 0.5, 1.0])),
+    radius=st.sampled_from([0.002, 0.03, 0.125]),
+)
+def test_degenerate_strokes_are_drawn(position, pressure, radius):
+    """Coincident anchors, jumps, far off the canvas: opacity stays in 0 … 1."""
+    picture = draw(stroke_of(position, pressure=pressure, radius=radius), 32, PENCIL)
+    assert np.isfinite(picture).all()
+    assert picture.min() >= 0
+    assert picture.max() <= 1
+
+
+def test_off_the_canvas_leaves_nothing():
+    assert draw(stroke_of([3.0, 3.0]), 64, PENCIL).max() == 0
+
+
+def _draw_in_child(queue):
+    queue.put(draw(uniform_strokes(np.random.default_rng(1), 32), 32, PENCIL).sum())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_works_in_child_processes(method):
+    stroke = uniform_strokes(np.random.default_rng(1), 32)
+    here = draw(stroke, 32, PENCIL).sum()  # the pool runs before the fork
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    child = context.Process(target=_draw_in_child, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == here
+    child.join(10)
+
+
+def test_brush_by_name():
+    assert get_brush("pencil") is PENCIL
+    with pytest.raises(ValueError, match=r"unknown brush 'crayon'; known brushes: pencil"):
+        get_brush("crayon")
+    with pytest.raises(TypeError, match="got int"):
+        get_brush(3)
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"edge": 0}, {"opacity": 1.5}, {"density": -1}, {"pressure_size": float("nan")}]
+)
+def test_brush_refuses_bad_numbers(numbers):
+    with pytest.raises(ValueError, match=f"brush {next(iter(numbers))} must be from"):
+        Brush(**numbers)
