@@ -15,17 +15,18 @@ pixels, so one set of weights serves every canvas size.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from strokenet_gym.generator.features import points_needed, resample, survey
+from strokenet_gym.generator.features import resample, survey
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["CompactGenerator"]
 
 _SPACING = 0.7  # distance of two points along the path, in radii
-_MAX_POINTS = 2048
+_MAX_POINTS = 256  # in a segment
 _MIN_SIGMA = 0.4  # pixels
 _EPSILON = 1e-4  # ink that counts as none
 # Strokes are drawn in groups of similar extent, so that a group's pictures fit in the cache.
@@ -71,35 +72,21 @@ class CompactGenerator(nn.Module):
         x, y = stroke.position.unbind(-1)
         points = torch.stack([(1 + x), (1 - y)], -1) * (size / 2)
         radius = stroke.radius * (size / 2)
-        cumulative, box = survey(points, stroke.pressure, radius)
+        counts, box = survey(points, stroke.pressure, radius, _SPACING, _MAX_POINTS)
         margin = radius.detach()[:, None] * 1.1 + 3
         low = (box[:, :2] - margin).floor().clamp(0, size - 1)
         high = (box[:, 2:] + margin).ceil().clamp(1, size)
         extent = (high - low).amax(1)
-        needed = points_needed(cumulative, _SPACING)
-        order = torch.argsort(extent * 65536 + needed)
+        order = torch.argsort(extent)
         parts = []
-        start = 0
-        while start < len(order):
-            # All in a group share the window of the last, largest one: rounded up, so that
-            # memory is reused from group to group.
-            budget = _GROUP_PIXELS.get(points.device.type, 2**24)
-            stop = start + 1
-            while stop < len(order):
-                side = int(extent[order[min(2 * stop - start, len(order)) - 1]])
-                if side * side * (2 * (stop - start)) > budget:
-                    break
-                stop = min(2 * stop - start, len(order))
-            group = order[start:stop]
-            side = min(size, math.ceil(int(extent[group[-1]]) / 16) * 16)
-            count = min(_MAX_POINTS, math.ceil(int(needed[group].amax()) / 16 + 1) * 16)
-            corner = low[group].clamp(max=size - side)
-            path = resample(
-                points[group], stroke.pressure[group], radius[group], cumulative[group], count
-            )
-            window = self._draw(*path, radius[group], corner, side)
+        for group, side in _groups(extent[order].tolist(), points.device.type):
+            chosen = order[group]
+            # Rounded up, so that memory is reused from group to group.
+            side = min(size, math.ceil(side / 16) * 16)
+            corner = low[chosen].clamp(max=size - side)
+            path = resample(points[chosen], stroke.pressure[chosen], radius[chosen], counts[chosen])
+            window = self._draw(*path, radius[chosen], corner, side)
             parts.append(_place(window, corner, size))
-            start = stop
         return torch.cat(parts)[torch.argsort(order)]
 
     def _draw(
@@ -128,6 +115,18 @@ class CompactGenerator(nn.Module):
         opacity = torch.sigmoid(self.pixel(features)[:, 0])
         some = ink[:, -1]
         return opacity * (some / (some + 0.01))
+
+
+def _groups(extents: list[float], device: str) -> Iterator[tuple[slice, float]]:
+    """Cut a sorted list into groups, each with its largest extent as the side of its windows."""
+    budget = _GROUP_PIXELS.get(device, _GROUP_PIXELS["cuda"])
+    start = 0
+    while start < len(extents):
+        stop = start + 1
+        while stop < len(extents) and extents[stop] ** 2 * (stop + 1 - start) <= budget:
+            stop += 1
+        yield slice(start, stop), extents[stop - 1]
+        start = stop
 
 
 def _gauss(grid: Tensor, centre: Tensor, scale: Tensor) -> Tensor:

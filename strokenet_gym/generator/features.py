@@ -13,7 +13,7 @@ from torch import Tensor
 
 from strokenet_gym.stroke import NUM_ANCHORS
 
-__all__ = ["Path", "points_needed", "resample", "survey"]
+__all__ = ["Path", "resample", "survey"]
 
 _SURVEY_STEPS = 16  # points per segment of the survey that decides where to sample
 _KNOT_EPSILON = 1e-12
@@ -69,59 +69,58 @@ def _evaluate(points: Tensor, pressure: Tensor, u: Tensor) -> tuple[Tensor, Tens
 
 
 @torch.no_grad()
-def survey(points: Tensor, pressure: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
-    """Walk along the strokes and note how much there is to draw, and where.
+def survey(
+    points: Tensor, pressure: Tensor, radius: Tensor, spacing: float, most: int
+) -> tuple[Tensor, Tensor]:
+    """Walk along the strokes and decide how many points each segment needs.
 
     Args:
         points: anchors ``[B, 16, 2]``, pixels.
         pressure: ``[B, 16]``.
         radius: ``[B]``, pixels.
+        spacing: distance of two points, in local radii (of at least a pixel).
+        most: a segment's largest number of points.
 
     Returns:
-        Cumulative length in units of the local radius, ``[B, 15 * 16 + 1]``, and the bounding box
-        of the path ``[B, 4]``: x0, y0, x1, y1.
+        Points for each segment, int64 ``[B, 15]`` (0 where the pen is lifted), and the bounding
+        box of the path ``[B, 4]``: x0, y0, x1, y1.
     """
-    count = (NUM_ANCHORS - 1) * _SURVEY_STEPS
-    u = (torch.arange(count, device=points.device) + 0.5) / _SURVEY_STEPS
-    position, velocity, p = _evaluate(points, pressure, u.expand(len(points), count))
-    speed = velocity.norm(dim=-1) / _SURVEY_STEPS
-    # Where the pen is lifted there is nothing to draw; the small constant keeps the inverse sane.
-    density = speed / (radius[:, None] * p).clamp(min=1) * (p > 0.03) + 1e-4
-    cumulative = torch.nn.functional.pad(density.cumsum(1), (1, 0))
+    segments = NUM_ANCHORS - 1
+    u = (torch.arange(segments * _SURVEY_STEPS, device=points.device) + 0.5) / _SURVEY_STEPS
+    position, velocity, p = _evaluate(points, pressure, u.expand(len(points), -1))
+    local = (radius[:, None] * p).clamp(min=1)
+    steps = velocity.norm(dim=-1) / (_SURVEY_STEPS * spacing * local)
+    counts = steps.unflatten(1, (segments, _SURVEY_STEPS)).sum(-1).ceil().clamp(1, most)
+    inked = (pressure[:, 1:] > 0) | (pressure[:, :-1] > 0)
     everything = torch.cat([points, position], 1)
-    return cumulative, torch.cat([everything.amin(1), everything.amax(1)], -1)
+    return (counts * inked).long(), torch.cat([everything.amin(1), everything.amax(1)], -1)
 
 
-def points_needed(cumulative: Tensor, spacing: float) -> Tensor:
-    """How many points each stroke needs at that spacing (in radii), ``[B]``."""
-    return (cumulative[:, -1] / spacing).ceil()
+def resample(points: Tensor, pressure: Tensor, radius: Tensor, counts: Tensor) -> Path:
+    """Place points along each stroke, and one at each end.
 
-
-def resample(
-    points: Tensor, pressure: Tensor, radius: Tensor, cumulative: Tensor, count: int
-) -> Path:
-    """Place points along each stroke, evenly in units of the local radius, and one at each end.
-
-    Where they go is not differentiated, what they are is: position, pressure and length of path
-    depend on the anchors through the spline.
+    A segment's points are the midpoints of equal steps of the spline's parameter, so that they
+    depend on the anchors smoothly.
 
     Args:
         points: anchors ``[B, 16, 2]``, pixels.
         pressure: ``[B, 16]``.
         radius: ``[B]``, pixels.
-        cumulative: from :func:`survey`.
-        count: points along each stroke.
+        counts: from :func:`survey`.
 
     Returns:
-        Path: ``count + 2`` points; those at the ends stand for one stamp each.
+        Path: as many points as the longest stroke has, and two; those beyond the end of a
+        shorter one have length 0. The points at the ends stand for one stamp each.
     """
-    with torch.no_grad():
-        wanted = torch.arange(count + 1, device=points.device) / count * cumulative[:, -1:]
-        right = torch.searchsorted(cumulative, wanted).clamp(1, cumulative.shape[1] - 1)
-        low, high = cumulative.gather(1, right - 1), cumulative.gather(1, right)
-        u = (right - 1 + ((wanted - low) / (high - low)).clamp(0, 1)) / _SURVEY_STEPS
-        step = u[:, 1:] - u[:, :-1]
-    position, velocity, p = _evaluate(points, pressure, u[:, :-1] + step / 2)
+    ends = counts.cumsum(1)
+    most = int(ends[:, -1].max())
+    index = torch.arange(most, device=points.device).expand(len(points), most).contiguous()
+    segment = torch.searchsorted(ends, index, right=True).clamp(max=NUM_ANCHORS - 2)
+    count = counts.gather(1, segment).clamp(min=1)
+    start = ends.gather(1, segment) - counts.gather(1, segment)
+    u = segment + ((index - start + 0.5) / count).clamp(max=1)
+    step = (index < ends[:, -1:]) / count
+    position, velocity, p = _evaluate(points, pressure, u.to(points.dtype))
     length = (velocity.square().sum(-1) + 1e-12).sqrt() * step
     cap = radius[:, None] * pressure / 8  # the spacing of whole stamps
     return Path(

@@ -21,7 +21,13 @@ from strokenet_gym.stroke import Stroke
 
 __all__ = ["draw", "paint"]
 
-_THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+THREADS = available_cores()
 _CHUNK = 8  # strokes a thread takes at a time: small enough to balance, large enough to amortise
 _scratch = threading.local()
 _pool: ThreadPoolExecutor | None = None
@@ -99,11 +105,11 @@ def _ink(size: int, dtype: type) -> np.ndarray:
 def _run(work: Callable[[int, int], None], count: int) -> None:
     """Call ``work(start, stop)`` for all of ``range(count)``, on all cores if it is worth it."""
     global _pool
-    if count <= _CHUNK or _THREADS == 1:
+    if count <= _CHUNK or THREADS == 1:
         work(0, count)
         return
     if _pool is None:
-        _pool = ThreadPoolExecutor(_THREADS, "strokenet")
+        _pool = ThreadPoolExecutor(THREADS, "strokenet")
     starts = range(0, count, _CHUNK)
     for future in [_pool.submit(work, start, min(start + _CHUNK, count)) for start in starts]:
         future.result()

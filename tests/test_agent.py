@@ -1,0 +1,103 @@
+"""The StrokeNet agent."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import strokenet_gym
+from strokenet_gym.agent import AGENTS, StrokeNetAgent, neighbour_penalty
+from strokenet_gym.stroke import unpack
+
+
+def observation(channels=1, size=48, batch=3):
+    return {
+        "canvas": torch.rand(batch, channels, size, size),
+        "target": torch.rand(batch, channels, size, size),
+        "strokes_left": torch.ones(batch, 1),
+    }
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 64), (1, 100)])
+def test_actions_are_in_bounds(channels, size):
+    action = StrokeNetAgent(channels, width=8, hidden=32)(observation(channels, size))
+    assert action.shape == (3, channels + 49)
+    assert action.abs().max() <= 1
+
+
+def test_first_strokes_are_visible_and_spread():
+    stroke = unpack(StrokeNetAgent()(observation()), 1)
+    assert stroke.pressure.min() > 0.5
+    assert stroke.colour.min() > 0.5
+    assert (stroke.position[:, 0, 1] - stroke.position[:, -1, 1]).min() > 0.4  # top to bottom
+
+
+def test_gradients_reach_every_weight():
+    agent = StrokeNetAgent(width=4, hidden=16)
+    agent(observation()).square().sum().backward()
+    for name, weight in agent.named_parameters():
+        assert weight.grad is not None, name
+        assert torch.isfinite(weight.grad).all(), name
+        assert weight.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_acts_in_both_environments(channels):
+    agent = StrokeNetAgent(channels, width=4, hidden=16).eval()
+    for env_id in ("Painting-v0", "NeuralPainting-v0"):
+        kwargs = {"canvas_size": 32, "channels": channels}
+        env = gym.make(env_id, **kwargs)
+        seen, _ = env.reset(seed=0)
+        action = agent.act(seen)
+        assert env.action_space.contains(action)
+        env.step(action)
+        envs = gym.make_vec(env_id, num_envs=3, **kwargs)
+        seen, _ = envs.reset(seed=0)
+        actions = agent.act(seen)
+        assert envs.action_space.contains(actions)
+        np.testing.assert_allclose(actions[0], action, atol=1e-5)
+
+
+def test_penalty():
+    anchors = torch.zeros(1, 16, 3)
+    anchors[0, 8:, 0] = 0.5  # one jump of 0.5 in fifteen
+    action = torch.cat([torch.zeros(1, 2), anchors.flatten(1)], 1)
+    assert neighbour_penalty(action).item() == pytest.approx(0.25 / 15)
+
+
+def test_survives_a_file(tmp_path):
+    agent = StrokeNetAgent(3, input_size=32, width=4, hidden=16).eval()
+    agent.save(tmp_path / "agent.safetensors")
+    copy = StrokeNetAgent.from_pretrained(tmp_path / "agent.safetensors")
+    assert copy.sizes == agent.sizes
+    seen = observation(3)
+    torch.testing.assert_close(copy(seen), agent(seen), atol=5e-3, rtol=0)  # half precision
+
+
+def test_bad_files(tmp_path):
+    with pytest.raises(ValueError, match=r"unknown agent 'cat': neither one of glyphs, mnist"):
+        StrokeNetAgent.from_pretrained("cat")
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(b"garbage")
+    with pytest.raises(ValueError, match=r"bad\.safetensors is damaged"):
+        StrokeNetAgent.from_pretrained(file)
+    save_file({"x": torch.zeros(1)}, file)
+    with pytest.raises(ValueError, match="does not hold an agent"):
+        StrokeNetAgent.from_pretrained(file)
+    save_file({"x": torch.zeros(1)}, file, {"architecture": "strokenet", "width": "4"})
+    with pytest.raises(ValueError, match="of another version"):
+        StrokeNetAgent.from_pretrained(file)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_shipped_agents_paint(name, request):
+    """Far better than a blank canvas, on the real program, on targets not trained on."""
+    kwargs = {}
+    if name == "mnist":
+        folder = request.getfixturevalue("data_dir")
+        kwargs["targets"] = strokenet_gym.MNIST(folder, "test")
+    envs = gym.make_vec("Painting-v0", num_envs=32, **kwargs)
+    seen, _ = envs.reset(seed=10**6)
+    _, _, _, _, info = envs.step(StrokeNetAgent.from_pretrained(name).act(seen))
+    assert info["residual"].mean() < 0.5

@@ -1,0 +1,171 @@
+"""The scripts, run as a user runs them, on small jobs."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from classifier import DigitClassifier, crop_digits
+from conftest import ROOT
+from test_targets import write_idx
+
+from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.generator import load_generator
+from strokenet_gym.targets import MNIST
+
+
+def run(*args, timeout=120):
+    command = [sys.executable, *map(str, args)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
+
+
+def succeed(*args):
+    result = run(*args)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout
+
+
+@pytest.mark.parametrize("script", ["train_generator", "train_strokenet", "classifier", "demo"])
+def test_help(script):
+    assert "--out" in succeed(f"baselines/{script}.py", "--help")
+
+
+def test_train_generator(tmp_path):
+    out = tmp_path / "run"
+    succeed("baselines/train_generator.py", "--minutes", 0.05, "--out", out)
+    assert load_generator(out / "generator.safetensors").imitates == "pencil"
+    assert list(out.glob("events.*"))
+    again = succeed("baselines/train_generator.py", "--minutes", 0.08, "--out", out)
+    assert "Resuming" in again
+    other = run("baselines/train_generator.py", "--minutes", 0.1, "--out", out, "--lr", 0.5)
+    assert other.returncode != 0
+    assert "run with other settings (lr)" in other.stderr
+
+
+def test_train_strokenet_learns(tmp_path):
+    out = tmp_path / "run"
+    succeed("baselines/train_strokenet.py", "--minutes", 0.2, "--canvas-size", 32, "--width", 4,
+            "--out", out)  # fmt: skip
+    scores = tmp_path / "scores.json"
+    succeed("baselines/evaluate.py", "agent", "--agent", out / "agent.safetensors", "--limit", 20,
+            "--canvas-size", 32, "--out", scores, "--figure", tmp_path / "grid.png")  # fmt: skip
+    result = json.loads(scores.read_text())
+    assert result["count"] == 20
+    assert result["residual_exact"] < 1 < result["residual_random"]
+    assert result["residual_neural"] == pytest.approx(result["residual_exact"], abs=0.1)
+    assert "accuracy_exact" not in result  # there is no classifier of glyphs
+    assert cv2.imread(str(tmp_path / "grid.png")).shape == (2 * 3 * 36, 16 * 36, 3)
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
+    out = tmp_path / "run"
+    script = ["baselines/train_strokenet.py", "--canvas-size", "32", "--width", "4"]
+    command = [sys.executable, *script, "--max-strokes", "2", "--out", str(out), "--minutes"]
+    process = subprocess.Popen([*command, "5"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    seen = ""
+    while "residual=" not in seen:  # the loop runs
+        seen += process.stderr.read(1)
+    process.send_signal(signal.SIGINT)
+    process.stderr.read()
+    assert process.wait(60) == 130
+    assert (out / "checkpoint.safetensors").exists()
+    assert not (out / "agent.safetensors").exists()
+    # Less time than is used up already: only writes the result.
+    assert "Resuming" in succeed(*command[1:], 0.001)
+    StrokeNetAgent.from_pretrained(out / "agent.safetensors")
+
+
+@pytest.fixture
+def tiny_mnist(tmp_path, rng):
+    for split, count in (("train", 64), ("t10k", 12)):
+        digits = np.zeros((count, 28, 28), np.uint8)
+        for digit in digits:
+            cv2.putText(
+                digit, str(rng.integers(10)), (6, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2
+            )
+        write_idx(tmp_path / f"{split}-images-idx3-ubyte.gz", digits)
+        write_idx(tmp_path / f"{split}-labels-idx1-ubyte.gz", rng.integers(10, size=count))
+    return tmp_path
+
+
+def test_train_classifier(tiny_mnist):
+    out = tiny_mnist / "run"
+    text = succeed(
+        "baselines/classifier.py", "--data-dir", tiny_mnist, "--minutes", 0.03, "--out", out
+    )
+    assert "accuracy on 12 test digits" in text
+    assert (out / "classifier.safetensors").exists()
+
+
+def test_crop_digits_undoes_the_placing(data_dir):
+    mnist = MNIST(data_dir, "test", size=256)
+    canvases = torch.stack([torch.from_numpy(mnist[i])[None] for i in range(20)])
+    difference = crop_digits(canvases)[:, 0].numpy() - mnist.digits[:20] / 255
+    assert np.abs(difference).mean() < 0.02
+
+
+def test_shipped_classifier(data_dir):
+    mnist = MNIST(data_dir, "test")
+    canvases = np.stack([mnist[i][None] for i in range(1000)])
+    found = DigitClassifier.from_pretrained().classify((canvases * 255).astype(np.uint8))
+    assert (found == mnist.labels[:1000]).mean() > 0.97
+
+
+def test_evaluate_agent_on_digits(tiny_mnist):
+    scores = tiny_mnist / "scores.json"
+    succeed("baselines/evaluate.py", "agent", "--agent", "mnist", "--targets", "mnist",
+            "--data-dir", tiny_mnist, "--split", "test", "--limit", 5, "--out", scores)  # fmt: skip
+    result = json.loads(scores.read_text())
+    expected = {"l2_blank", "count"}
+    expected |= {f"{key}_{kind}" for key in ("l2", "residual") for kind in ("exact", "neural")}
+    expected |= {"psnr_exact", "ssim_exact"}
+    expected |= {f"accuracy_{kind}" for kind in ("originals", "exact", "neural")}
+    assert expected <= result.keys()
+    assert result["count"] == 5
+    assert result["residual_exact"] * result["l2_blank"] == pytest.approx(
+        result["l2_exact"], rel=0.5
+    )
+
+
+def test_evaluate_generator(tmp_path):
+    scores = tmp_path / "scores.json"
+    succeed("baselines/evaluate.py", "generator", "--count", 30, "--out", scores)
+    result = json.loads(scores.read_text())
+    assert result.keys() == {"three_body", "uniform"}
+    for values in result.values():
+        assert values["count"] == 30
+        assert 0 < values["ink_error"] < 0.05
+        assert values["psnr"] > 30
+
+
+def test_demo(tmp_path):
+    start = time.monotonic()
+    text = succeed("baselines/demo.py", "--out", tmp_path)
+    assert time.monotonic() - start < 60
+    for line in ("blank canvas", "random agent", "StrokeNet agent"):
+        assert line in text
+    assert cv2.imread(str(tmp_path / "grid.png")).std() > 10
+    frames = cv2.VideoCapture(str(tmp_path / "strokes.gif"))
+    assert frames.read()[0]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["train_strokenet.py", "--targets", "cats"], "unknown targets 'cats'"),
+        (["train_strokenet.py", "--minutes", "0"], "--minutes must be positive"),
+        (["train_generator.py", "--brush", "crayon"], "unknown brush 'crayon'"),
+        (["evaluate.py", "agent", "--agent", "cat"], "unknown agent 'cat'"),
+        (["evaluate.py", "agent", "--limit", "0"], "--limit must be at least 1"),
+        (["evaluate.py", "generator", "--generator", "cat"], "unknown generator 'cat'"),
+    ],
+)
+def test_bad_arguments(args, message, tmp_path):
+    result = run(f"baselines/{args[0]}", *args[1:], "--out", tmp_path / "run")
+    assert result.returncode != 0
+    assert message in result.stderr

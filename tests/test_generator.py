@@ -1,0 +1,164 @@
+"""The compact generator, its features and its data."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from strokenet_gym.generator import CompactGenerator, load_generator, save_generator
+from strokenet_gym.generator.features import resample, survey
+from strokenet_gym.generator.three_body import simulate, three_body_strokes, uniform_strokes
+from strokenet_gym.renderer import BRUSHES, draw
+from strokenet_gym.stroke import Stroke
+
+PENCIL = BRUSHES["pencil"]
+
+
+def tensors(stroke):
+    return Stroke(*map(torch.from_numpy, stroke))
+
+
+@pytest.fixture(scope="module")
+def compact():
+    return load_generator("compact")
+
+
+def test_three_body_energy_and_momentum(rng):
+    mass = rng.uniform(0.5, 2, (20, 3))
+    position, velocity = rng.normal(0, 1, (2, 20, 3, 3))
+    x, v = simulate(position, velocity, mass, 0.002, 2000)
+    kinetic = 0.5 * (mass * (v**2).sum(-1)).sum(-1)
+    potential = 0
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        squared = ((x[:, :, i] - x[:, :, j]) ** 2).sum(-1)
+        potential = potential - mass[:, i] * mass[:, j] / np.sqrt(squared + 0.3**2)
+    energy = kinetic + potential
+    drift = np.abs(energy - energy[0]).max(0) / (np.abs(kinetic[0]) + np.abs(potential[0]))
+    assert drift.max() < 1e-3
+    momentum = np.einsum("tbik,bi->tbk", v, mass)
+    np.testing.assert_allclose(momentum, momentum[:1].repeat(2001, 0), atol=1e-9)
+
+
+@pytest.mark.parametrize("sample", [three_body_strokes, uniform_strokes])
+def test_samples_are_in_range_and_repeat(sample):
+    a, b = (sample(np.random.default_rng(3), 500, channels=3) for _ in range(2))
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+        assert x.dtype == np.float32
+    assert a.colour.shape == (500, 3)
+    assert a.position.shape == (500, 16, 2)
+    assert np.abs(a.position).max() <= 1
+    assert 0 <= a.pressure.min() < 0.1
+    assert 0.9 < a.pressure.max() <= 1
+    assert 0.002 <= a.radius.min() < 0.0025
+    assert 0.12 < a.radius.max() <= 0.12501
+
+
+def test_three_body_strokes_are_smooth(rng):
+    def turning(stroke):
+        step = np.diff(stroke.position, axis=1)
+        return np.mean((step[:, 1:] * step[:, :-1]).sum(-1) > 0)
+
+    assert turning(three_body_strokes(rng, 200)) > 0.9
+    assert turning(uniform_strokes(rng, 200)) < 0.5
+
+
+def test_points_lie_on_the_spline_that_the_program_draws(rng):
+    stroke = three_body_strokes(rng, 20)._replace(pressure=np.ones((20, 16), np.float32))
+    drawn = draw(stroke, 128, PENCIL)
+    flipped = np.stack([1 + stroke.position[..., 0], 1 - stroke.position[..., 1]], -1)
+    points = torch.from_numpy(flipped * 64)
+    pressure, radius = torch.ones(20, 16), torch.full((20,), 2.0)
+    counts, box = survey(points, pressure, radius, 0.1, 1000)
+    path = resample(points, pressure, radius, counts)
+    for i in range(20):  # length, against the polygon of the points
+        inner = path.position[i, 1:-1][path.length[i, 1:-1] > 0]
+        assert len(inner) == counts[i].sum()
+        polygon = (inner[1:] - inner[:-1]).norm(dim=-1).sum()
+        assert path.length[i, 1:-1].sum() == pytest.approx(polygon.item(), rel=0.05, abs=0.5)
+    for i in range(20):
+        x, y = path.position[i].numpy().astype(int).clip(0, 127).T
+        visible = stroke.radius[i] * 64 > 1.5
+        assert not visible or drawn[i, y, x].min() > 0.5
+    assert (path.position.amin(1) >= box[:, :2] - 0.5).all()
+    assert (path.position.amax(1) <= box[:, 2:] + 0.5).all()
+
+
+@pytest.mark.parametrize(("sample", "size"), [
+    (three_body_strokes, 64), (three_body_strokes, 128), (three_body_strokes, 256),
+    (uniform_strokes, 128),
+])  # fmt: skip
+def test_imitates_the_program(compact, sample, size):
+    stroke = sample(np.random.default_rng(10**7), 60)
+    truth = draw(stroke, size, PENCIL)
+    with torch.no_grad():
+        prediction = compact(tensors(stroke), size).numpy()
+    error = ((prediction - truth) ** 2).sum() / (truth**2).sum()
+    assert error < 0.02, "far above what evaluate.py measures, far below a blank prediction's 1"
+
+
+def test_any_canvas_size(compact, rng):
+    stroke = tensors(three_body_strokes(rng, 3))
+    for size in (16, 33, 100, 512):
+        assert compact(stroke, size).shape == (3, size, size)
+
+
+def test_grouping_does_not_change_the_picture(compact, rng):
+    """Strokes are drawn in windows and groups, in order of their extent; nobody may notice."""
+    stroke = tensors(uniform_strokes(rng, 20))._replace(radius=torch.linspace(0.002, 0.125, 20))
+    with torch.no_grad():
+        together = compact(stroke, 64)
+        for i in range(20):
+            alone = compact(Stroke(*(field[i : i + 1] for field in stroke)), 64)
+            torch.testing.assert_close(together[i], alone[0], atol=1e-4, rtol=0)
+
+
+def test_no_ink_without_pressure_and_off_the_path(compact):
+    stroke = tensors(three_body_strokes(np.random.default_rng(0), 4))
+    with torch.no_grad():
+        lifted = compact(stroke._replace(pressure=torch.zeros(4, 16)), 64)
+        small = compact(stroke._replace(position=stroke.position * 0.2 + 0.7), 64)
+    assert lifted.max() < 0.02
+    assert small[:, 40:, :20].max() < 1e-3
+
+
+def test_degenerate_strokes_have_finite_gradients(compact):
+    for position in (torch.zeros(1, 16, 2), torch.ones(1, 16, 2), torch.full((1, 16, 2), 3.0)):
+        for pressure in (0.0, 1e-6, 1.0):
+            stroke = Stroke(
+                torch.ones(1, 1),
+                torch.tensor([0.002], requires_grad=True),
+                position.clone().requires_grad_(),
+                torch.full((1, 16), pressure, requires_grad=True),
+            )
+            compact(stroke, 32).sum().backward()
+            for field in stroke[1:]:
+                assert torch.isfinite(field.grad).all()
+
+
+def test_weights_are_frozen_and_survive_a_file(compact, tmp_path, rng):
+    assert not any(p.requires_grad for p in compact.parameters())
+    assert not compact.training
+    file = tmp_path / "copy.safetensors"
+    save_generator(compact, file, "pencil")
+    copy = load_generator(file)
+    assert copy.imitates == "pencil"
+    stroke = tensors(three_body_strokes(rng, 3))
+    torch.testing.assert_close(copy(stroke, 32), compact(stroke, 32))
+
+
+def test_bad_weight_files(tmp_path):
+    with pytest.raises(ValueError, match="unknown generator 'papr'"):
+        load_generator("papr")
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(b"garbage")
+    with pytest.raises(ValueError, match=r"bad\.safetensors is damaged"):
+        load_generator(file)
+    save_file({"x": torch.zeros(1)}, file)
+    with pytest.raises(ValueError, match="does not hold a generator"):
+        load_generator(file)
+    generator = CompactGenerator(blobs=3)
+    generator.blobs = 4  # the file will claim other sizes than it holds
+    save_generator(generator, file, "pencil")
+    with pytest.raises(ValueError, match="of another version"):
+        load_generator(file)

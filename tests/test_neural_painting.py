@@ -1,0 +1,277 @@
+"""NeuralPainting-v0: the same contract, and gradients."""
+
+import pickle
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+
+from strokenet_gym import Brush
+from strokenet_gym.envs.neural_painting import NeuralPaintingEnv
+
+
+def make(**kwargs):
+    return gym.make("NeuralPainting-v0", **({"canvas_size": 32} | kwargs))
+
+
+def make_vec(num_envs=4, **kwargs):
+    return gym.make_vec("NeuralPainting-v0", num_envs=num_envs, **({"canvas_size": 32} | kwargs))
+
+
+def smooth_action(dtype=torch.float32, channels=1):
+    """A visible curve in the middle of all ranges."""
+    t = torch.linspace(-0.6, 0.6, 16)
+    anchors = torch.stack([t, 0.5 * torch.sin(4 * t), 0.5 + 0.2 * t], -1).flatten()
+    return torch.cat([torch.full((channels,), 0.8), torch.tensor([0.6]), anchors]).to(dtype)
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{}, {"channels": 3, "max_strokes": 4, "render_mode": "rgb_array"}]
+)
+def test_check_env(kwargs):
+    check_env(make(**kwargs).unwrapped)
+
+
+def test_same_spaces_and_info_as_the_real_one():
+    kwargs = {"canvas_size": 32, "channels": 3, "max_strokes": 2}
+    neural, real = make(**kwargs), gym.make("Painting-v0", **kwargs)
+    assert neural.observation_space == real.observation_space
+    assert neural.action_space == real.action_space
+    (a, info_a), (b, info_b) = neural.reset(seed=4), real.reset(seed=4)
+    np.testing.assert_array_equal(a["target"], b["target"])
+    assert info_a == pytest.approx(info_b)
+    action = smooth_action(channels=3).numpy()
+    step_a, step_b = neural.step(action), real.step(action)
+    assert [type(x) for x in step_a] == [type(x) for x in step_b]
+    assert step_a[4].keys() == step_b[4].keys()
+    assert {k: type(v) for k, v in step_a[4].items()} == {k: type(v) for k, v in step_b[4].items()}
+    assert step_a[1] == pytest.approx(step_b[1], abs=0.05)  # the network imitates the program
+    difference = step_a[0]["canvas"].astype(float) - step_b[0]["canvas"]
+    assert np.abs(difference).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["l1", "l2"])
+def test_numpy_and_torch_agree(rng, kind):
+    env = make(max_strokes=3, reward=kind, channels=3)
+    actions = rng.uniform(-1, 1, (3, 52)).astype(np.float32)
+    env.reset(seed=0)
+    arrays = [env.step(a) for a in actions]
+    start, _ = env.reset(seed=0, options={"as_tensor": True})
+    tensors = [env.step(torch.from_numpy(a)) for a in actions]
+    assert start["canvas"].dtype == torch.float32
+    for (o, r, te, tr, i), (ot, rt, tet, trt, it) in zip(arrays, tensors, strict=True):
+        for key in ("canvas", "target"):
+            assert ot[key].dtype == torch.float32
+            assert ot[key].shape == o[key].shape
+            assert np.abs(ot[key].numpy() * 255 - o[key]).max() <= 0.501
+        np.testing.assert_array_equal(ot["strokes_left"].numpy(), o["strokes_left"])
+        assert isinstance(r, float)
+        assert rt.shape == ()
+        assert r == pytest.approx(rt.item(), abs=1e-6)
+        assert (te, tr) == (tet, trt)
+        assert type(tet) is type(trt) is bool
+        assert i == pytest.approx(it)
+        assert all(isinstance(v, (int, float)) for v in it.values())
+    returns = sum(r for _, r, *_ in arrays)
+    if kind == "l2":
+        assert returns == pytest.approx(1 - arrays[-1][4]["residual"], abs=1e-5)
+
+
+def test_gradcheck_through_step():
+    env = make(canvas_size=16, max_strokes=2).unwrapped
+
+    def final_reward(action):
+        env.reset(seed=1)
+        _, first, *_ = env.step(action)
+        _, second, *_ = env.step(0.9 * action)
+        return first + second
+
+    action = smooth_action(torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(final_reward, action, eps=1e-6, atol=1e-4, rtol=1e-3)
+
+
+def test_gradient_through_three_strokes():
+    env = make(max_strokes=3)
+    env.reset(seed=0)
+    actions = [(smooth_action() * s).requires_grad_() for s in (1, 0.8, 0.6)]
+    rewards = [env.step(a)[1] for a in actions]
+    rewards[-1].backward()
+    for action in actions:  # the last reward depends on all strokes beneath
+        assert torch.isfinite(action.grad).all()
+        assert action.grad.abs().sum() > 0
+
+
+def test_gradient_goes_uphill():
+    env = make(canvas_size=64)
+    action = smooth_action().requires_grad_()
+    env.reset(seed=3)
+    _, before, *_ = env.step(action)
+    (gradient,) = torch.autograd.grad(before, action)
+    env.reset(seed=3)
+    _, after, *_ = env.step(action.detach() + 0.02 * gradient / gradient.norm())
+    assert after > before
+
+
+def test_detach_cuts_the_graph():
+    env = make(max_strokes=2)
+    env.reset(seed=0)
+    first, second = (smooth_action().requires_grad_() for _ in range(2))
+    env.step(first)
+    env.unwrapped.detach()
+    env.step(second)[1].backward()
+    assert first.grad is None
+    assert second.grad is not None
+
+
+def test_paint_is_pure():
+    env = make(max_strokes=2).unwrapped
+    env.reset(seed=0)
+    canvas = torch.rand(1, 32, 32, requires_grad=True)
+    action = smooth_action().requires_grad_()
+    painted = env.paint(canvas, action)
+    painted.sum().backward()
+    assert canvas.grad.min() >= 0
+    assert action.grad.abs().sum() > 0
+    arrays = env.paint(canvas.detach().numpy(), action.detach().numpy())
+    assert isinstance(arrays, np.ndarray)
+    np.testing.assert_allclose(arrays, painted.detach().numpy(), atol=1e-6)
+    observation, *_ = env.step(np.full(50, -1, np.float32))  # nothing was painted in the episode
+    assert observation["canvas"].max() == 0
+
+
+def test_numpy_step_leaves_no_graph():
+    env = make(max_strokes=3)
+    env.reset(seed=0)
+    env.step(smooth_action().requires_grad_())
+    env.step(smooth_action().numpy())
+    assert not env.unwrapped._episodes.canvas.requires_grad
+
+
+def test_target_equal_to_the_background():
+    env = make()
+    env.reset(options={"target": np.zeros((32, 32)), "as_tensor": True})
+    action = smooth_action().requires_grad_()
+    _, reward, *_ = env.step(action)
+    reward.backward()
+    assert reward < 0
+    assert torch.isfinite(action.grad).all()
+
+
+def test_reward_function_gets_tensors():
+    env = make(reward=lambda before, after, target: -(after - target).abs().mean((1, 2, 3)))
+    env.reset(seed=0)
+    action = smooth_action().requires_grad_()
+    env.step(action)[1].backward()
+    assert action.grad.abs().sum() > 0
+
+
+def test_pickles_with_a_graph():
+    env = make(max_strokes=3)
+    env.reset(seed=0)
+    env.step(smooth_action().requires_grad_())
+    twin = pickle.loads(pickle.dumps(env))
+    a, b = (e.step(smooth_action().numpy()) for e in (env, twin))
+    np.testing.assert_array_equal(a[0]["canvas"], b[0]["canvas"])
+    assert a[1] == b[1]
+
+
+def test_same_seed_same_episode(rng):
+    action = rng.uniform(-1, 1, 50).astype(np.float32)
+    results = []
+    for _ in range(2):
+        env = make()
+        env.reset(seed=9)
+        observation, reward, *_ = env.step(action)
+        results.append((observation["canvas"].tobytes(), reward))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_vector_env_is_like_single_ones(rng, mode):
+    envs = make_vec(max_strokes=2, autoreset_mode=mode)
+    singles = [make(max_strokes=2) for _ in range(4)]
+    envs.reset(seed=5)
+    for i, env in enumerate(singles):
+        env.reset(seed=5 + i)
+    for _ in range(2):
+        actions = rng.uniform(-1, 1, (4, 50)).astype(np.float32)
+        observation, reward, terminated, _, info = envs.step(torch.from_numpy(actions))
+        assert isinstance(reward, torch.Tensor)
+        assert isinstance(terminated, np.ndarray)
+        for i, env in enumerate(singles):
+            o, r, te, _, single_info = env.step(torch.from_numpy(actions[i]))
+            assert reward[i].item() == pytest.approx(r.item(), abs=1e-5)
+            assert terminated[i] == te
+            if mode is not AutoresetMode.SAME_STEP or not te:
+                torch.testing.assert_close(observation["canvas"][i], o["canvas"], atol=1e-4, rtol=0)
+                assert info["l2"][i] == pytest.approx(single_info["l2"], abs=1e-5)
+
+
+def test_vector_env_gradients_and_autoreset():
+    envs = make_vec(max_strokes=2)
+    envs.reset(seed=0, options={"as_tensor": True})
+    actions = smooth_action().repeat(4, 1).requires_grad_()
+    total = 0
+    for _ in range(5):  # through the automatic resets
+        observation, reward, *_ = envs.step(actions)
+        total = total + reward.sum()
+    total.backward()
+    assert torch.isfinite(actions.grad).all()
+    assert actions.grad.abs().sum(1).min() > 0
+    assert observation["canvas"].shape == (4, 1, 32, 32)
+
+
+def test_rewards_are_batched_sums_of_gradients():
+    """Each sub-environment's gradient is its own."""
+    envs = make_vec(max_strokes=1)
+    actions = torch.stack([smooth_action() * s for s in (1, 0.9, 0.8, 0.7)]).requires_grad_()
+    envs.reset(seed=0)
+    envs.step(actions)[1][2].backward()
+    assert actions.grad[2].abs().sum() > 0
+    assert actions.grad[[0, 1, 3]].abs().sum() == 0
+
+
+def test_step_needs_reset():
+    with pytest.raises(ResetNeeded):
+        make().unwrapped.step(smooth_action())
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "message"),
+    [
+        (torch.zeros(3), ValueError, "expected an action of shape"),
+        (torch.full((50,), torch.nan), ValueError, "value nan"),
+        (torch.zeros(50, dtype=torch.int64), TypeError, "int64"),
+        (np.zeros(3), ValueError, "expected an action of shape"),
+    ],
+)
+def test_bad_actions(action, error, message):
+    env = make().unwrapped
+    env.reset()
+    with pytest.raises(error, match=message):
+        env.step(action)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"generator": "nonsense"}, "unknown generator 'nonsense': neither one of compact"),
+        ({"device": "abacus"}, "device 'abacus'"),
+        ({"brush": Brush(edge=0.2)}, "imitates the brush 'pencil' only"),
+        ({"render_mode": "ansi"}, "unknown render_mode"),
+        ({"targets": "cats"}, "unknown targets"),
+    ],
+)
+def test_bad_arguments(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        NeuralPaintingEnv(**kwargs)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_missing_cuda():
+    with pytest.raises(ValueError, match="device 'cuda'"):
+        NeuralPaintingEnv(device="cuda")

@@ -1,0 +1,390 @@
+"""Painting-v0, single and batched."""
+
+import pickle
+import subprocess
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import DependencyNotInstalled, ResetNeeded
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import strokenet_gym
+from strokenet_gym import Stroke, pack
+
+
+def make(**kwargs):
+    return gym.make("Painting-v0", **({"canvas_size": 32} | kwargs))
+
+
+def episode(env, seed, strokes=3):
+    observations = [env.reset(seed=seed)]
+    env.action_space.seed(seed)
+    for _ in range(strokes):
+        observations.append(env.step(env.action_space.sample()))
+    return observations
+
+
+def assert_same(a, b):
+    """The same nested values, bit for bit."""
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, (tuple, list)):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    else:
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{}, {"channels": 3, "max_strokes": 4, "render_mode": "rgb_array"}]
+)
+def test_check_env(kwargs):
+    env = make(**kwargs)
+    check_env(env.unwrapped)
+    env.close()
+
+
+def test_same_seed_same_episode():
+    assert_same(episode(make(max_strokes=3), 7), episode(make(max_strokes=3), 7))
+    a, b = make().reset(seed=1)[0], make().reset(seed=2)[0]
+    assert (a["target"] != b["target"]).any()
+
+
+@pytest.mark.parametrize("seeded", [False, True])
+def test_pickles(seeded):
+    env = make(max_strokes=5)
+    if seeded:
+        episode(env, 3, strokes=2)
+    twin = pickle.loads(pickle.dumps(env))
+    assert_same(episode(env, 4), episode(twin, 4))
+
+
+def test_pickles_in_the_middle_of_an_episode():
+    env = make(max_strokes=5)
+    episode(env, 3, strokes=2)
+    twin = pickle.loads(pickle.dumps(env))
+    action = env.action_space.sample()
+    assert_same(env.step(action), twin.step(action))
+
+
+@pytest.mark.parametrize("kind", ["l1", "l2"])
+def test_return_is_one_minus_residual(kind):
+    env = make(max_strokes=6, reward=kind, channels=3)
+    observation, _ = env.reset(seed=0)
+    power = 2 if kind == "l2" else 1
+    start = np.mean((observation["target"] / 255) ** power)
+    rewards = []
+    terminated = False
+    while not terminated:
+        observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        rewards.append(reward)
+        assert not truncated
+    assert len(rewards) == 6
+    error = np.abs(observation["canvas"] / 255.0 - observation["target"] / 255.0) ** power
+    assert sum(rewards) == pytest.approx(1 - error.mean() / start, abs=2e-3)
+    if kind == "l2":
+        assert info["l2"] == pytest.approx(error.mean(), abs=1e-4)
+        assert sum(rewards) == pytest.approx(1 - info["residual"])
+    assert info["stroke"] == 6
+    assert observation["strokes_left"] == 0
+
+
+def test_a_perfect_copy_returns_one():
+    env = make(canvas_size=64)
+    action = pack(
+        Stroke(
+            colour=np.ones(1),
+            radius=np.array(0.1),
+            position=np.linspace([-0.5, 0.5], [0.5, -0.2], 16),
+            pressure=np.ones(16),
+        )
+    ).astype(np.float32)
+    target = env.unwrapped.paint(np.zeros((1, 64, 64)), action)
+    env.reset(options={"target": target})
+    observation, reward, _, _, info = env.step(action)
+    assert reward == pytest.approx(1)
+    assert info["l2"] == pytest.approx(0, abs=1e-12)
+    np.testing.assert_array_equal(observation["canvas"], observation["target"])
+
+
+def test_y_points_up():
+    env = make(canvas_size=64)
+    env.reset(seed=0)
+    anchors = np.tile([0.8, 0.8, 1.0], 16)  # near the top right
+    observation, *_ = env.step(np.r_[1.0, 0.5, anchors].astype(np.float32))
+    canvas = observation["canvas"][0]
+    assert canvas[:16, 48:].sum() == canvas.sum() > 0
+
+
+def test_target_equal_to_the_background():
+    env = make(background=0.5)
+    env.reset(options={"target": np.full((32, 32), 0.5)})
+    _, reward, _, _, info = env.step(np.ones(50, np.float32))
+    assert reward == pytest.approx(-info["l2"])
+    assert reward < 0
+
+
+def test_reward_function():
+    seen = []
+
+    def reward(before, after, target):
+        seen.append((before.shape, after.shape, target.shape))
+        return (after - before).mean((1, 2, 3))
+
+    env = make(reward=reward)
+    env.reset(seed=0)
+    observation, value, *_ = env.step(np.ones(50, np.float32))
+    assert seen == [((1, 1, 32, 32),) * 3]
+    assert isinstance(value, float)
+    assert value == pytest.approx(observation["canvas"].mean() / 255, abs=2e-3)
+
+
+def test_observations_are_copies():
+    env = make(max_strokes=2)
+    first, _ = env.reset(seed=0)
+    kept = first["canvas"].copy()
+    env.step(np.ones(50, np.float32))
+    np.testing.assert_array_equal(first["canvas"], kept)
+
+
+def test_actions_beyond_the_bounds_are_clipped():
+    env = make()
+    results = []
+    for scale in (1, 3):
+        env.reset(seed=0)
+        results.append(env.step(np.full(50, scale, np.float32)))
+    assert_same(*results)
+
+
+def test_grey_and_colour_targets():
+    grey, red = np.zeros((32, 32), np.uint8), np.zeros((32, 32, 3), np.uint8)
+    red[..., 0] = 255
+    assert make(targets=grey).observation_space["canvas"].shape == (1, 32, 32)
+    env = make(targets=red)
+    observation, _ = env.reset()
+    assert observation["target"][:, 16, 16].tolist() == [255, 0, 0]
+    assert make(targets=red, channels=1).reset()[0]["target"].max() == 76
+
+
+def test_own_source_of_targets():
+    class Stripes:
+        def sample(self, rng):
+            image = np.zeros((10, 10), np.uint8)
+            image[rng.integers(10)] = 255
+            return image
+
+    env = make(targets=Stripes())
+    a, b = (env.reset(seed=s)[0]["target"] for s in (0, 1))
+    assert a.max() > 200
+    assert (a != b).any()
+
+
+def test_render():
+    env = make(render_mode="rgb_array")
+    observation, _ = env.reset(seed=0)
+    picture = env.render()
+    assert picture.shape == (256, 256 + 8 + 256, 3)
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture[4::8, 4:256:8, 0], observation["target"][0])
+    assert picture[:, -256:].max() == 0
+    env.step(np.ones(50, np.float32))
+    assert env.render()[:, -256:].max() == 255
+
+
+def test_human_window():
+    env = make(render_mode="human")
+    env.reset(seed=0)
+    assert env.render() is None
+    env.step(env.action_space.sample())
+    env.close()
+    env.close()
+
+
+def test_missing_pygame(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    with pytest.raises(DependencyNotInstalled, match=r"pip install .*render"):
+        make(render_mode="human")
+    make(render_mode="rgb_array")
+
+
+def test_step_needs_reset():
+    env = make().unwrapped
+    with pytest.raises(ResetNeeded, match="no episode yet"):
+        env.step(env.action_space.sample())
+    with pytest.raises(ResetNeeded, match="nothing to render"):
+        env.render()
+    env.reset()
+    env.step(env.action_space.sample())
+    with pytest.raises(ResetNeeded, match="has ended"):
+        env.step(env.action_space.sample())
+
+
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [
+        (np.zeros(7, np.float32), ValueError),
+        (np.full(50, np.nan, np.float32), ValueError),
+        (np.full(50, "a"), TypeError),
+        (None, TypeError),
+    ],
+)
+def test_bad_actions_change_nothing(action, error):
+    env = make(max_strokes=2).unwrapped
+    env.reset(seed=0)
+    with pytest.raises(error, match="action"):
+        env.step(action)
+    assert env.step(np.zeros(50, np.float32))[4]["stroke"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"targets": "cats"}, "unknown targets 'cats'"),
+        ({"canvas_size": 8}, "canvas_size must be from 16 to 4096, got 8"),
+        ({"canvas_size": 64.5}, r"whole number, got 64\.5"),
+        ({"max_strokes": 0}, "max_strokes must be from 1"),
+        ({"channels": 2}, "channels must be 1"),
+        ({"reward": "psnr"}, "reward must be"),
+        ({"brush": "crayon"}, "unknown brush 'crayon'"),
+        ({"background": 2}, "background must be"),
+        ({"background": (0, 0)}, "background must be"),
+        ({"render_mode": "ansi"}, "unknown render_mode 'ansi'"),
+    ],
+)
+def test_bad_arguments(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        strokenet_gym.envs.PaintingEnv(**kwargs)
+
+
+def test_bad_reset_options():
+    env = make()
+    with pytest.raises(ValueError, match=r"unknown reset options \['goal'\]; known: target"):
+        env.reset(options={"goal": 1})
+    with pytest.raises(ValueError, match="shape"):
+        env.reset(options={"target": np.zeros(3)})
+
+
+def make_vec(num_envs=5, **kwargs):
+    return gym.make_vec("Painting-v0", num_envs=num_envs, **({"canvas_size": 32} | kwargs))
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_vector_env_is_like_single_ones(mode):
+    """Step for step what Gymnasium's own SyncVectorEnv makes of single environments."""
+    ours = make_vec(max_strokes=3, autoreset_mode=mode)
+    theirs = SyncVectorEnv(
+        [lambda: make(max_strokes=3).unwrapped for _ in range(5)], autoreset_mode=mode
+    )
+    assert ours.metadata["autoreset_mode"] is mode
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+    assert_same(ours.reset(seed=11)[0], theirs.reset(seed=11)[0])
+    ours.action_space.seed(0)
+    for _ in range(8):
+        action = ours.action_space.sample()
+        a, b = ours.step(action), theirs.step(action)
+        for x, y in zip(a[:4], b[:4], strict=True):
+            assert_same(x, y)
+        for key in ("l2", "stroke", "residual"):
+            np.testing.assert_array_equal(a[4][key], b[4][key])
+        assert ("final_obs" in a[4]) == ("final_obs" in b[4])
+        if "final_obs" in a[4]:
+            assert_same(a[4]["_final_obs"], b[4]["_final_obs"])
+            assert_same(list(a[4]["final_obs"]), list(b[4]["final_obs"]))
+            np.testing.assert_array_equal(a[4]["final_info"]["l2"], b[4]["final_info"]["l2"])
+        if mode is AutoresetMode.DISABLED and a[2].any():
+            options = {"reset_mask": a[2]}
+            assert_same(ours.reset(options=dict(options))[0], theirs.reset(options=options)[0])
+
+
+def test_vector_env_resets_some():
+    envs = make_vec(max_strokes=4)
+    envs.reset(seed=0)
+    envs.step(envs.action_space.sample())
+    mask = np.array([True, False, False, True, False])
+    observation, info = envs.reset(options={"reset_mask": mask})
+    assert info["stroke"].tolist() == [0, 1, 1, 0, 1]
+    assert info["_stroke"].tolist() == mask.tolist()
+    assert observation["canvas"][0].max() == 0
+    assert observation["canvas"][1].max() > 0
+
+
+def test_vector_env_takes_targets_and_seeds():
+    envs = make_vec(2)
+    targets = [np.full((32, 32), v, np.uint8) for v in (10, 20)]
+    observation, _ = envs.reset(seed=[3, None], options={"target": targets})
+    assert observation["target"].max((1, 2, 3)).tolist() == [10, 20]
+    for kwargs in (
+        {"seed": [1]},
+        {"options": {"target": targets[:1]}},
+        {"options": {"reset_mask": np.ones(3, bool)}},
+    ):
+        with pytest.raises(ValueError, match="expected 2 "):
+            envs.reset(**kwargs)
+    with pytest.raises(ValueError, match="at least one True"):
+        envs.reset(options={"reset_mask": np.zeros(2, bool)})
+
+
+def test_vector_env_needs_reset():
+    envs = make_vec(2, autoreset_mode="Disabled")
+    with pytest.raises(ResetNeeded):
+        envs.step(envs.action_space.sample())
+    envs.reset()
+    envs.step(envs.action_space.sample())
+    with pytest.raises(ResetNeeded, match=r"\[0, 1\]"):
+        envs.step(envs.action_space.sample())
+
+
+def test_vector_env_pickles_and_renders():
+    envs = make_vec(3, render_mode="rgb_array", max_strokes=3)
+    envs.reset(seed=0)
+    twin = pickle.loads(pickle.dumps(envs))
+    action = envs.action_space.sample()
+    assert_same(envs.step(action), twin.step(action))
+    frames = envs.render()
+    assert len(frames) == 3
+    assert frames[0].shape == (256, 520, 3)
+
+
+def test_vector_env_refuses_bad_arguments():
+    with pytest.raises(ValueError, match="num_envs must be from 1"):
+        make_vec(0)
+    with pytest.raises(ValueError, match="render_mode"):
+        make_vec(2, render_mode="human")
+    envs = make_vec(2)
+    envs.reset()
+    with pytest.raises(ValueError, match=r"expected an action of shape \(2, 50\), got \(3, 50\)"):
+        envs.step(np.zeros((3, 50), np.float32))
+
+
+def test_import_is_light_and_paints_without_torch():
+    code = """
+import sys
+sys.modules["torch"] = None  # as if it were not installed
+import gymnasium as gym, strokenet_gym
+assert "pygame" not in sys.modules
+env = gym.make("Painting-v0", canvas_size=32)
+env.reset(seed=0)
+env.step(env.action_space.sample())
+assert sys.modules["torch"] is None
+from gymnasium.error import DependencyNotInstalled
+try:
+    gym.make("NeuralPainting-v0")
+except DependencyNotInstalled as error:
+    assert 'pip install "strokenet-gym[neural]"' in str(error)
+else:
+    raise AssertionError("torch is missing")
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_import_does_not_load_torch():
+    code = "import sys, strokenet_gym; assert not {'torch', 'pygame'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
