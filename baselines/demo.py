@@ -54,8 +54,7 @@ def main(args: Args) -> None:
     runs = {}
     for name, policy in (("random agent", random_policy()), ("StrokeNet agent", agent.act)):
         runs[name] = {
-            kind: rollout(env_id, policy, targets, targets=targets[0])
-            for kind, env_id in ENVIRONMENTS.items()
+            kind: rollout(env_id, policy, targets) for kind, env_id in ENVIRONMENTS.items()
         }
     blank = np.mean([np.mean(target**2) for target in targets])
     print(f"{'blank canvas':16}" + f"{blank:13.4f}{1:13.3f}" * 2)

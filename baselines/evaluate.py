@@ -44,7 +44,13 @@ def rollout(env_id: str, policy: Policy, targets: Sequence[np.ndarray], **kwargs
         end, and the ``actions`` ``[N, strokes, A]``.
     """
     batch = min(100, len(targets))
-    envs = gym.make_vec(env_id, num_envs=batch, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+    envs = gym.make_vec(
+        env_id,
+        num_envs=batch,
+        targets=targets[0],  # each is given to reset
+        autoreset_mode=AutoresetMode.DISABLED,
+        **kwargs,
+    )
     parts: dict[str, list[np.ndarray]] = {
         name: [] for name in ("canvas", "target", "l2", "residual", "actions")
     }
@@ -150,11 +156,7 @@ def evaluate_agent(args: AgentArgs) -> dict[str, float]:
         raise ValueError(f"--limit must be at least 1, got {args.limit}")
     agent = StrokeNetAgent.from_pretrained(args.agent)
     targets, labels = test_targets(args)
-    setup = {
-        "canvas_size": args.canvas_size,
-        "max_strokes": args.max_strokes,
-        "targets": targets[0],
-    }
+    setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
     runs = {
         "exact": rollout("Painting-v0", agent.act, targets, **setup),
         "neural": rollout(

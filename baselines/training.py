@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,7 @@ class Run:
 
     def __iter__(self) -> Iterator[float]:
         budget = self.minutes * 60
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` is as good as Ctrl-C
         saved = time.monotonic()
         try:
             with tqdm(total=round(budget), unit="s", initial=round(self.seconds)) as self._bar:

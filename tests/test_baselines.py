@@ -62,7 +62,8 @@ def test_train_strokenet_learns(tmp_path):
     assert cv2.imread(str(tmp_path / "grid.png")).shape == (2 * 3 * 36, 16 * 36, 3)
 
 
-def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, stop):
     out = tmp_path / "run"
     script = ["baselines/train_strokenet.py", "--canvas-size", "32", "--width", "4"]
     command = [sys.executable, *script, "--max-strokes", "2", "--out", str(out), "--minutes"]
@@ -70,7 +71,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
     seen = ""
     while "residual=" not in seen:  # the loop runs
         seen += process.stderr.read(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     process.stderr.read()
     assert process.wait(60) == 130
     assert (out / "checkpoint.safetensors").exists()

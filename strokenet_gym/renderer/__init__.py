@@ -1,4 +1,23 @@
-"""The painting program: spline, brush, raster kernels."""
+"""The painting program: what a stroke is as a picture. Exact, and drawn on all cores.
+
+1. *Curve.* A centripetal Catmull-Rom spline passes through the 16 anchors; each end is extended by
+   the reflection of its neighbour. Pressure is linear between anchors, in the spline's parameter.
+2. *Brush.* At pressure p a stamp has the radius r = R p^pressure_size (R: the stroke's radius) and
+   the strength q = opacity p^pressure_opacity.
+3. *Stamp.* At a distance d < r from its centre it covers a = q min(1, (1 - d / r) / edge), at most
+   0.999; outside, nothing.
+4. *Accumulation.* Stamps follow each other at r / density and multiply the transmittance; in the
+   limit of infinitely many, T = exp(∫ density / r log(1 - a) ds) along the path. One whole stamp
+   is added at each end, so that a tap leaves a dot. The stroke's opacity is alpha = 1 - T.
+5. *Compositing.* canvas ← canvas (1 - alpha) + colour alpha.
+
+Where a stamp is thinner than a pixel (r < 1 px), it is drawn with r = 1 px and fades in proportion:
+with the thin stamps' own transmittance T' and the average f of their r / 1 px, the whole stroke has
+1 - alpha = T (1 - f (1 - T')).
+
+The files: brush.py (the numbers), path.py (1, 2), raster.py (3 to 5), program.py (threads, and the
+functions to call), fastmath.py and cache.py (what makes it fast).
+"""
 
 from strokenet_gym.renderer.brush import BRUSHES, Brush, get_brush
 from strokenet_gym.renderer.cache import kernel_cache

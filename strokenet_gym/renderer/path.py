@@ -140,7 +140,7 @@ def trace_stamps(points, tangents, pressure, radius, brush, spacing, stamps):
 
     Each segment is cut into pieces, each piece is sampled at the midpoints of equal steps of the
     spline's parameter, about ``spacing`` radii apart. A stamp's weight is density * ds / r
-    (DESIGN 3.4). One whole stamp is added at each end.
+    (step 4 of the painting program). One whole stamp is added at each end.
 
     Args:
         points: float64 ``(n, 2)``, pixels.

@@ -1,4 +1,4 @@
-"""The painting program (DESIGN 3): draws batches of strokes on all cores.
+"""The painting program at work: draws batches of strokes on all cores.
 
 This is the exact program that the learned generator imitates. :func:`draw` gives opacity maps,
 :func:`paint` composites strokes on canvases in place. Both split the batch over threads; the

@@ -24,7 +24,7 @@ __all__ = ["PADDING", "accumulate_ink", "draw_strokes", "paint_strokes"]
 _LANES = 8
 PADDING = _LANES
 
-# DESIGN 3.3: never quite opaque, so that the logarithm stays finite.
+# Never quite opaque, so that the logarithm stays finite.
 _MAX_COVERAGE = 0.999
 
 
