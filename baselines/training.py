@@ -30,7 +30,7 @@ class Run:
 
     Iterate over it: each turn yields the fraction of the time budget that is used up. A
     checkpoint (weights, optimiser, random states, time, step) is written every minute, at the end
-    and on Ctrl-C; a folder that has one is resumed.
+    and on Ctrl-C or ``kill``; a folder that has one is resumed.
 
     Args:
         args: the script's arguments, a dataclass with ``out`` (folder of the run), ``minutes``
@@ -67,11 +67,17 @@ class Run:
 
     def __iter__(self) -> Iterator[float]:
         budget = self.minutes * 60
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` is as good as Ctrl-C
         saved = time.monotonic()
+        stops = []
+
+        def stop(number: int, frame: object) -> None:
+            stops.append(number)
+            signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+
+        previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             with tqdm(total=round(budget), unit="s", initial=round(self.seconds)) as self._bar:
-                while self.seconds < budget:
+                while self.seconds < budget and not stops:
                     start = time.monotonic()
                     yield self.seconds / budget
                     self.step += 1
@@ -81,11 +87,13 @@ class Run:
                     if now - saved > _SAVE_EVERY:
                         self.save()
                         saved = now
-        except KeyboardInterrupt:
-            self.save()
-            print(f"\nStopped; saved in {self.folder}. The same command goes on from here.")
-            raise SystemExit(130) from None
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
         self.save()
+        if stops:
+            print(f"\nStopped; saved in {self.folder}. The same command goes on from here.")
+            raise SystemExit(130)
 
     def log(self, **values: float) -> None:
         """Write scalars to TensorBoard and the progress bar."""

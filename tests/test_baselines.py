@@ -67,13 +67,13 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, stop):
     out = tmp_path / "run"
     script = ["baselines/train_strokenet.py", "--canvas-size", "32", "--width", "4"]
     command = [sys.executable, *script, "--max-strokes", "2", "--out", str(out), "--minutes"]
-    process = subprocess.Popen([*command, "5"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    seen = ""
-    while "residual=" not in seen:  # the loop runs
-        seen += process.stderr.read(1)
-    process.send_signal(stop)
-    process.stderr.read()
-    assert process.wait(60) == 130
+    with subprocess.Popen([*command, "5"], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        seen = ""
+        while "residual=" not in seen:  # the loop runs
+            seen += process.stderr.read(1)
+        process.send_signal(stop)
+        process.stderr.read()
+        assert process.wait(60) == 130
     assert (out / "checkpoint.safetensors").exists()
     assert not (out / "agent.safetensors").exists()
     # Less time than is used up already: only writes the result.
