@@ -21,7 +21,7 @@ from strokenet_gym.generator.three_body import three_body_strokes, uniform_strok
 from strokenet_gym.renderer import draw, get_brush
 from strokenet_gym.stroke import Stroke
 
-SIZES = (48, 64, 96, 128, 192, 256)
+SIZES = (32, 48, 64, 96, 128, 192, 256)
 
 
 @dataclasses.dataclass

@@ -8,23 +8,30 @@ import math
 
 from numba import njit
 
-__all__ = ["DRAWABLE_RADIUS", "SPACING", "bounding_box", "spline_tangents", "trace_stamps"]
+from strokenet_gym.renderer.fastmath import FAST
+
+__all__ = ["DRAWABLE_RADIUS", "RUN", "SPACING", "bounding_box", "spline_tangents", "trace_stamps"]
 
 # Below this radius (pixels) a stamp would fall between the pixel centres. A thinner one is drawn
 # with it and fades in proportion instead.
 DRAWABLE_RADIUS = 1.0
 
-# Distance between samples in radii, at full pressure and for an edge of half the radius. The
-# stamps' effect is an integral along the path, so this sets its accuracy, never the amount of ink:
-# doubling the samples changes no pixel by more than 1/255 (tests/test_renderer.py).
+# Distance between stamps in radii, at full pressure and for an edge of half the radius. The stamps'
+# effect is an integral along the path, so this sets its accuracy, never the amount of ink:
+# doubling the stamps changes no pixel by more than 1/255 (tests/test_renderer.py).
 SPACING = 0.05
-_MAX_SPACING = 0.2
+_MAX_SPACING = 0.15
+_SAGITTA = 0.002  # radii that the path may leave the line
+_PRESSURE_STEP = 0.015  # relative change of pressure along it
+# Stamps come in runs of this many on a straight line, with one radius, strength and weight. The
+# kernels multiply their transmittances first, and take one logarithm.
+RUN = 4
 _MAX_PIECES = 8
 # Keeps the knot spacing differentiable where two anchors meet: (1e-6 px)^2.
 _KNOT_EPSILON = 1e-12
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _knot(points, i, j):
     """Centripetal knot distance between two anchors: the square root of their distance."""
     dx = points[j, 0] - points[i, 0]
@@ -32,7 +39,7 @@ def _knot(points, i, j):
     return (dx * dx + dy * dy + _KNOT_EPSILON) ** 0.25
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def spline_tangents(points, tangents):
     """Hermite tangents of the centripetal Catmull-Rom spline through all points.
 
@@ -65,7 +72,7 @@ def spline_tangents(points, tangents):
             tangents[i, 1, k] = end
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def bounding_box(points, tangents, reach, size, box):
     """Pixels that the stroke can touch: hull of the Bezier control points, widened by ``reach``.
 
@@ -91,7 +98,7 @@ def bounding_box(points, tangents, reach, size, box):
         box[2 * k + 1] = math.floor(high) + 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _power(base, exponent):
     """``base ** exponent`` for base >= 0; pow is slow and most brushes use small integers."""
     if exponent == 1.0:
@@ -103,44 +110,60 @@ def _power(base, exponent):
     return base**exponent
 
 
-@njit(nogil=True, cache=True)
-def _step(pressure, brush, spacing):
-    """Distance between samples, in radii.
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _step(pressure, radius, brush, spacing):
+    """Distance between stamps, in radii.
 
-    A softer edge and less strength allow longer steps for the same error. The exponents are
-    measured: with them the largest error is about the same for all brushes and pressures.
+    A softer edge, less strength and a fade allow longer steps for the same error. The exponents
+    are measured: with them the largest error is about the same for all brushes and pressures.
     """
     strength = brush[3] * _power(pressure, brush[1]) + 1e-12
     softness = min(1.0, 2.0 * brush[2]) ** 1.35 * min(1.0, brush[4] / 8.0) ** 0.35
-    return min(spacing * softness / strength**0.25, _MAX_SPACING)
+    fade = min(1.0, radius * _power(pressure, brush[0]) / DRAWABLE_RADIUS) + 1e-12
+    return min(spacing * softness / math.sqrt(fade * math.sqrt(strength)), _MAX_SPACING)
 
 
-@njit(nogil=True, cache=True)
-def _put_stamp(stamps, count, x, y, pressure, radius, brush, ds):
-    """Append a stamp unless it leaves no ink; ``ds`` is its share of the path (negative: 1)."""
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _put_run(runs, count, x, y, dx, dy, pressure, radius, brush):
+    """Append a run of stamps unless it leaves no ink.
+
+    Args:
+        runs: the table.
+        count: runs in it.
+        x: middle of the run.
+        y: the same.
+        dx: from one stamp to the next; if dx and dy are 0, the run is one whole stamp.
+        dy: the same.
+        pressure: in the middle of the run.
+        radius: the stroke's, pixels.
+        brush: :meth:`Brush.as_tuple`.
+
+    Returns:
+        The new number of runs.
+    """
     strength = brush[3] * _power(pressure, brush[1])
     true_radius = radius * _power(pressure, brush[0])
     # A hundred passes at this strength are still less than 1/255 of ink.
     if pressure <= 0.0 or strength <= 1e-6 or true_radius <= 1e-4 * DRAWABLE_RADIUS:
         return count
-    r = max(true_radius, DRAWABLE_RADIUS)
-    if count < stamps.shape[1]:
-        stamps[0, count] = x
-        stamps[1, count] = y
-        stamps[2, count] = r
-        stamps[3, count] = strength
-        stamps[4, count] = 1.0 if ds < 0.0 else brush[4] * ds / r
-        stamps[5, count] = min(1.0, true_radius / DRAWABLE_RADIUS)
+    if count < runs.shape[0]:
+        run = runs[count]
+        r = max(true_radius, DRAWABLE_RADIUS)
+        distance = math.sqrt(dx * dx + dy * dy)
+        run[0], run[1], run[2], run[3] = x, y, dx, dy
+        run[4], run[5] = r, strength
+        run[6] = brush[4] * distance / r if distance > 0.0 else 1.0 / RUN
+        run[7] = min(1.0, true_radius / DRAWABLE_RADIUS)
     return count + 1
 
 
-@njit(nogil=True, cache=True)
-def trace_stamps(points, tangents, pressure, radius, brush, spacing, stamps):
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def trace_stamps(points, tangents, pressure, radius, brush, spacing, runs):
     """Sample the stroke: stamps whose weights make their product the integral along the path.
 
-    Each segment is cut into pieces, each piece is sampled at the midpoints of equal steps of the
-    spline's parameter, about ``spacing`` radii apart. A stamp's weight is density * ds / r
-    (step 4 of the painting program). One whole stamp is added at each end.
+    Each segment is cut into pieces, each piece into equal steps of the spline's parameter, and
+    each step is a run of stamps about ``spacing`` radii apart along its tangent. A stamp's weight
+    is density * ds / r (step 4 of the painting program). One whole stamp is added at each end.
 
     Args:
         points: float64 ``(n, 2)``, pixels.
@@ -148,54 +171,73 @@ def trace_stamps(points, tangents, pressure, radius, brush, spacing, stamps):
         pressure: float64 ``(n,)``, 0 … 1.
         radius: pixels.
         brush: :meth:`Brush.as_tuple`.
-        spacing: distance of two samples, see ``SPACING``.
-        stamps: float64 ``(6, capacity)``, filled with x, y, drawn radius, strength, weight and
-            fade (true radius / drawn radius).
+        spacing: distance of two stamps, see ``SPACING``.
+        runs: float64 ``(capacity, 8)``, filled with the middle (x, y), the vector from stamp to
+            stamp (dx, dy), the drawn radius, strength, weight of each stamp, and fade (true
+            radius / drawn radius).
 
     Returns:
-        The number of stamps. If it exceeds the capacity, only the first ones were stored.
+        The number of runs. If it exceeds the capacity, only the first ones were stored.
     """
     n = points.shape[0]
-    count = _put_stamp(stamps, 0, points[0, 0], points[0, 1], pressure[0], radius, brush, -1.0)
+    count = _put_run(runs, 0, points[0, 0], points[0, 1], 0.0, 0.0, pressure[0], radius, brush)
     for i in range(n - 1):
         if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
             continue
-        x1, y1, x2, y2 = points[i, 0], points[i, 1], points[i + 1, 0], points[i + 1, 1]
+        x1, y1 = points[i, 0], points[i, 1]
+        x21, y21 = points[i + 1, 0] - x1, points[i + 1, 1] - y1
         u1, v1 = tangents[i, 0, 0], tangents[i, 0, 1]
         u2, v2 = tangents[i, 1, 0], tangents[i, 1, 1]
         # The control polygon is at least as long as the curve.
         length = (
             math.hypot(u1, v1) / 3.0
-            + math.hypot(x2 - x1 - (u1 + u2) / 3.0, y2 - y1 - (v1 + v2) / 3.0)
+            + math.hypot(x21 - (u1 + u2) / 3.0, y21 - (v1 + v2) / 3.0)
             + math.hypot(u2, v2) / 3.0
         )
-        thinnest = max(
-            DRAWABLE_RADIUS, radius * _power(min(pressure[i], pressure[i + 1]), brush[0])
-        )
-        step_radii = _step(max(pressure[i], pressure[i + 1]), brush, spacing)
+        # Half the curve's second derivative at both ends; between them it is linear.
+        au, av = 3.0 * x21 - 2.0 * u1 - u2, 3.0 * y21 - 2.0 * v1 - v2
+        bu, bv = u1 + 2.0 * u2 - 3.0 * x21, v1 + 2.0 * v2 - 3.0 * y21
+        bend = math.sqrt(max(au * au + av * av, bu * bu + bv * bv))
+        change = pressure[i + 1] - pressure[i]
+        low = min(pressure[i], pressure[i + 1])
+        thinnest = max(DRAWABLE_RADIUS, radius * _power(low, brush[0]))
+        step_radii = RUN * _step(low + abs(change), radius, brush, spacing)
         pieces = min(_MAX_PIECES, 1 + int(length / (4.0 * step_radii * thinnest)))
         for piece in range(pieces):
             t0 = piece / pieces
-            p0 = pressure[i] + (pressure[i + 1] - pressure[i]) * t0
-            p1 = pressure[i] + (pressure[i + 1] - pressure[i]) * (t0 + 1.0 / pieces)
-            r = max(DRAWABLE_RADIUS, radius * _power(min(p0, p1), brush[0]))
-            # A piece of the curve is no longer than its share at the highest speed at hand.
-            step_radii = _step(max(p0, p1), brush, spacing)
-            steps = 1 + int(1.3 * length / pieces / (step_radii * r))
+            p0 = pressure[i] + change * t0
+            p1 = p0 + change / pieces
+            r0 = radius * _power(max(0.0, min(p0, p1)), brush[0])
+            r1 = radius * _power(max(p0, p1), brush[0])
+            r = max(DRAWABLE_RADIUS, r0)
+            step_radii = RUN * _step(max(p0, p1), radius, brush, spacing)
+            # A piece of the curve is hardly longer than this share of the whole.
+            steps = 1.3 * length / pieces / (step_radii * r)
+            # A run is straight and has one pressure: neither may differ much from the path's.
+            bends = math.sqrt(bend / (4.0 * _SAGITTA * r)) / pieces
+            presses = abs(p1 - p0) / (_PRESSURE_STEP * max(p0, p1))
+            if r0 < DRAWABLE_RADIUS < r1:  # a run is either thin or not
+                presses *= 4.0
+            steps = 1 + int(max(steps, bends, presses))
             dt = 1.0 / (pieces * steps)
+            centring = dt * dt / 12.0
             for step in range(steps):
                 t = t0 + (step + 0.5) * dt
                 s = 1.0 - t
-                h1, h2 = s * s * (1.0 + 2.0 * t), t * t * (3.0 - 2.0 * t)
-                g1, g2 = s * s * t, -t * t * s
-                x = h1 * x1 + h2 * x2 + g1 * u1 + g2 * u2
-                y = h1 * y1 + h2 * y2 + g1 * v1 + g2 * v2
+                h, g1, g2 = t * t * (3.0 - 2.0 * t), s * s * t, -t * t * s
+                # The run lies through the mean of its part of the curve, c + c'' dt² / 24.
+                mx, my = (s * au + t * bu) * centring, (s * av + t * bv) * centring
                 e, k1, k2 = 6.0 * t * s, s * (1.0 - 3.0 * t), t * (3.0 * t - 2.0)
-                speed = math.hypot(
-                    e * (x2 - x1) + k1 * u1 + k2 * u2, e * (y2 - y1) + k1 * v1 + k2 * v2
+                count = _put_run(
+                    runs,
+                    count,
+                    x1 + h * x21 + g1 * u1 + g2 * u2 + mx,
+                    y1 + h * y21 + g1 * v1 + g2 * v2 + my,
+                    (e * x21 + k1 * u1 + k2 * u2) * (dt / RUN),
+                    (e * y21 + k1 * v1 + k2 * v2) * (dt / RUN),
+                    pressure[i] + change * t,
+                    radius,
+                    brush,
                 )
-                p = pressure[i] + (pressure[i + 1] - pressure[i]) * t
-                count = _put_stamp(stamps, count, x, y, p, radius, brush, speed * dt)
-    return _put_stamp(
-        stamps, count, points[n - 1, 0], points[n - 1, 1], pressure[n - 1], radius, brush, -1.0
-    )
+    x, y = points[n - 1, 0], points[n - 1, 1]
+    return _put_run(runs, count, x, y, 0.0, 0.0, pressure[n - 1], radius, brush)

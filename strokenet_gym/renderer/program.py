@@ -28,7 +28,7 @@ def available_cores() -> int:
 
 
 THREADS = available_cores()
-_CHUNK = 8  # strokes a thread takes at a time: small enough to balance, large enough to amortise
+_CHUNK = 8  # fewer strokes are not worth another thread
 _scratch = threading.local()
 _pool: ThreadPoolExecutor | None = None
 
@@ -40,7 +40,8 @@ def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> n
         stroke: a batch: NumPy arrays with one leading dimension B; the colour is not used.
         size: width and height in pixels.
         brush: the brush.
-        spacing: distance of two samples along the path, in radii. Smaller is more exact.
+        spacing: distance of two stamps along the path, see ``path.SPACING``; smaller is more
+            exact.
 
     Returns:
         ``[B, size, size]`` in 0 … 1; float64 if the positions are float64, else float32.
@@ -110,8 +111,10 @@ def _run(work: Callable[[int, int], None], count: int) -> None:
         return
     if _pool is None:
         _pool = ThreadPoolExecutor(THREADS, "strokenet")
-    starts = range(0, count, _CHUNK)
-    for future in [_pool.submit(work, start, min(start + _CHUNK, count)) for start in starts]:
+    # Two shares for each thread, since strokes differ in cost.
+    share = max(_CHUNK, -(-count // (2 * THREADS)))
+    starts = range(0, count, share)
+    for future in [_pool.submit(work, start, min(start + share, count)) for start in starts]:
         future.result()
 
 

@@ -43,15 +43,15 @@ def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int
     for b in range(len(stroke.radius)):
         x, y = stroke.position[b].astype(float).T
         points = np.stack([1 + x, 1 - y], 1) * size / 2
-        tangents, table = np.empty((len(points) - 1, 2, 2)), np.empty((6, 10**6))
+        tangents, table = np.empty((len(points) - 1, 2, 2)), np.empty((10**6, 8))
         spline_tangents(points, tangents)
         pressure, radius = stroke.pressure[b].astype(float), float(stroke.radius[b]) * size / 2
-        count = trace_stamps(points, tangents, pressure, radius, PENCIL.as_tuple(), 0.02, table)
+        count = trace_stamps(points, tangents, pressure, radius, PENCIL.as_tuple(), 0.004, table)
         # The weights count stamps: take one whenever their sum passes a whole number.
-        passed = np.floor(np.cumsum(table[4, :count]))
+        passed = np.floor(np.cumsum(4 * table[:count, 6]))
         chosen = np.flatnonzero(np.diff(passed, prepend=-1) > 0)
         result.append([
-            ((round(table[0, k]), round(table[1, k])), max(1, round(table[2, k])), table[3, k])
+            ((round(table[k, 0]), round(table[k, 1])), max(1, round(table[k, 4])), table[k, 5])
             for k in chosen
         ])  # fmt: skip
     return result
@@ -62,16 +62,19 @@ def main() -> None:
     stroke = three_body_strokes(np.random.default_rng(0), BATCH)
     stamps = stamps_of(stroke, size)
 
-    def opencv() -> None:
+    def opencv(line_type: int) -> None:
         for one in stamps:
             canvas = np.zeros((size, size), np.uint8)
             for centre, radius, strength in one:
-                cv2.circle(canvas, centre, radius, 255 * strength, -1, cv2.LINE_AA)
+                cv2.circle(canvas, centre, radius, 255 * strength, -1, line_type)
 
     def paint() -> None:
         draw(stroke, size, PENCIL)
 
-    rates = {"cv2.circle for each stamp, 1 thread": rate(opencv, BATCH)}
+    rates = {
+        "cv2.circle for each stamp": rate(lambda: opencv(cv2.LINE_8), BATCH),
+        "cv2.circle for each stamp, anti-aliased": rate(lambda: opencv(cv2.LINE_AA), BATCH),
+    }
     program.THREADS = 1
     rates["painting program, batch of 64, 1 thread"] = rate(paint, BATCH)
     program.THREADS = program.available_cores()
