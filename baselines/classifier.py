@@ -48,8 +48,8 @@ class DigitClassifier(nn.Sequential):
     @torch.no_grad()
     def classify(self, canvases: np.ndarray) -> np.ndarray:
         """Digits in canvases uint8 ``[B, 1, H, W]``, as the MNIST targets place them: ``[B]``."""
-        images = crop_digits(torch.from_numpy(canvases).float() / 255)
-        return torch.cat([self(part).argmax(1) for part in images.split(500)]).numpy()
+        parts = torch.from_numpy(canvases).split(500)
+        return torch.cat([self(crop_digits(p.float() / 255)).argmax(1) for p in parts]).numpy()
 
 
 def crop_digits(canvases: Tensor) -> Tensor:
@@ -98,7 +98,9 @@ def main(args: Args) -> None:
     # On a canvas and back, as the repainted digits will be.
     sets = {split: MNIST(args.data_dir, split) for split in ("train", "test")}
     train = sets["train"]
-    images = crop_digits(torch.stack([torch.from_numpy(train[i])[None] for i in range(len(train))]))
+    images = torch.cat(
+        [crop_digits(torch.from_numpy(train[i])[None, None]) for i in range(len(train))]
+    )
     labels = torch.from_numpy(train.labels.astype(np.int64))
     classifier = DigitClassifier()
     optimizer = torch.optim.AdamW(classifier.parameters(), args.lr, weight_decay=0.01)
@@ -116,8 +118,8 @@ def main(args: Args) -> None:
             run.log(loss=loss.item())
     classifier.eval()
     test = sets["test"]
-    canvases = np.stack([test[i][None] for i in range(len(test))])
-    found = classifier.classify((canvases * 255 + 0.5).astype(np.uint8))
+    canvases = np.stack([(test[i][None] * 255 + 0.5).astype(np.uint8) for i in range(len(test))])
+    found = classifier.classify(canvases)
     print(f"accuracy on {len(test)} test digits: {(found == test.labels).mean():.4f}")
     weights = {
         k: v.half() if v.is_floating_point() else v for k, v in classifier.state_dict().items()

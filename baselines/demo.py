@@ -68,7 +68,7 @@ def main(args: Args) -> None:
     grid, gif = args.out / "grid.png", args.out / "strokes.gif"
     picture_grid([exact["target"], neural["canvas"], exact["canvas"]], grid)
     films = np.stack([growing(action, 128) for action in exact["actions"][:, 0]])  # [N, 16, H, W]
-    films = np.concatenate([films, np.zeros_like(films[: -len(films) % 4])])
+    films = np.concatenate([films, np.zeros((-len(films) % 4, *films.shape[1:]), np.uint8)])
     frames = films.reshape(-1, 4, *films.shape[1:]).transpose(2, 0, 3, 1, 4)
     frames = frames.reshape(NUM_ANCHORS, len(films) // 4 * 128, 4 * 128)
     frames = np.concatenate([frames, np.repeat(frames[-1:], 10, 0)])

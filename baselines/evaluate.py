@@ -13,7 +13,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import gymnasium as gym
@@ -29,8 +29,8 @@ from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.generator import load_generator
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.renderer import draw, get_brush
-from strokenet_gym.stroke import Stroke
-from strokenet_gym.targets import MNIST, make_targets
+from strokenet_gym.stroke import Stroke, action_size
+from strokenet_gym.targets import MNIST, ImageFolder, make_targets, read_image
 
 Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
 ENVIRONMENTS = {"exact": "Painting-v0", "neural": "NeuralPainting-v0"}
@@ -40,8 +40,9 @@ def rollout(env_id: str, policy: Policy, targets: Sequence[np.ndarray], **kwargs
     """Paint each target once.
 
     Returns:
-        ``canvas`` and ``target`` uint8 ``[N, C, H, W]``, ``l2`` and ``residual`` ``[N]`` at the
-        end, and the ``actions`` ``[N, strokes, A]``.
+        ``l2_blank`` ``[N]`` before the first stroke; ``canvas`` and ``target`` uint8
+        ``[N, C, H, W]``, ``l2`` and ``residual`` ``[N]`` at the end; and the ``actions``
+        ``[N, strokes, A]``.
     """
     batch = min(100, len(targets))
     envs = gym.make_vec(
@@ -52,19 +53,19 @@ def rollout(env_id: str, policy: Policy, targets: Sequence[np.ndarray], **kwargs
         **kwargs,
     )
     parts: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("canvas", "target", "l2", "residual", "actions")
+        name: [] for name in ("l2_blank", "canvas", "target", "l2", "residual", "actions")
     }
     for start in tqdm(range(0, len(targets), batch), desc=env_id, leave=False):
         group = list(targets[start : start + batch])
         count = len(group)
         group += [group[-1]] * (batch - count)  # fills up the last batch
         observation, info = envs.reset(options={"target": group})
-        actions = []
+        actions, l2_blank = [], info["l2"]
         done = np.zeros(batch, bool)
         while not done.all():
             actions.append(policy(observation))
             observation, _, done, _, info = envs.step(actions[-1])
-        values = {**observation, **info, "actions": np.stack(actions, 1)}
+        values = {**observation, **info, "l2_blank": l2_blank, "actions": np.stack(actions, 1)}
         for name, part in parts.items():
             part.append(values[name][:count])
     envs.close()
@@ -77,7 +78,8 @@ def random_policy(seed: int = 0) -> Policy:
 
     def policy(observation: dict[str, np.ndarray]) -> np.ndarray:
         channels = observation["canvas"].shape[1]
-        return rng.uniform(-1, 1, (len(observation["canvas"]), channels + 49)).astype(np.float32)
+        shape = (len(observation["canvas"]), action_size(channels))
+        return rng.uniform(-1, 1, shape).astype(np.float32)
 
     return policy
 
@@ -125,10 +127,10 @@ class AgentArgs:
     """glyphs, mnist, or the path of an image or folder."""
     data_dir: Path | None = None
     """Folder with the data sets."""
-    split: str = "test"
+    split: Literal["train", "test"] = "test"
     """Split of the data set. Glyphs are endless; test glyphs have seeds of their own."""
     limit: int | None = None
-    """Only the first so many (glyphs: 1000)."""
+    """Only the first so many; sources without an end give 1000 by default."""
     canvas_size: int = 128
     """Width and height of the canvas in pixels."""
     max_strokes: int = 1
@@ -147,6 +149,8 @@ def test_targets(args: AgentArgs) -> tuple[list[np.ndarray], np.ndarray | None]:
     if isinstance(source, MNIST):
         count = min(args.limit or len(source), len(source))
         return [source[i] for i in range(count)], source.labels[:count]
+    if isinstance(source, ImageFolder):
+        return [read_image(file) for file in source.files[: args.limit]], None
     rng = np.random.default_rng({"train": 0, "test": 10**6}[args.split])
     return [source.sample(rng) for _ in range(args.limit or 1000)], None
 
@@ -164,8 +168,7 @@ def evaluate_agent(args: AgentArgs) -> dict[str, float]:
         ),
         "random": rollout("Painting-v0", random_policy(), targets, **setup),
     }
-    start = runs["exact"]["l2"] / runs["exact"]["residual"]
-    result = {"count": len(targets), "l2_blank": float(start.mean())}
+    result = {"count": len(targets), "l2_blank": float(runs["exact"]["l2_blank"].mean())}
     for name, run in runs.items():
         result[f"l2_{name}"] = float(run["l2"].mean())
         result[f"residual_{name}"] = float(run["residual"].mean())

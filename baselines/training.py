@@ -34,7 +34,7 @@ class Run:
 
     Args:
         args: the script's arguments, a dataclass with ``out`` (folder of the run), ``minutes``
-            (time budget; None for as long as it takes) and ``seed``.
+            (time budget) and ``seed``.
         model: its weights are kept.
         optimizer: its state is kept.
 
@@ -59,7 +59,7 @@ class Run:
         self.rng = np.random.default_rng(args.seed)
         self.step = 0
         self.seconds = 0.0
-        skip = ("out", "minutes", "device")
+        skip = ("out", "minutes", "device", "data_dir")
         self.settings = {k: str(v) for k, v in dataclasses.asdict(args).items() if k not in skip}
         if (self.folder / _CHECKPOINT).exists():
             self._load()

@@ -13,13 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from strokenet_gym.extras import require
+
+require("neural", "torch", "safetensors")
+
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokenet_gym.stroke import NUM_ANCHORS, RADIUS_MAX, RADIUS_MIN, Stroke, pack
+from strokenet_gym.stroke import (
+    NUM_ANCHORS,
+    RADIUS_MAX,
+    RADIUS_MIN,
+    Stroke,
+    action_size,
+    pack,
+    unpack,
+)
 
 __all__ = ["AGENTS", "StrokeNetAgent", "neighbour_penalty"]
 
@@ -156,5 +169,5 @@ def neighbour_penalty(action: Tensor) -> Tensor:
     Args:
         action: ``[B, C + 49]``.
     """
-    anchors = action[:, -3 * NUM_ANCHORS :].unflatten(1, (NUM_ANCHORS, 3))[..., :2]
+    anchors = unpack(action, action.shape[1] - action_size(0)).position
     return (anchors[:, 1:] - anchors[:, :-1]).square().sum(-1).mean(1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
+
+from strokenet_gym.extras import require
 
 __all__ = ["Window", "frame"]
 
@@ -41,20 +42,15 @@ class Window:
     """
 
     def __init__(self, title: str) -> None:
-        try:
-            import pygame
-        except ImportError as error:
-            raise DependencyNotInstalled(
-                'pygame is not installed, run `pip install "strokenet-gym[render]"`'
-            ) from error
-        self._pygame: Any = pygame
+        require("render", "pygame")
         self._title = title
         self._screen: Any = None
         self._clock: Any = None
 
     def show(self, image: np.ndarray) -> None:
         """Show a frame, uint8 ``[H, W, 3]``, and wait for the display's turn."""
-        pygame = self._pygame
+        import pygame
+
         size = (image.shape[1], image.shape[0])
         if self._screen is None:
             pygame.display.init()
@@ -70,5 +66,11 @@ class Window:
     def close(self) -> None:
         """Close the window."""
         if self._screen is not None:
-            self._pygame.display.quit()
+            import pygame
+
+            pygame.display.quit()
             self._screen = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy opens a window of its own."""
+        return {"_title": self._title, "_screen": None, "_clock": None}

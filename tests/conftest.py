@@ -1,13 +1,15 @@
-"""Shared by all tests: no display, few threads, real data if it is there."""
+"""Shared by all tests: no display, real data if it is there, small files in its formats."""
 
 import os
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 
+import gzip
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -27,3 +29,24 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip(f"the real data sets are not in {folder}")
     return folder
+
+
+def write_idx(path, array):
+    """Write an array of bytes in MNIST's file format."""
+    header = b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "wb") as file:
+        file.write(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def tiny_mnist(tmp_path, rng):
+    """A folder with the four files of MNIST, with 64 and 12 printed digits."""
+    for split, count in (("train", 64), ("t10k", 12)):
+        labels = rng.integers(10, size=count)
+        digits = np.zeros((count, 28, 28), np.uint8)
+        for digit, label in zip(digits, labels, strict=True):
+            cv2.putText(digit, str(label), (6, 23), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2)
+        write_idx(tmp_path / f"{split}-images-idx3-ubyte.gz", digits)
+        write_idx(tmp_path / f"{split}-labels-idx1-ubyte.gz", labels)
+    return tmp_path

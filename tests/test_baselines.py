@@ -4,15 +4,14 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import cv2
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 import torch
 from classifier import DigitClassifier, crop_digits
 from conftest import ROOT
-from test_targets import write_idx
 
 from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.generator import load_generator
@@ -81,19 +80,6 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, stop):
     StrokeNetAgent.from_pretrained(out / "agent.safetensors")
 
 
-@pytest.fixture
-def tiny_mnist(tmp_path, rng):
-    for split, count in (("train", 64), ("t10k", 12)):
-        digits = np.zeros((count, 28, 28), np.uint8)
-        for digit in digits:
-            cv2.putText(
-                digit, str(rng.integers(10)), (6, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2
-            )
-        write_idx(tmp_path / f"{split}-images-idx3-ubyte.gz", digits)
-        write_idx(tmp_path / f"{split}-labels-idx1-ubyte.gz", rng.integers(10, size=count))
-    return tmp_path
-
-
 def test_train_classifier(tiny_mnist):
     out = tiny_mnist / "run"
     text = succeed(
@@ -145,14 +131,15 @@ def test_evaluate_generator(tmp_path):
 
 
 def test_demo(tmp_path):
-    start = time.monotonic()
     text = succeed("baselines/demo.py", "--out", tmp_path)
-    assert time.monotonic() - start < 60
     for line in ("blank canvas", "random agent", "StrokeNet agent"):
         assert line in text
     assert cv2.imread(str(tmp_path / "grid.png")).std() > 10
-    frames = cv2.VideoCapture(str(tmp_path / "strokes.gif"))
-    assert frames.read()[0]
+    frames = imageio.imread(tmp_path / "strokes.gif", index=None)
+    assert frames.shape[0] >= 16
+    ink = frames.astype(float).sum((1, 2, 3))
+    assert ink[0] < ink[8] < ink[15]  # the strokes grow
+    succeed("baselines/demo.py", "--out", tmp_path, "--count", 1)
 
 
 @pytest.mark.parametrize(

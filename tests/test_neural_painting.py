@@ -8,7 +8,7 @@ import pytest
 import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from strokenet_gym import Brush
 from strokenet_gym.envs.neural_painting import NeuralPaintingEnv
@@ -174,9 +174,43 @@ def test_pickles_with_a_graph():
     env.reset(seed=0)
     env.step(smooth_action().requires_grad_())
     twin = pickle.loads(pickle.dumps(env))
+    assert env.unwrapped._episodes.canvas.requires_grad  # the original keeps its graph
     a, b = (e.step(smooth_action().numpy()) for e in (env, twin))
     np.testing.assert_array_equal(a[0]["canvas"], b[0]["canvas"])
     assert a[1] == b[1]
+
+
+def test_double_actions_do_not_linger():
+    env = make()
+    env.reset(seed=0)
+    assert env.step(smooth_action(torch.float64))[0]["canvas"].dtype == torch.float64
+    observation, _ = env.reset(options={"as_tensor": True})
+    assert observation["canvas"].dtype == torch.float32
+
+
+def test_observed_tensors_are_copies():
+    env = make(max_strokes=2)
+    observation, _ = env.reset(seed=0, options={"as_tensor": True})
+    with torch.no_grad():
+        for tensor in observation.values():
+            tensor.fill_(0.5)
+    _, _, _, _, info = env.step(torch.full((50,), -1.0))
+    assert info["residual"] == pytest.approx(1)
+
+
+def test_paint_mixes_arrays_and_tensors():
+    env = make().unwrapped
+    action = smooth_action().requires_grad_()
+    env.paint(np.zeros((1, 32, 32), np.float32), action).sum().backward()
+    assert action.grad.abs().sum() > 0
+    assert isinstance(env.paint(torch.zeros(1, 32, 32), action.detach().numpy()), torch.Tensor)
+
+
+def test_reward_function_of_the_wrong_shape():
+    envs = make_vec(reward=lambda before, after, target: after.mean((2, 3)))
+    envs.reset()
+    with pytest.raises(ValueError, match=r"must return the shape \(4,\), got \(4, 1\)"):
+        envs.step(np.zeros((4, 50), np.float32))
 
 
 def test_same_seed_same_episode(rng):
@@ -190,25 +224,34 @@ def test_same_seed_same_episode(rng):
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("as_tensor", [False, True])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_vector_env_is_like_single_ones(rng, mode):
-    envs = make_vec(max_strokes=2, autoreset_mode=mode)
-    singles = [make(max_strokes=2) for _ in range(4)]
-    envs.reset(seed=5)
-    for i, env in enumerate(singles):
-        env.reset(seed=5 + i)
-    for _ in range(2):
+def test_vector_env_is_like_single_ones(rng, mode, as_tensor):
+    """Through the ends of episodes, what Gymnasium's SyncVectorEnv makes of single ones."""
+    ours = make_vec(max_strokes=2, autoreset_mode=mode)
+    theirs = SyncVectorEnv([lambda: make(max_strokes=2) for _ in range(4)], autoreset_mode=mode)
+    options = {"as_tensor": as_tensor}
+    ours.reset(seed=5, options=options)
+    theirs.reset(seed=5)
+    for _ in range(5):
         actions = rng.uniform(-1, 1, (4, 50)).astype(np.float32)
-        observation, reward, terminated, _, info = envs.step(torch.from_numpy(actions))
-        assert isinstance(reward, torch.Tensor)
-        assert isinstance(terminated, np.ndarray)
-        for i, env in enumerate(singles):
-            o, r, te, _, single_info = env.step(torch.from_numpy(actions[i]))
-            assert reward[i].item() == pytest.approx(r.item(), abs=1e-5)
-            assert terminated[i] == te
-            if mode is not AutoresetMode.SAME_STEP or not te:
-                torch.testing.assert_close(observation["canvas"][i], o["canvas"], atol=1e-4, rtol=0)
-                assert info["l2"][i] == pytest.approx(single_info["l2"], abs=1e-5)
+        a = ours.step(torch.from_numpy(actions) if as_tensor else actions)
+        b = theirs.step(actions)
+        assert isinstance(a[1], torch.Tensor if as_tensor else np.ndarray)
+        scale = 255 if as_tensor else 1
+        for key in ("canvas", "target"):
+            assert np.abs(np.asarray(a[0][key], float) * scale - b[0][key]).max() <= 1.01
+        np.testing.assert_allclose(a[1], b[1], atol=1e-5)
+        np.testing.assert_array_equal(a[2], b[2])
+        np.testing.assert_allclose(a[4]["l2"], b[4]["l2"], atol=1e-6)
+        assert ("final_obs" in a[4]) == ("final_obs" in b[4])
+        if "final_obs" in a[4]:
+            for x, y in zip(a[4]["final_obs"], b[4]["final_obs"], strict=True):
+                assert np.abs(np.asarray(x["canvas"], float) * scale - y["canvas"]).max() <= 1.01
+        if mode is AutoresetMode.DISABLED and a[2].any():
+            mask = a[2]
+            ours.reset(options={"reset_mask": mask, **options})
+            theirs.reset(options={"reset_mask": mask})
 
 
 def test_vector_env_gradients_and_autoreset():
@@ -245,7 +288,8 @@ def test_step_needs_reset():
     [
         (torch.zeros(3), ValueError, "expected an action of shape"),
         (torch.full((50,), torch.nan), ValueError, "value nan"),
-        (torch.zeros(50, dtype=torch.int64), TypeError, "int64"),
+        (torch.zeros(50, dtype=torch.bool), TypeError, "bool"),
+        (torch.zeros(1, 50), ValueError, r"shape \(50,\), got \(1, 50\)"),
         (np.zeros(3), ValueError, "expected an action of shape"),
     ],
 )

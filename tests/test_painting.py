@@ -146,6 +146,58 @@ def test_reward_function():
     assert value == pytest.approx(observation["canvas"].mean() / 255, abs=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("background", "target"),
+    [
+        (1.0, np.full((200, 200), 255, np.uint8)),  # equal but for rounding in the resize
+        (0.5, np.full((32, 32), 128, np.uint8)),  # equal on a screen
+    ],
+)
+def test_target_that_looks_like_the_background(background, target):
+    env = make(background=background)
+    env.reset(options={"target": target})
+    _, reward, _, _, info = env.step(np.ones(50, np.float32))
+    assert reward == pytest.approx(-info["l2"], abs=1e-4)
+
+
+def test_a_faint_target_still_counts():
+    target = np.zeros((32, 32), np.uint8)
+    target[10, 10] = 3
+    env = make()
+    _, info = env.reset(options={"target": target})
+    assert info["residual"] == 1
+
+
+@pytest.mark.parametrize("wrong", [lambda b, a, t: (a - b).mean(), lambda b, a, t: np.ones((1, 1))])
+def test_reward_function_of_the_wrong_shape(wrong):
+    env = make(reward=wrong)
+    env.reset()
+    with pytest.raises(ValueError, match=r"must return the shape \(1,\), got"):
+        env.step(np.ones(50, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("canvas", "message"),
+    [
+        (np.zeros((1, 16, 64), np.float32), "expected a canvas of shape"),
+        (np.zeros((3, 32, 32), np.float32), "expected a canvas of shape"),
+        (np.zeros((1, 1, 1), np.float32), "expected a canvas of shape"),
+        (np.full((1, 32, 32), 255, np.uint8), "must be in 0 … 1, got 255"),
+        (np.full((1, 32, 32), np.nan), "must be in 0 … 1"),
+    ],
+)
+@pytest.mark.parametrize("env_id", ["Painting-v0", "NeuralPainting-v0"])
+def test_paint_refuses_a_wrong_canvas(env_id, canvas, message):
+    env = gym.make(env_id, canvas_size=32).unwrapped
+    with pytest.raises(ValueError, match=message):
+        env.paint(canvas, np.zeros(50, np.float32))
+
+
+def test_paint_takes_lists():
+    env = make(canvas_size=16).unwrapped
+    assert env.paint(np.zeros((1, 16, 16)).tolist(), [1.0] * 50).max() > 0
+
+
 def test_observations_are_copies():
     env = make(max_strokes=2)
     first, _ = env.reset(seed=0)
@@ -203,8 +255,11 @@ def test_human_window():
     env.reset(seed=0)
     assert env.render() is None
     env.step(env.action_space.sample())
+    twin = pickle.loads(pickle.dumps(env))  # opens a window of its own
     env.close()
     env.close()
+    twin.reset(seed=0)
+    twin.close()
 
 
 def test_missing_pygame(monkeypatch):
@@ -230,6 +285,7 @@ def test_step_needs_reset():
     ("action", "error"),
     [
         (np.zeros(7, np.float32), ValueError),
+        (np.zeros((1, 50), np.float32), ValueError),
         (np.full(50, np.nan, np.float32), ValueError),
         (np.full(50, "a"), TypeError),
         (None, TypeError),
@@ -330,6 +386,9 @@ def test_vector_env_takes_targets_and_seeds():
             envs.reset(**kwargs)
     with pytest.raises(ValueError, match="at least one True"):
         envs.reset(options={"reset_mask": np.zeros(2, bool)})
+    envs.reset(options={"target": None})
+    with pytest.raises(ResetNeeded, match="without a reset_mask"):
+        make_vec(2).reset(options={"reset_mask": np.array([True, False])})
 
 
 def test_vector_env_needs_reset():
@@ -373,14 +432,18 @@ assert "pygame" not in sys.modules
 env = gym.make("Painting-v0", canvas_size=32)
 env.reset(seed=0)
 env.step(env.action_space.sample())
-assert sys.modules["torch"] is None
+import importlib
 from gymnasium.error import DependencyNotInstalled
-try:
-    gym.make("NeuralPainting-v0")
-except DependencyNotInstalled as error:
-    assert 'pip install "strokenet-gym[neural]"' in str(error)
-else:
-    raise AssertionError("torch is missing")
+modules = ["strokenet_gym.agent", "strokenet_gym.generator"]
+for work in [lambda: gym.make("NeuralPainting-v0")] + [
+    lambda m=m: importlib.import_module(m) for m in modules
+]:
+    try:
+        work()
+    except DependencyNotInstalled as error:
+        assert 'torch is not installed, run `pip install "strokenet-gym[neural]"`' in str(error)
+    else:
+        raise AssertionError("torch is missing")
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 

@@ -87,16 +87,18 @@ class Episodes:
                 "strokes_left": spaces.Box(0, 1, (1,), np.float32),
             }
         )
-        self.action_space = spaces.Box(-1, 1, (action_size(channels),), np.float32)
+        self.action_space: Any = spaces.Box(-1, 1, (action_size(channels),), np.float32)
 
-        batch = (num_envs, *image)
-        self.canvas: Any = np.empty(batch, np.float32)
-        self.target: Any = np.empty(batch, np.float32)
-        self._pixels = np.empty(batch, np.uint8)
-        self._target_pixels = np.empty(batch, np.uint8)
+        self.canvas: Any
+        self.target: Any
+        self._allocate((num_envs, *image))
         self.stroke = np.zeros(num_envs, np.int64)
         self._distance = np.zeros((num_envs, 2))  # l2 and l1, now
         self._start = np.ones((num_envs, 2))  # and when the episode began
+
+    def _allocate(self, shape: tuple[int, ...]) -> None:
+        self.canvas, self.target = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._pixels, self._target_pixels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
 
     def begin(
         self, indices: Sequence[int], rngs: Sequence[np.random.Generator], targets: Sequence[Any]
@@ -121,9 +123,10 @@ class Episodes:
         start = np.stack(
             [(error**2).mean((1, 2, 3), float), np.abs(error).mean((1, 2, 3), float)], 1
         )
-        # A target that looks like the empty canvas has nothing to divide by; its rewards are then
-        # plain differences, and the best return is 0.
-        self._start[indices] = np.where(start > 0, start, 1.0)
+        # A target that looks like the empty canvas, to half a grey level, has nothing to divide
+        # by; its rewards are then plain differences, and the best return is about 0.
+        visible = np.abs(error).max((1, 2, 3)) > 0.51 / 255
+        self._start[indices] = np.where(visible[:, None], start, 1.0)
         self.stroke[indices] = 0
         self._put(indices, fitted, start)
 
@@ -157,6 +160,7 @@ class Episodes:
         self.stroke += active
         if callable(self.reward):
             reward = self.reward(before, self.canvas.copy(), self.target.copy())
+            reward = check_rewards(np.asarray(reward, float), self.num_envs)
         else:
             reward = -change[:, self._kind] / self._start[:, self._kind]
         return np.where(active, reward, 0.0)
@@ -167,7 +171,11 @@ class Episodes:
         Args:
             canvas: ``[B, C, H, W]`` in 0 … 1.
             action: ``[B, A]``.
+
+        Raises:
+            ValueError: if a shape is wrong, or the canvas is not in 0 … 1.
         """
+        self._check_canvas(canvas)
         painted = np.array(canvas, np.float32, order="C")
         stroke = unpack(self._check(action), self.channels)
         renderer.paint(
@@ -177,6 +185,14 @@ class Episodes:
 
     def _check(self, action: Any) -> np.ndarray:
         return check_action(action, (self.num_envs, *self.action_space.shape))
+
+    def _check_canvas(self, canvas: Any) -> None:
+        shape = (self.num_envs, self.channels, self.canvas_size, self.canvas_size)
+        if tuple(canvas.shape) != shape:
+            raise ValueError(f"expected a canvas of shape {shape}, got {tuple(canvas.shape)}")
+        low, high = canvas.min().item(), canvas.max().item()
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"a canvas must be in 0 … 1, got {low:g} … {high:g}")
 
     @property
     def finished(self) -> np.ndarray:
@@ -211,6 +227,19 @@ class Episodes:
 def first(batch: dict[str, Any]) -> dict[str, Any]:
     """The first of a batched observation."""
     return {key: value[0] for key, value in batch.items()}
+
+
+def check_rewards(rewards: Any, num_envs: int) -> Any:
+    """Return what a reward function gave.
+
+    Raises:
+        ValueError: if it is not one number for each environment.
+    """
+    if tuple(rewards.shape) != (num_envs,):
+        raise ValueError(
+            f"the reward function must return the shape ({num_envs},), got {tuple(rewards.shape)}"
+        )
+    return rewards
 
 
 def check_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:

@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
 
-try:
-    import torch
-    from torch import Tensor
-except ImportError as error:
-    raise DependencyNotInstalled(
-        'NeuralPainting-v0 needs PyTorch, run `pip install "strokenet-gym[neural]"`'
-    ) from error
+from strokenet_gym.extras import require
 
-from strokenet_gym.envs.episodes import Episodes, to_bytes
+require("neural", "torch", "safetensors")
+
+import torch
+from torch import Tensor
+
+from strokenet_gym.envs.episodes import Episodes, check_rewards, to_bytes
 from strokenet_gym.envs.painting import PaintingEnv, PaintingVectorEnv
 from strokenet_gym.generator import load_generator
 from strokenet_gym.renderer import get_brush
@@ -58,34 +56,36 @@ class _NeuralEpisodes(Episodes):
             )
         self._double: torch.nn.Module | None = None
         self.as_tensor = False
-        self.canvas = torch.from_numpy(self.canvas).to(self.device)
-        self.target = torch.from_numpy(self.target).to(self.device)
         self._blank = torch.from_numpy(self.background).to(self.device)[:, None, None]
 
+    def _allocate(self, shape: tuple[int, ...]) -> None:
+        self.canvas = self.target = torch.empty(0)  # made by the first reset
+
     def __getstate__(self) -> dict[str, Any]:
-        self.detach()
-        return self.__dict__.copy()
+        return self.__dict__ | {"canvas": self.canvas.detach()}
 
     def detach(self) -> None:
         """Cut the graph: later gradients stop at the canvas as it is now."""
         self.canvas = self.canvas.detach()
 
     def _put(self, indices: Sequence[int], targets: np.ndarray, distance: np.ndarray) -> None:
-        # New tensors, since the old ones may be part of a graph; it ends where all begin anew.
-        if len(indices) == self.num_envs:
-            self.detach()
-        self.target, self.canvas = self.target.clone(), self.canvas.clone()
-        self.target[indices] = torch.from_numpy(targets).to(self.device)
-        self.canvas[indices] = self._blank.to(self.canvas.dtype)
+        new = torch.from_numpy(targets).to(self.device)
+        if len(indices) == self.num_envs:  # a graph ends where all begin anew
+            self.target = new
+            self.canvas = self._blank.expand_as(new).clone()
+        else:  # new tensors, since the old ones may be part of a graph
+            self.target, self.canvas = self.target.clone(), self.canvas.clone()
+            self.target[indices] = new
+            self.canvas[indices] = self._blank.to(self.canvas.dtype)
         self._distance[indices] = distance
 
     def paint(self, action: Any, active: np.ndarray) -> Any:
         self.as_tensor = isinstance(action, Tensor)
-        if not self.as_tensor:
-            with torch.no_grad():
-                reward = self._paint(torch.from_numpy(self._check(action)), active)
-            return reward.cpu().double().numpy()
-        return self._paint(self._check_tensor(action), active)
+        if self.as_tensor:
+            return self._paint(self._check_tensor(action), active)
+        with torch.no_grad():
+            reward = self._paint(torch.from_numpy(self._check(action)), active)
+        return reward.cpu().double().numpy()
 
     def _paint(self, action: Tensor, active: np.ndarray) -> Tensor:
         mask = torch.from_numpy(active).to(self.device)
@@ -93,9 +93,9 @@ class _NeuralEpisodes(Episodes):
         painted = self._composite(before, action)
         after = painted if active.all() else torch.where(mask[:, None, None, None], painted, before)
         if callable(self.reward):
-            reward = self.reward(before, after, self.target)
+            reward = check_rewards(self.reward(before, after, self.target), self.num_envs)
         else:
-            # One pass over the pictures: a² - b² = (a - b)(a + b), and it is exact for small steps.
+            # One pass over the pictures: a² - b² = (a - b)(a + b), exact for small steps too.
             a, b = after - self.target, before - self.target
             change = (a - b) * (a + b) if self.reward == "l2" else a.abs() - b.abs()
             start = torch.from_numpy(self._start[:, self._kind]).to(self.device, change.dtype)
@@ -109,28 +109,33 @@ class _NeuralEpisodes(Episodes):
         return torch.where(mask, reward, torch.zeros_like(reward))
 
     def composite(self, canvas: Any, action: Any) -> Any:
-        if isinstance(action, Tensor):
-            return self._composite(canvas, self._check_tensor(action))
+        self._check_canvas(canvas)
+        if isinstance(action, Tensor) or isinstance(canvas, Tensor):
+            canvas, action = torch.as_tensor(canvas), torch.as_tensor(action)
+            return self._composite(canvas.to(self.device), self._check_tensor(action))
         with torch.no_grad():
-            canvas = torch.from_numpy(np.asarray(canvas, np.float32)).to(self.device)
-            return self._composite(canvas, torch.from_numpy(self._check(action))).cpu().numpy()
+            tensor = torch.from_numpy(np.asarray(canvas, np.float32)).to(self.device)
+            return self._composite(tensor, torch.from_numpy(self._check(action))).cpu().numpy()
 
     def _composite(self, canvas: Tensor, action: Tensor) -> Tensor:
         stroke = unpack(action.to(self.device), self.channels)
         generator: Any = self.generator
         if action.dtype == torch.float64:  # for gradcheck
             if self._double is None:
-                self._double = copy.deepcopy(self.generator).double()
+                with torch.inference_mode(False):
+                    self._double = copy.deepcopy(self.generator).double()
             generator = self._double
         alpha = generator(stroke, self.canvas_size)[:, None]
         return canvas + (stroke.colour[:, :, None, None] - canvas) * alpha
 
     def _check_tensor(self, action: Tensor) -> Tensor:
         shape = (self.num_envs, *self.action_space.shape)
-        if action.dtype not in (torch.float32, torch.float64):
-            raise TypeError(f"an action must be float32 or float64, got {action.dtype}")
+        if action.dtype == torch.bool or action.dtype.is_complex:
+            raise TypeError(f"an action must hold real numbers, got {action.dtype}")
         if action.shape != shape:
-            raise ValueError(f"expected an action of shape {shape}, got {tuple(action.shape)}")
+            raise ValueError(f"expected actions of shape {shape}, got {tuple(action.shape)}")
+        if action.dtype != torch.float64:
+            action = action.float()
         finite = torch.isfinite(action)
         if not finite.all():
             index = tuple((~finite).nonzero()[0].tolist())
@@ -141,7 +146,8 @@ class _NeuralEpisodes(Episodes):
         left = self._strokes_left()
         if self.as_tensor:
             left_tensor = torch.from_numpy(left).to(self.device)
-            return {"canvas": self.canvas, "target": self.target, "strokes_left": left_tensor}
+            canvas, target = self.canvas.clone(), self.target.clone()
+            return {"canvas": canvas, "target": target, "strokes_left": left_tensor}
         return {
             "canvas": to_bytes(self.canvas.detach().cpu().numpy()),
             "target": to_bytes(self.target.cpu().numpy()),
@@ -153,7 +159,29 @@ class _NeuralEpisodes(Episodes):
         return to_bytes(target.cpu().numpy()), to_bytes(canvas.cpu().numpy())
 
 
-class NeuralPaintingEnv(PaintingEnv):
+class _Differentiable:
+    """What the single and the batched neural environment share."""
+
+    _episodes: _NeuralEpisodes
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As in `Painting-v0`, with the option ``as_tensor``: observe tensors."""
+        self._episodes.as_tensor = bool((options or {}).get("as_tensor", False))
+        return super().reset(seed=seed, options=options)  # type: ignore[misc]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self._episodes.device
+
+    def detach(self) -> None:
+        """Cut the graph: later gradients stop at the canvas as it is now."""
+        self._episodes.detach()
+
+
+class NeuralPaintingEnv(_Differentiable, PaintingEnv):
     """Paint a target image with strokes that a neural network draws: differentiable.
 
     ## Description
@@ -168,7 +196,7 @@ class NeuralPaintingEnv(PaintingEnv):
     ## Observation Space
 
     As in `Painting-v0`. If the action was a tensor: float32 tensors in [0, 1] of the same shapes,
-    on the environment's device.
+    on the environment's device (float64 after float64 actions, which are for gradient checks).
 
     ## Rewards
 
@@ -190,9 +218,10 @@ class NeuralPaintingEnv(PaintingEnv):
     ## Gradients
 
     With tensor actions, `step` and the pure function `paint(canvas, action)` build a graph through
-    all strokes since the last `reset` or `detach()`. The generator is frozen. Gradients survive
-    `gym.make`'s own wrappers; wrappers that go through NumPy (ClipAction, RescaleAction) cut
-    them. A component outside [-1, 1] is clipped and gets no gradient.
+    all strokes since the last `reset` or `detach()` (both on `env.unwrapped`). The generator is
+    frozen. Gradients survive `gym.make`'s own wrappers; wrappers that go through NumPy
+    (ClipAction, RescaleAction) cut them. A component outside [-1, 1] is clipped and gets no
+    gradient.
 
     ## Arguments
 
@@ -220,29 +249,16 @@ class NeuralPaintingEnv(PaintingEnv):
     def _make_episodes(self, **kwargs: Any) -> Episodes:
         return _NeuralEpisodes(1, **kwargs)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """As in `Painting-v0`, with the option ``as_tensor``: observe tensors."""
-        self._episodes.as_tensor = bool((options or {}).get("as_tensor", False))
-        return super().reset(seed=seed, options=options)
-
-    def _paint(self, action: Any) -> Any:
-        if isinstance(action, Tensor):
-            return self._episodes.paint(action[None], np.ones(1, bool))[0]
-        return super()._paint(action)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the tensors are."""
-        return self._episodes.device
-
-    def detach(self) -> None:
-        """Cut the graph: later gradients stop at the canvas as it is now."""
-        self._episodes.detach()
+    def _batched(self, action: Any) -> Any:
+        if not isinstance(action, Tensor):
+            return super()._batched(action)
+        if action.shape != self.action_space.shape:
+            shapes = f"{self.action_space.shape}, got {tuple(action.shape)}"
+            raise ValueError(f"expected an action of shape {shapes}")
+        return action[None]
 
 
-class NeuralPaintingVectorEnv(PaintingVectorEnv):
+class NeuralPaintingVectorEnv(_Differentiable, PaintingVectorEnv):
     """A batch of neural painting environments that paint in one call.
 
     Tensor actions ``[B, A]`` give tensor observations and rewards ``[B]`` with a graph; the flags
@@ -254,22 +270,3 @@ class NeuralPaintingVectorEnv(PaintingVectorEnv):
 
     def _make_episodes(self, num_envs: int, **kwargs: Any) -> Episodes:
         return _NeuralEpisodes(num_envs, **kwargs)
-
-    def reset(
-        self,
-        *,
-        seed: int | list[int | None] | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """As in `Painting-v0`, with the option ``as_tensor``: observe tensors."""
-        self._episodes.as_tensor = bool((options or {}).get("as_tensor", False))
-        return super().reset(seed=seed, options=options)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the tensors are."""
-        return self._episodes.device
-
-    def detach(self) -> None:
-        """Cut the graph: later gradients stop at the canvases as they are now."""
-        self._episodes.detach()

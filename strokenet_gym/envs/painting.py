@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 
 from strokenet_gym.display import FPS, Window, frame
 from strokenet_gym.envs.episodes import Episodes, check_options, check_render_mode, first
+from strokenet_gym.stroke import check_action
 
 __all__ = ["PaintingEnv", "PaintingVectorEnv"]
 
@@ -143,13 +144,15 @@ class PaintingEnv(gym.Env):
         if not self._begun or self._episodes.finished[0]:
             why = "the episode has ended" if self._begun else "there is no episode yet"
             raise ResetNeeded(f"{why}: call reset() before step()")
-        reward = self._paint(action)
+        reward = self._episodes.paint(self._batched(action), np.ones(1, bool))[0]
+        if isinstance(reward, np.floating):
+            reward = float(reward)
         self._show()
         terminated = bool(self._episodes.finished[0])
         return first(self._episodes.observe()), reward, terminated, False, self._info()
 
-    def _paint(self, action: Any) -> Any:
-        return float(self._episodes.paint(np.asarray(action)[None], np.ones(1, bool))[0])
+    def _batched(self, action: Any) -> Any:
+        return check_action(action, self._episodes.action_space.shape)[None]
 
     def paint(self, canvas: Any, action: Any) -> Any:
         """Return the canvas with one stroke painted on it: a pure function, apart from episodes.
@@ -161,7 +164,9 @@ class PaintingEnv(gym.Env):
         Returns:
             The new canvas, float32 ``[C, H, W]``.
         """
-        return self._episodes.composite(canvas[None], action[None])[0]
+        if isinstance(canvas, (list, tuple)):
+            canvas = np.asarray(canvas)
+        return self._episodes.composite(canvas[None], self._batched(action))[0]
 
     def _info(self) -> dict[str, Any]:
         return {key: value[0].item() for key, value in self._episodes.info().items()}
@@ -191,7 +196,7 @@ class PaintingEnv(gym.Env):
 
 
 class PaintingVectorEnv(gym.vector.VectorEnv):
-    """A batch of painting environments that paint in one call, on all cores.
+    """A batch of painting environments that paint in one call, large batches on all cores.
 
     Each sub-environment behaves as a :class:`PaintingEnv` that was seeded with its own seed.
 
@@ -251,17 +256,21 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         Raises:
             ValueError: if an option is unknown, or the number of seeds, targets or mask entries
                 is not the number of sub-environments.
+            ResetNeeded: if the first reset leaves some out.
         """
         options = check_options(options, self._known_options)
         seeds = [None if seed is None else seed + i for i in range(self.num_envs)] \
             if seed is None or isinstance(seed, (int, np.integer)) else list(seed)  # fmt: skip
-        targets = options.get("target", [None] * self.num_envs)
+        targets = options.get("target")
+        targets = [None] * self.num_envs if targets is None else targets
         mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
         for name, entries in (("seeds", seeds), ("targets", targets), ("reset_mask", mask)):
             if len(entries) != self.num_envs:
                 raise ValueError(f"expected {self.num_envs} {name}, got {len(entries)}")
         if mask.dtype != bool or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
+        if not (self._begun | mask).all():
+            raise ResetNeeded("the first reset() must be without a reset_mask")
         for i in np.flatnonzero(mask).tolist():
             if seeds[i] is not None or i not in self._rngs:
                 self._rngs[i] = np_random(seeds[i])[0]

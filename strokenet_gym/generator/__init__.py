@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from strokenet_gym.extras import require
+
+require("neural", "torch", "safetensors")
+
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -55,7 +59,7 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
             generator = CompactGenerator(int(metadata["blobs"]), int(metadata["width"]))
             weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
             generator.load_state_dict(weights)
+            generator.imitates = metadata["brush"]
     except (SafetensorError, RuntimeError, KeyError) as error:
         raise ValueError(f"{path} is damaged or of another version: {error}") from error
-    generator.imitates = metadata["brush"]
     return generator.to(device).eval().requires_grad_(False)

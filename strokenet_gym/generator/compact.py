@@ -8,8 +8,8 @@
    opaque the pixel is. For Gaussians they are quadratic in the distance from the path, so that
    even the hard rim of a brush is an easy function of them.
 
-Both networks learn from pictures alone; nothing of the brush is built in. All lengths are in
-pixels, so one set of weights serves every canvas size.
+Both networks learn from pictures alone; of the brush they only assume that a stamp's size follows
+radius times pressure. All lengths are in pixels, so one set of weights serves every canvas size.
 """
 
 from __future__ import annotations

@@ -27,10 +27,11 @@ def kernel_cache() -> Iterator[None]:
     key = hashlib.sha256()
     for file in sorted(here.glob("*.py")):
         key.update(file.read_bytes())
-    bases = [here / "__pycache__", Path.home() / ".cache" / "strokenet_gym"]
+    bases = [here / "__pycache__"]
     if config.CACHE_DIR:  # the user's NUMBA_CACHE_DIR
         bases.insert(0, Path(config.CACHE_DIR))
-    bases.append(Path(tempfile.gettempdir()) / "strokenet_gym")
+    with contextlib.suppress(RuntimeError):  # an account without a home
+        bases.append(Path.home() / ".cache" / "strokenet_gym")
     previous = config.CACHE_DIR
     config.CACHE_DIR = str(_first_writable(bases) / f"kernels-{key.hexdigest()[:16]}")
     try:
@@ -40,6 +41,7 @@ def kernel_cache() -> Iterator[None]:
 
 
 def _first_writable(folders: list[Path]) -> Path:
+    """The first folder that can be written to, else a new, private one for this process."""
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -47,4 +49,4 @@ def _first_writable(folders: list[Path]) -> Path:
             continue
         if os.access(folder, os.W_OK):
             return folder
-    return folders[-1]
+    return Path(tempfile.mkdtemp(prefix="strokenet_gym-"))
