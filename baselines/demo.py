@@ -49,13 +49,13 @@ def main(args: Args) -> None:
     source, rng = Glyphs(128), np.random.default_rng(args.seed)
     targets = [source.sample(rng) for _ in range(args.count)]
 
-    print(f"{'':16}{'real program':>26}{'learned network':>26}")
-    print(f"{'':16}{'L2':>13}{'residual':>13}{'L2':>13}{'residual':>13}")
     runs = {}
     for name, policy in (("random agent", random_policy()), ("StrokeNet agent", agent.act)):
         runs[name] = {
             kind: rollout(env_id, policy, targets) for kind, env_id in ENVIRONMENTS.items()
         }
+    print(f"{'':16}{'real program':>26}{'learned network':>26}")
+    print(f"{'':16}{'L2':>13}{'residual':>13}{'L2':>13}{'residual':>13}")
     blank = np.mean([np.mean(target**2) for target in targets])
     print(f"{'blank canvas':16}" + f"{blank:13.4f}{1:13.3f}" * 2)
     for name, kinds in runs.items():
