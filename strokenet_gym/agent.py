@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,11 +18,11 @@ from strokenet_gym.extras import require
 require("neural", "torch", "safetensors")
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from strokenet_gym.pretrained import SHIPPED, read_weights
 from strokenet_gym.stroke import (
     NUM_ANCHORS,
     RADIUS_MAX,
@@ -36,8 +35,7 @@ from strokenet_gym.stroke import (
 
 __all__ = ["AGENTS", "StrokeNetAgent", "neighbour_penalty"]
 
-_WEIGHTS = Path(__file__).parent / "weights"
-AGENTS = {name: _WEIGHTS / f"agent_{name}.safetensors" for name in ("glyphs", "mnist")}
+AGENTS = {name: SHIPPED / f"agent_{name}.safetensors" for name in ("glyphs", "mnist")}
 
 
 class StrokeNetAgent(nn.Module):
@@ -146,20 +144,12 @@ class StrokeNetAgent(nn.Module):
         Raises:
             ValueError: if there is no agent of that name, or the file is not one.
         """
-        path = AGENTS.get(str(name), Path(name))
-        if not path.is_file():
-            raise ValueError(
-                f"unknown agent {os.fspath(name)!r}: neither one of {', '.join(AGENTS)} nor a file"
-            )
+        path, sizes, weights = read_weights("agent", name, AGENTS, "strokenet")
         try:
-            with safe_open(path, "pt") as file:
-                metadata: dict[str, Any] = file.metadata() or {}
-                if metadata.pop("architecture", None) != "strokenet":
-                    raise ValueError(f"{path} does not hold an agent's weights")
-                agent = cls(**{key: int(value) for key, value in metadata.items()})
-                agent.load_state_dict({k: file.get_tensor(k).float() for k in file.keys()})  # noqa: SIM118
-        except (SafetensorError, RuntimeError, TypeError) as error:
-            raise ValueError(f"{path} is damaged or of another version: {error}") from error
+            agent = cls(**{key: int(value) for key, value in sizes.items()})
+            agent.load_state_dict(weights)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(f"{path} is of another version: {error}") from error
         return agent.to(device).eval()
 
 

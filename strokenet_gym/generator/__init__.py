@@ -10,15 +10,14 @@ from strokenet_gym.extras import require
 require("neural", "torch", "safetensors")
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from strokenet_gym.generator.compact import CompactGenerator
+from strokenet_gym.pretrained import SHIPPED, read_weights
 
 __all__ = ["GENERATORS", "CompactGenerator", "load_generator", "save_generator"]
 
-_WEIGHTS = Path(__file__).parent.parent / "weights"
-GENERATORS = {"compact": _WEIGHTS / "generator_compact.safetensors"}
+GENERATORS = {"compact": SHIPPED / "generator_compact.safetensors"}
 
 
 def save_generator(generator: CompactGenerator, path: str | Path, brush: str) -> None:
@@ -45,21 +44,11 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
     Raises:
         ValueError: if there is no generator of that name, or the file is not one.
     """
-    path = GENERATORS.get(str(name), Path(name))
-    if not path.is_file():
-        raise ValueError(
-            f"unknown generator {os.fspath(name)!r}: neither one of {', '.join(GENERATORS)} "
-            "nor a file"
-        )
+    path, metadata, weights = read_weights("generator", name, GENERATORS, "compact")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("architecture") != "compact":
-                raise ValueError(f"{path} does not hold a generator's weights")
-            generator = CompactGenerator(int(metadata["blobs"]), int(metadata["width"]))
-            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-            generator.load_state_dict(weights)
-            generator.imitates = metadata["brush"]
-    except (SafetensorError, RuntimeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged or of another version: {error}") from error
+        generator = CompactGenerator(int(metadata["blobs"]), int(metadata["width"]))
+        generator.load_state_dict(weights)
+        generator.imitates = metadata["brush"]
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(f"{path} is of another version: {error}") from error
     return generator.to(device).eval().requires_grad_(False)

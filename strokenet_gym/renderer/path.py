@@ -24,7 +24,8 @@ _MAX_SPACING = 0.15
 _SAGITTA = 0.002  # radii that the path may leave the line
 _PRESSURE_STEP = 0.015  # relative change of pressure along it
 # Stamps come in runs of this many on a straight line, with one radius, strength and weight. The
-# kernels multiply their transmittances first, and take one logarithm.
+# kernels in raster.py, which spell the four out, multiply their transmittances first and take one
+# logarithm.
 RUN = 4
 _MAX_PIECES = 8
 # Keeps the knot spacing differentiable where two anchors meet: (1e-6 px)^2.

@@ -17,7 +17,7 @@ import strokenet_gym  # noqa: F401
 from strokenet_gym.generator import load_generator
 from strokenet_gym.generator.three_body import three_body_strokes
 from strokenet_gym.renderer import BRUSHES, draw, program
-from strokenet_gym.renderer.path import spline_tangents, trace_stamps
+from strokenet_gym.renderer.path import RUN, spline_tangents, trace_stamps
 from strokenet_gym.stroke import Stroke, pack
 
 BATCH = 64
@@ -48,7 +48,7 @@ def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int
         pressure, radius = stroke.pressure[b].astype(float), float(stroke.radius[b]) * size / 2
         count = trace_stamps(points, tangents, pressure, radius, PENCIL.as_tuple(), 0.004, table)
         # The weights count stamps: take one whenever their sum passes a whole number.
-        passed = np.floor(np.cumsum(4 * table[:count, 6]))
+        passed = np.floor(np.cumsum(RUN * table[:count, 6]))
         chosen = np.flatnonzero(np.diff(passed, prepend=-1) > 0)
         result.append([
             ((round(table[k, 0]), round(table[k, 1])), max(1, round(table[k, 4])), table[k, 5])

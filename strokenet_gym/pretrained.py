@@ -1,0 +1,53 @@
+"""Files of trained weights: where the shipped ones are, and how any of them is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from strokenet_gym.extras import require
+
+require("neural", "torch", "safetensors")
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+__all__ = ["SHIPPED", "read_weights"]
+
+SHIPPED = Path(__file__).parent / "weights"
+
+
+def read_weights(
+    kind: str, name: str | os.PathLike, known: Mapping[str, Path], architecture: str
+) -> tuple[Path, dict[str, str], dict[str, Tensor]]:
+    """Read a file of weights, in single precision.
+
+    Args:
+        kind: what it is for, for messages.
+        name: one of the known names, or a path.
+        known: the shipped files by name.
+        architecture: what the file must say that it holds.
+
+    Returns:
+        The path, the file's metadata without the architecture, and the tensors.
+
+    Raises:
+        ValueError: if there is no file of that name, or it is damaged, or holds something else.
+    """
+    path = known.get(str(name), Path(name))
+    if not path.is_file():
+        raise ValueError(
+            f"unknown {kind} {os.fspath(name)!r}: neither one of {', '.join(known)} nor a file"
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if metadata.pop("architecture", None) != architecture:
+        raise ValueError(
+            f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights"
+        )
+    return path, metadata, tensors
