@@ -41,14 +41,17 @@ def reference_opacity(position, pressure, radius, size, brush):
     p = np.concatenate([np.interp(where, knots, pressure), pressure[[0, -1]]])
     true = radius * size / 2 * p**brush.pressure_size
     r = np.maximum(true, 1.0)  # a stamp thinner than a pixel is drawn this large ...
-    fade = true / r  # ... and fades
+    fade = true / r  # ... and loses strength, so that a line's ink stays in proportion
+    core = 1 - brush.edge
+    buildup = np.pi * brush.density * (1 + core + core**2) / 6
     q = brush.opacity * p**brush.pressure_opacity
-    weight = np.concatenate([brush.density * length, r[-2:]]) / r  # a whole stamp at each end
+    q = fade * q / (1 + buildup * q * (1 - fade) * (1 + fade / 4))
+    weight = np.concatenate([brush.density * length / r[:-2], fade[-2:]])  # a stamp at each end
     weight[p <= 0] = 0
 
     reach = int(np.ceil(r.max())) + 1
     offset = np.arange(-reach, reach + 1)
-    thick_log, thin_log, fades, shares = np.zeros((4, size * size))
+    logs = np.zeros(size * size)
     for part in np.array_split(np.arange(len(p)), len(p) // 4000 + 1):
         corner = np.floor(centre[part]).astype(int)
         x = corner[:, 0, None, None] + offset[None, None, :]
@@ -57,16 +60,8 @@ def reference_opacity(position, pressure, radius, size, brush):
         distance = np.hypot(x + 0.5 - c[:, 0, None, None], y + 0.5 - c[:, 1, None, None])
         stamp = np.clip((1 - distance / rr) / brush.edge, 0, 1)
         a = np.minimum(q[part, None, None] * stamp, 0.999)
-        x, y, w, f = np.broadcast_arrays(x, y, weight[part, None, None], fade[part, None, None])
+        x, y, w = np.broadcast_arrays(x, y, weight[part, None, None])
         inside = (x >= 0) & (x < size) & (y >= 0) & (y < size) & (a > 0)
         index = (y * size + x)[inside]
-        a, w, f = a[inside], w[inside], f[inside]
-        thin = f < 1
-        total = {"minlength": size * size}
-        thick_log += np.bincount(index[~thin], (w * np.log(1 - a))[~thin], **total)
-        thin_log += np.bincount(index[thin], (w * np.log(1 - a))[thin], **total)
-        fades += np.bincount(index[thin], (w * a * f * f)[thin], **total)
-        shares += np.bincount(index[thin], (w * a * f)[thin], **total)
-    fade = np.divide(fades, shares, out=np.zeros_like(fades), where=shares > 0)
-    transmittance = np.exp(thick_log) * (1 - fade * (1 - np.exp(thin_log)))
-    return (1 - transmittance).reshape(size, size)
+        logs += np.bincount(index, (w * np.log(1 - a))[inside], minlength=size * size)
+    return (1 - np.exp(logs)).reshape(size, size)

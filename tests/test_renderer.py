@@ -172,7 +172,7 @@ def test_paint_composites_and_reports_the_change(rng):
     canvas = rng.uniform(0, 1, (20, 3, 48, 48)).astype(np.float32)
     target = rng.uniform(0, 1, canvas.shape).astype(np.float32)
     before, pixels = canvas.copy(), np.round(canvas * 255).astype(np.uint8)
-    change = renderer.paint(canvas, pixels, target, stroke, PENCIL)
+    change = renderer.paint(canvas, target, stroke, PENCIL, pixels=pixels)
     alpha = draw(stroke, 48, PENCIL)[:, None]
     wanted = before * (1 - alpha) + stroke.colour[:, :, None, None] * alpha
     np.testing.assert_allclose(canvas, wanted, atol=1e-5)

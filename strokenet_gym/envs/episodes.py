@@ -154,7 +154,9 @@ class Episodes:
         stroke = unpack(self._check(action), self.channels)
         stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
         before = self.canvas.copy() if callable(self.reward) else None
-        change = renderer.paint(self.canvas, self._pixels, self.target, stroke, self.brush)
+        change = renderer.paint(
+            self.canvas, self.target, stroke, self.brush, pixels=self._pixels
+        )
         change /= self.canvas[0].size
         self._distance = np.maximum(self._distance + change, 0.0)
         self.stroke += active
@@ -178,9 +180,7 @@ class Episodes:
         self._check_canvas(canvas)
         painted = np.array(canvas, np.float32, order="C")
         stroke = unpack(self._check(action), self.channels)
-        renderer.paint(
-            painted, np.empty(painted.shape, np.uint8), painted.copy(), stroke, self.brush
-        )
+        renderer.paint(painted, painted.copy(), stroke, self.brush)
         return painted
 
     def _check(self, action: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple, dataclass, fields
 
 __all__ = ["BRUSHES", "Brush", "get_brush"]
@@ -49,9 +50,19 @@ class Brush:
                     f"brush {field.name} must be from {low:g} to {high:g}, got {value}"
                 )
 
+    @property
+    def buildup(self) -> float:
+        """How fast a pass of the pen darkens, for small strengths.
+
+        A straight pass of strength q takes away ``buildup * q`` of the light, averaged over its
+        width: the coverage of one stamp of strength 1, times density, over its area's width.
+        """
+        core = 1 - self.edge
+        return math.pi * self.density * (1 + core + core**2) / 6
+
     def as_tuple(self) -> tuple[float, ...]:
-        """The numbers in the order that the compiled kernels take them."""
-        return tuple(float(value) for value in astuple(self))
+        """The numbers in the order that the compiled kernels take them, and the buildup."""
+        return *(float(value) for value in astuple(self)), self.buildup
 
 
 BRUSHES = {"pencil": Brush()}

@@ -1,7 +1,6 @@
 """The path of the pen: from 16 anchors to weighted stamps along a centripetal spline.
 
-All of it is in float64 and in pixels (x to the right, y down), and costs little beside the
-pixels that the stamps touch.
+All of it is in float64 and in pixels (x to the right, y down). Its derivative is in adjoint.py.
 """
 
 import math
@@ -10,26 +9,42 @@ from numba import njit
 
 from strokenet_gym.renderer.fastmath import FAST
 
-__all__ = ["DRAWABLE_RADIUS", "RUN", "SPACING", "bounding_box", "spline_tangents", "trace_stamps"]
+__all__ = [
+    "DRAWABLE_RADIUS",
+    "KNOT_EPSILON",
+    "MAX_COVERAGE",
+    "RUN",
+    "RUN_COLUMNS",
+    "SPACING",
+    "bounding_box",
+    "faded_strength",
+    "power",
+    "spline_tangents",
+    "trace_runs",
+]
 
 # Below this radius (pixels) a stamp would fall between the pixel centres. A thinner one is drawn
-# with it and fades in proportion instead.
+# with it and less strength instead.
 DRAWABLE_RADIUS = 1.0
 
-# Distance between stamps in radii, at full pressure and for an edge of half the radius. The stamps'
-# effect is an integral along the path, so this sets its accuracy, never the amount of ink:
-# doubling the stamps changes no pixel by more than 1/255 (tests/test_renderer.py).
-SPACING = 0.05
-_MAX_SPACING = 0.15
+# Never quite opaque, so that the logarithm stays finite.
+MAX_COVERAGE = 0.999
+
+# Distance between stamps in radii, where a pass of the pen is opaque and the edge is half the
+# radius. The stamps' effect is an integral along the path, so this sets its accuracy, never the
+# amount of ink: doubling the stamps changes no pixel by more than 1/255 (tests/test_renderer.py).
+SPACING = 0.042
+_MAX_SPACING = 0.19
 _SAGITTA = 0.002  # radii that the path may leave the line
 _PRESSURE_STEP = 0.015  # relative change of pressure along it
 # Stamps come in runs of this many on a straight line, with one radius, strength and weight. The
-# kernels in raster.py, which spell the four out, multiply their transmittances first and take one
-# logarithm.
+# kernels in raster.py and adjoint.py, which spell the four out, multiply their transmittances
+# first and take one logarithm.
 RUN = 4
+RUN_COLUMNS = 10
 _MAX_PIECES = 8
-# Keeps the knot spacing differentiable where two anchors meet: (1e-6 px)^2.
-_KNOT_EPSILON = 1e-12
+# Keeps the spline differentiable, with bounded derivatives, where two anchors meet: (0.01 px)^2.
+KNOT_EPSILON = 1e-4
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -37,7 +52,7 @@ def _knot(points, i, j):
     """Centripetal knot distance between two anchors: the square root of their distance."""
     dx = points[j, 0] - points[i, 0]
     dy = points[j, 1] - points[i, 1]
-    return (dx * dx + dy * dy + _KNOT_EPSILON) ** 0.25
+    return math.sqrt(math.sqrt(dx * dx + dy * dy + KNOT_EPSILON))
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -55,22 +70,23 @@ def spline_tangents(points, tangents):
         tangents: float64 ``(n - 1, 2, 2)``, filled with (start, end) for each segment.
     """
     n = points.shape[0]
+    d0 = 0.0
+    d1 = _knot(points, 0, 1)
     for i in range(n - 1):
-        d1 = _knot(points, i, i + 1)
+        d2 = _knot(points, i + 1, i + 2) if i < n - 2 else 0.0
         for k in range(2):
             chord = points[i + 1, k] - points[i, k]
             start = chord
             end = chord
             if i > 0:
-                d0 = _knot(points, i - 1, i)
                 before = points[i, k] - points[i - 1, k]
                 start += d1 * (before / d0 - (before + chord) / (d0 + d1))
             if i < n - 2:
-                d2 = _knot(points, i + 1, i + 2)
                 after = points[i + 2, k] - points[i + 1, k]
                 end += d1 * (after / d2 - (chord + after) / (d1 + d2))
             tangents[i, 0, k] = start
             tangents[i, 1, k] = end
+        d0, d1 = d1, d2
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -100,7 +116,7 @@ def bounding_box(points, tangents, reach, size, box):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _power(base, exponent):
+def power(base, exponent):
     """``base ** exponent`` for base >= 0; pow is slow and most brushes use small integers."""
     if exponent == 1.0:
         return base
@@ -112,54 +128,55 @@ def _power(base, exponent):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _step(pressure, radius, brush, spacing):
-    """Distance between stamps, in radii.
+def faded_strength(strength, fade, brush):
+    """Strength of a stamp with a true radius of ``fade`` < 1 px, drawn with a radius of 1 px.
 
-    A softer edge, less strength and a fade allow longer steps for the same error. The exponents
-    are measured: with them the largest error is about the same for all brushes and pressures.
+    A straight line of strength q takes away about kq / (1 + kq) of the light across its width,
+    where k = ``Brush.buildup``. A strength of fade q / (1 + kq (1 - fade)) takes away that times
+    fade. With the factor (1 + fade / 4), which was fitted, the ink of a line stays in proportion
+    to its true width, to about 15 % for most brushes.
     """
-    strength = brush[3] * _power(pressure, brush[1]) + 1e-12
-    softness = min(1.0, 2.0 * brush[2]) ** 1.35 * min(1.0, brush[4] / 8.0) ** 0.35
-    fade = min(1.0, radius * _power(pressure, brush[0]) / DRAWABLE_RADIUS) + 1e-12
-    return min(spacing * softness / math.sqrt(fade * math.sqrt(strength)), _MAX_SPACING)
+    return fade * strength / (1.0 + brush[5] * strength * (1.0 - fade) * (1.0 + 0.25 * fade))
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _put_run(runs, count, x, y, dx, dy, pressure, radius, brush):
-    """Append a run of stamps unless it leaves no ink.
+def _tolerance(pressure, radius, brush):
+    """How much coarser than an opaque stroke one of this pressure may be sampled.
 
-    Args:
-        runs: the table.
-        count: runs in it.
-        x: middle of the run.
-        y: the same.
-        dx: from one stamp to the next; if dx and dy are 0, the run is one whole stamp.
-        dy: the same.
-        pressure: in the middle of the run.
-        radius: the stroke's, pixels.
-        brush: :meth:`Brush.as_tuple`.
-
-    Returns:
-        The new number of runs.
+    Measured: with the inverse root of the drawn strength, the largest error is about the same for
+    all pressures.
     """
-    strength = brush[3] * _power(pressure, brush[1])
-    true_radius = radius * _power(pressure, brush[0])
+    strength = brush[3] * power(pressure, brush[1]) + 1e-12
+    fade = min(1.0, radius * power(pressure, brush[0]) / DRAWABLE_RADIUS)
+    return 1.0 / math.sqrt(faded_strength(strength, fade, brush))
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _put_run(runs, count, x, y, dx, dy, pressure, radius, brush, segment, t, dt):
+    """Append a run of stamps unless it leaves no ink; return the new number of runs."""
+    strength = brush[3] * power(pressure, brush[1])
+    r = radius * power(pressure, brush[0])
     # A hundred passes at this strength are still less than 1/255 of ink.
-    if pressure <= 0.0 or strength <= 1e-6 or true_radius <= 1e-4 * DRAWABLE_RADIUS:
+    if pressure <= 0.0 or strength <= 1e-6 or r <= 1e-4 * DRAWABLE_RADIUS:
         return count
     if count < runs.shape[0]:
         run = runs[count]
-        r = max(true_radius, DRAWABLE_RADIUS)
-        distance = math.sqrt(dx * dx + dy * dy)
-        run[0], run[1], run[2], run[3] = x, y, dx, dy
-        run[4], run[5] = r, strength
-        run[6] = brush[4] * distance / r if distance > 0.0 else 1.0 / RUN
-        run[7] = min(1.0, true_radius / DRAWABLE_RADIUS)
+        fade = 1.0
+        if r < DRAWABLE_RADIUS:
+            fade = r / DRAWABLE_RADIUS
+            strength = faded_strength(strength, fade, brush)
+            r = DRAWABLE_RADIUS
+        run[0], run[1], run[2], run[3], run[4], run[5] = x, y, dx, dy, r, strength
+        if dt > 0.0:
+            run[6] = brush[4] * math.sqrt(dx * dx + dy * dy) / r
+        else:  # a whole stamp; the ink of a dot is in proportion to its true area
+            run[6] = fade / RUN
+        run[7], run[8], run[9] = segment, t, dt
     return count + 1
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def trace_stamps(points, tangents, pressure, radius, brush, spacing, runs):
+def trace_runs(points, tangents, pressure, radius, brush, spacing, runs):
     """Sample the stroke: stamps whose weights make their product the integral along the path.
 
     Each segment is cut into pieces, each piece into equal steps of the spline's parameter, and
@@ -173,15 +190,18 @@ def trace_stamps(points, tangents, pressure, radius, brush, spacing, runs):
         radius: pixels.
         brush: :meth:`Brush.as_tuple`.
         spacing: distance of two stamps, see ``SPACING``.
-        runs: float64 ``(capacity, 8)``, filled with the middle (x, y), the vector from stamp to
-            stamp (dx, dy), the drawn radius, strength, weight of each stamp, and fade (true
-            radius / drawn radius).
+        runs: float64 ``(capacity, RUN_COLUMNS)``, filled with: the middle (x, y), the vector from
+            stamp to stamp (dx, dy), the drawn radius, strength and weight of each stamp; and the
+            run's segment, its middle in the segment's parameter, and its length there (0: a whole
+            stamp at an end).
 
     Returns:
         The number of runs. If it exceeds the capacity, only the first ones were stored.
     """
     n = points.shape[0]
-    count = _put_run(runs, 0, points[0, 0], points[0, 1], 0.0, 0.0, pressure[0], radius, brush)
+    spacing *= min(1.0, 2.0 * brush[2]) ** 1.35 * min(1.0, brush[4] / 8.0) ** 0.35
+    x, y = points[0, 0], points[0, 1]
+    count = _put_run(runs, 0, x, y, 0.0, 0.0, pressure[0], radius, brush, 0, 0.0, 0.0)
     for i in range(n - 1):
         if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
             continue
@@ -191,39 +211,42 @@ def trace_stamps(points, tangents, pressure, radius, brush, spacing, runs):
         u2, v2 = tangents[i, 1, 0], tangents[i, 1, 1]
         # The control polygon is at least as long as the curve.
         length = (
-            math.hypot(u1, v1) / 3.0
-            + math.hypot(x21 - (u1 + u2) / 3.0, y21 - (v1 + v2) / 3.0)
-            + math.hypot(u2, v2) / 3.0
+            math.sqrt(u1 * u1 + v1 * v1) / 3.0
+            + math.sqrt((x21 - (u1 + u2) / 3.0) ** 2 + (y21 - (v1 + v2) / 3.0) ** 2)
+            + math.sqrt(u2 * u2 + v2 * v2) / 3.0
         )
         # Half the curve's second derivative at both ends; between them it is linear.
         au, av = 3.0 * x21 - 2.0 * u1 - u2, 3.0 * y21 - 2.0 * v1 - v2
         bu, bv = u1 + 2.0 * u2 - 3.0 * x21, v1 + 2.0 * v2 - 3.0 * y21
         bend = math.sqrt(max(au * au + av * av, bu * bu + bv * bv))
         change = pressure[i + 1] - pressure[i]
-        low = min(pressure[i], pressure[i + 1])
-        thinnest = max(DRAWABLE_RADIUS, radius * _power(low, brush[0]))
-        step_radii = RUN * _step(low + abs(change), radius, brush, spacing)
-        pieces = min(_MAX_PIECES, 1 + int(length / (4.0 * step_radii * thinnest)))
+        low, high = min(pressure[i], pressure[i + 1]), max(pressure[i], pressure[i + 1])
+        thinnest = max(DRAWABLE_RADIUS, radius * power(low, brush[0]))
+        step = min(spacing * _tolerance(high, radius, brush), _MAX_SPACING)
+        reach = 4.0 * RUN * step * thinnest
+        pieces = min(_MAX_PIECES, 1 + int(length / reach))
         for piece in range(pieces):
             t0 = piece / pieces
             p0 = pressure[i] + change * t0
             p1 = p0 + change / pieces
-            r0 = radius * _power(max(0.0, min(p0, p1)), brush[0])
-            r1 = radius * _power(max(p0, p1), brush[0])
+            low, high = max(0.0, min(p0, p1)), max(p0, p1)
+            r0, r1 = radius * power(low, brush[0]), radius * power(high, brush[0])
             r = max(DRAWABLE_RADIUS, r0)
-            step_radii = RUN * _step(max(p0, p1), radius, brush, spacing)
+            tolerance = _tolerance(high, radius, brush)
+            span = RUN * min(spacing * tolerance, _MAX_SPACING) * r
             # A piece of the curve is hardly longer than this share of the whole.
-            steps = 1.3 * length / pieces / (step_radii * r)
+            steps = 1.3 * length / pieces / span
             # A run is straight and has one pressure: neither may differ much from the path's.
-            bends = math.sqrt(bend / (4.0 * _SAGITTA * r)) / pieces
-            presses = abs(p1 - p0) / (_PRESSURE_STEP * max(p0, p1))
+            coarser = math.sqrt(tolerance)
+            bends = math.sqrt(bend / (4.0 * _SAGITTA * coarser * r)) / pieces
+            presses = abs(p1 - p0) / (_PRESSURE_STEP * coarser * high)
             if r0 < DRAWABLE_RADIUS < r1:  # a run is either thin or not
                 presses *= 4.0
             steps = 1 + int(max(steps, bends, presses))
             dt = 1.0 / (pieces * steps)
             centring = dt * dt / 12.0
-            for step in range(steps):
-                t = t0 + (step + 0.5) * dt
+            for k in range(steps):
+                t = t0 + (k + 0.5) * dt
                 s = 1.0 - t
                 h, g1, g2 = t * t * (3.0 - 2.0 * t), s * s * t, -t * t * s
                 # The run lies through the mean of its part of the curve, c + c'' dt² / 24.
@@ -239,6 +262,10 @@ def trace_stamps(points, tangents, pressure, radius, brush, spacing, runs):
                     pressure[i] + change * t,
                     radius,
                     brush,
+                    i,
+                    t,
+                    dt,
                 )
     x, y = points[n - 1, 0], points[n - 1, 1]
-    return _put_run(runs, count, x, y, 0.0, 0.0, pressure[n - 1], radius, brush)
+    p = pressure[n - 1]
+    return _put_run(runs, count, x, y, 0.0, 0.0, p, radius, brush, n - 2, 1.0, 0.0)

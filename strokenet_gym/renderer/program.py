@@ -1,8 +1,8 @@
 """The painting program at work: draws batches of strokes on all cores.
 
 This is the exact program that the learned generator imitates. :func:`draw` gives opacity maps,
-:func:`paint` composites strokes on canvases in place. Both split the batch over threads; the
-compiled kernels release the GIL.
+:func:`paint` composites strokes on canvases in place, :func:`paint_back` is its derivative. All
+split the batch over threads; the compiled kernels release the GIL.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from strokenet_gym.renderer.adjoint import paint_strokes_back
 from strokenet_gym.renderer.brush import Brush
 from strokenet_gym.renderer.path import SPACING
-from strokenet_gym.renderer.raster import PADDING, draw_strokes, paint_strokes
+from strokenet_gym.renderer.raster import LANES, draw_strokes, paint_strokes
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["draw", "paint"]
+__all__ = ["Ink", "draw", "new_ink", "paint", "paint_back"]
 
 
 def available_cores() -> int:
@@ -29,8 +31,32 @@ def available_cores() -> int:
 
 THREADS = available_cores()
 _CHUNK = 8  # fewer strokes are not worth another thread
-_scratch = threading.local()
+_local = threading.local()
 _pool: ThreadPoolExecutor | None = None
+
+
+class Ink(NamedTuple):
+    """Where a batch of strokes left ink, and how much.
+
+    Attributes:
+        alpha: ``[B, H, W]``, opacity in 0 … 1 where marked, undefined elsewhere.
+        marks: uint8 ``[B, H, cells]``, for each 8 pixels of a row whether there may be ink.
+    """
+
+    alpha: np.ndarray
+    marks: np.ndarray
+
+
+class _Scratch(NamedTuple):
+    logs: np.ndarray
+    alpha: np.ndarray
+    marks: np.ndarray
+
+
+def new_ink(count: int, size: int, dtype: Any) -> Ink:
+    """Room for the ink of ``count`` strokes on canvases of ``size`` pixels."""
+    cells = size // LANES + 2
+    return Ink(np.empty((count, size, size), dtype), np.zeros((count, size, cells), np.uint8))
 
 
 def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> np.ndarray:
@@ -52,24 +78,32 @@ def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> n
     numbers = brush.as_tuple()
 
     def work(start: int, stop: int) -> None:
-        ink = _ink(size, dtype)
-        draw_strokes(alpha, position, pressure, radius, numbers, spacing, ink, start, stop)
+        logs, _, marks = _scratch(size, dtype)
+        strokes = position, pressure, radius, numbers, spacing
+        draw_strokes(alpha, *strokes, logs, marks[0], start, stop)
 
     _run(work, len(alpha))
     return alpha
 
 
 def paint(
-    canvas: np.ndarray, pixels: np.ndarray, target: np.ndarray, stroke: Stroke, brush: Brush
+    canvas: np.ndarray,
+    target: np.ndarray,
+    stroke: Stroke,
+    brush: Brush,
+    *,
+    pixels: np.ndarray | None = None,
+    ink: Ink | None = None,
 ) -> np.ndarray:
     """Paint one stroke on each canvas of a batch, in place.
 
     Args:
-        canvas: float32 ``[B, C, H, W]`` in 0 … 1, contiguous; changed.
-        pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
-        target: float32 ``[B, C, H, W]`` in 0 … 1.
+        canvas: float32 or float64 ``[B, C, H, W]`` in 0 … 1, contiguous; changed.
+        target: the same type and shape, in 0 … 1.
         stroke: a batch of B strokes.
         brush: the brush.
+        pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
+        ink: from :func:`new_ink`, filled with what :func:`paint_back` needs.
 
     Returns:
         float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
@@ -77,30 +111,78 @@ def paint(
     """
     change = np.zeros((len(canvas), 2))
     colour, radius, position, pressure = _as_float64(stroke)
-    pictures = canvas, pixels, target, change
+    if pixels is None:
+        pixels = np.empty((0, 0, 0, 0), np.uint8)
     strokes = colour, position, pressure, radius, brush.as_tuple()
 
     def work(start: int, stop: int) -> None:
-        ink = _ink(canvas.shape[-1], np.float32)
-        paint_strokes(*pictures, *strokes, ink, start, stop)
+        scratch = _scratch(canvas.shape[-1], canvas.dtype)
+        alpha, marks = (scratch.alpha, scratch.marks) if ink is None else ink
+        pictures = canvas, pixels, alpha, marks, target, change
+        paint_strokes(*pictures, *strokes, scratch.logs, ink is not None, start, stop)
 
     _run(work, len(canvas))
     return change
+
+
+def paint_back(
+    by_painted: np.ndarray | None,
+    by_change: np.ndarray,
+    canvas: np.ndarray,
+    ink: Ink,
+    target: np.ndarray,
+    stroke: Stroke,
+    brush: Brush,
+    *,
+    by_canvas: np.ndarray | None = None,
+) -> Stroke:
+    """The adjoint of :func:`paint`: from the derivative of a loss by its results to its arguments.
+
+    Args:
+        by_painted: ``[B, C, H, W]``, derivative by the painted canvas, or None for 0.
+        by_change: float64 ``[B, 2]``, derivative by what :func:`paint` returned.
+        canvas: ``[B, C, H, W]``, as it was before.
+        ink: as :func:`paint` filled it.
+        target: as it was.
+        stroke: the same.
+        brush: the same.
+        by_canvas: ``[B, C, H, W]``, a copy of ``by_painted`` (or 0): becomes the derivative by
+            the canvas before.
+
+    Returns:
+        The derivative by each number of the strokes, float64. At kinks it is one-sided, see
+        adjoint.py.
+    """
+    colour, radius, position, pressure = _as_float64(stroke)
+    by = Stroke(*(np.zeros(field.shape) for field in (colour, radius, position, pressure)))
+    nothing = np.empty((0, 0, 0, 0), canvas.dtype)
+    outputs = (
+        nothing if by_canvas is None else by_canvas,
+        *(by.colour, by.position, by.pressure, by.radius),
+        nothing if by_painted is None else by_painted,
+    )
+    inputs = by_change, canvas, *ink, target, colour, position, pressure, radius, brush.as_tuple()
+
+    def work(start: int, stop: int) -> None:
+        seed = _scratch(canvas.shape[-1], canvas.dtype).logs
+        paint_strokes_back(*outputs, *inputs, seed, start, stop)
+
+    _run(work, len(canvas))
+    return by
 
 
 def _as_float64(stroke: Stroke) -> Stroke:
     return Stroke(*(np.ascontiguousarray(field, np.float64) for field in stroke))
 
 
-def _ink(size: int, dtype: type) -> np.ndarray:
-    """The calling thread's zeroed scratch; the kernels leave it zeroed."""
-    if not hasattr(_scratch, "ink"):
-        _scratch.ink = {}
-    key = (size, dtype)
-    if key not in _scratch.ink:
-        _scratch.ink.clear()  # one size at a time: a 1024 px scratch is 17 MB
-        _scratch.ink[key] = np.zeros((4, size, size + PADDING), dtype)
-    return _scratch.ink[key]
+def _scratch(size: int, dtype: Any) -> _Scratch:
+    """The calling thread's scratch; the kernels leave ``logs`` and ``marks`` zeroed."""
+    key = (size, np.dtype(dtype))
+    if getattr(_local, "key", None) != key:  # one size at a time: at 1024 px it takes 8 MB
+        _local.key = key
+        cells = size // LANES + 2
+        _local.scratch = _Scratch(np.zeros((size, cells * LANES), dtype), *new_ink(1, size, dtype))
+    return _local.scratch
 
 
 def _run(work: Callable[[int, int], None], count: int) -> None:
