@@ -1,7 +1,8 @@
 """Gymnasium environments in which agents paint with strokes, exactly or differentiably.
 
-Importing this package registers ``Painting-v0`` (the real painting program) and
-``NeuralPainting-v0`` (a learned, differentiable one; needs PyTorch).
+Importing this package registers ``Painting-v0`` (the real painting program),
+``DifferentiablePainting-v0`` (the same with its exact gradient) and ``NeuralPainting-v0`` (a
+learned, differentiable imitation). The last two need PyTorch.
 """
 
 import gymnasium as _gym
@@ -21,9 +22,14 @@ _gym.register(
     vector_entry_point="strokenet_gym.envs.painting:PaintingVectorEnv",
     disable_env_checker=True,
 )
-_gym.register(
-    id="NeuralPainting-v0",
-    entry_point="strokenet_gym.envs.neural_painting:NeuralPaintingEnv",
-    vector_entry_point="strokenet_gym.envs.neural_painting:NeuralPaintingVectorEnv",
-    disable_env_checker=True,
-)
+for _name, _kwargs in (
+    ("NeuralPainting-v0", {}),
+    ("DifferentiablePainting-v0", {"generator": "exact"}),
+):
+    _gym.register(
+        id=_name,
+        entry_point="strokenet_gym.envs.neural_painting:NeuralPaintingEnv",
+        vector_entry_point="strokenet_gym.envs.neural_painting:NeuralPaintingVectorEnv",
+        disable_env_checker=True,
+        kwargs=_kwargs,
+    )

@@ -1,6 +1,7 @@
-"""NeuralPainting-v0: the same contract, and gradients."""
+"""NeuralPainting-v0 and DifferentiablePainting-v0: the same contract, and gradients."""
 
 import pickle
+import sys
 
 import gymnasium as gym
 import numpy as np
@@ -14,12 +15,21 @@ from strokenet_gym import Brush
 from strokenet_gym.envs.neural_painting import NeuralPaintingEnv
 
 
+ENV_ID = ""
+
+
+@pytest.fixture(autouse=True, params=["NeuralPainting-v0", "DifferentiablePainting-v0"])
+def _both(request, monkeypatch):
+    """Every test runs with both."""
+    monkeypatch.setattr(sys.modules[__name__], "ENV_ID", request.param)
+
+
 def make(**kwargs):
-    return gym.make("NeuralPainting-v0", **({"canvas_size": 32} | kwargs))
+    return gym.make(ENV_ID, **({"canvas_size": 32} | kwargs))
 
 
 def make_vec(num_envs=4, **kwargs):
-    return gym.make_vec("NeuralPainting-v0", num_envs=num_envs, **({"canvas_size": 32} | kwargs))
+    return gym.make_vec(ENV_ID, num_envs=num_envs, **({"canvas_size": 32} | kwargs))
 
 
 def smooth_action(dtype=torch.float32, channels=1):
@@ -49,9 +59,13 @@ def test_same_spaces_and_info_as_the_real_one():
     assert [type(x) for x in step_a] == [type(x) for x in step_b]
     assert step_a[4].keys() == step_b[4].keys()
     assert {k: type(v) for k, v in step_a[4].items()} == {k: type(v) for k, v in step_b[4].items()}
-    assert step_a[1] == pytest.approx(step_b[1], abs=0.05)  # the network imitates the program
-    difference = step_a[0]["canvas"].astype(float) - step_b[0]["canvas"]
-    assert np.abs(difference).mean() < 3
+    difference = np.abs(step_a[0]["canvas"].astype(float) - step_b[0]["canvas"])
+    if ENV_ID == "DifferentiablePainting-v0":
+        assert step_a[1] == pytest.approx(step_b[1], abs=1e-6)
+        assert difference.max() == 0
+    else:  # the network imitates the program
+        assert step_a[1] == pytest.approx(step_b[1], abs=0.05)
+        assert difference.mean() < 3
 
 
 @pytest.mark.parametrize("kind", ["l1", "l2"])

@@ -1,4 +1,7 @@
-"""NeuralPainting-v0: the same task, painted by a learned generator, with gradients."""
+"""NeuralPainting-v0 and DifferentiablePainting-v0: the same task, with gradients.
+
+The one is painted by a learned generator, the other by the real program with its exact derivative.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from torch import Tensor
 
 from strokenet_gym.envs.episodes import Episodes, check_rewards, to_bytes
 from strokenet_gym.envs.painting import PaintingEnv, PaintingVectorEnv
-from strokenet_gym.generator import load_generator
+from strokenet_gym.generator import ExactGenerator, Generator, load_generator
 from strokenet_gym.renderer import get_brush
 from strokenet_gym.stroke import unpack
 
@@ -42,19 +45,23 @@ class _NeuralEpisodes(Episodes):
     ) -> None:
         super().__init__(num_envs, **kwargs)
         if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+            device = "cuda" if torch.cuda.is_available() and generator != "exact" else "cpu"
         try:
             self.device = torch.device(device)
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:
             raise ValueError(f"device {device!r} is unknown or not available: {error}") from error
-        self.generator = load_generator(generator, self.device)
-        if get_brush(self.generator.imitates) != self.brush:
-            raise ValueError(
-                f"the generator {os.fspath(generator)!r} imitates the brush "
-                f"{self.generator.imitates!r} only, got {self.brush}"
-            )
-        self._double: torch.nn.Module | None = None
+        self.generator: Generator
+        if generator == "exact":
+            self.generator = ExactGenerator(self.brush)
+        else:
+            self.generator = learned = load_generator(generator, self.device)
+            if get_brush(learned.imitates) != self.brush:
+                raise ValueError(
+                    f"the generator {os.fspath(generator)!r} imitates the brush "
+                    f"{learned.imitates!r} only, got {self.brush}"
+                )
+        self._double: Generator | None = None
         self.as_tensor = False
         self._blank = torch.from_numpy(self.background).to(self.device)[:, None, None]
 
@@ -88,45 +95,46 @@ class _NeuralEpisodes(Episodes):
         return reward.cpu().double().numpy()
 
     def _paint(self, action: Tensor, active: np.ndarray) -> Tensor:
-        mask = torch.from_numpy(active).to(self.device)
         before = self.canvas
-        painted = self._composite(before, action)
-        after = painted if active.all() else torch.where(mask[:, None, None, None], painted, before)
+        after, change = self._apply(before, self.target, action)
+        mask = torch.from_numpy(active).to(self.device)
+        if not active.all():
+            after = torch.where(mask[:, None, None, None], after, before)
+            change = torch.where(mask[:, None], change, torch.zeros_like(change))
         if callable(self.reward):
             reward = check_rewards(self.reward(before, after, self.target), self.num_envs)
+            reward = torch.where(mask, reward, torch.zeros_like(reward))
         else:
-            # One pass over the pictures: a² - b² = (a - b)(a + b), exact for small steps too.
-            a, b = after - self.target, before - self.target
-            change = (a - b) * (a + b) if self.reward == "l2" else a.abs() - b.abs()
             start = torch.from_numpy(self._start[:, self._kind]).to(self.device, change.dtype)
-            reward = -change.mean((1, 2, 3)) / start
+            reward = -change[:, self._kind] / start
         self.canvas = after
         self.stroke += active
-        with torch.no_grad():
-            error = after - self.target
-            distance = [error.square().mean((1, 2, 3)), error.abs().mean((1, 2, 3))]
-            self._distance = torch.stack(distance, 1).cpu().double().numpy()
-        return torch.where(mask, reward, torch.zeros_like(reward))
+        self._distance = np.maximum(
+            self._distance + change.detach().cpu().double().numpy(), 0.0
+        )
+        return reward
 
     def composite(self, canvas: Any, action: Any) -> Any:
         self._check_canvas(canvas)
         if isinstance(action, Tensor) or isinstance(canvas, Tensor):
             canvas, action = torch.as_tensor(canvas), torch.as_tensor(action)
-            return self._composite(canvas.to(self.device), self._check_tensor(action))
+            canvas = canvas.to(self.device)
+            return self._apply(canvas, canvas.detach(), self._check_tensor(action))[0]
         with torch.no_grad():
             tensor = torch.from_numpy(np.asarray(canvas, np.float32)).to(self.device)
-            return self._composite(tensor, torch.from_numpy(self._check(action))).cpu().numpy()
+            painted, _ = self._apply(tensor, tensor, torch.from_numpy(self._check(action)))
+        return painted.cpu().numpy()
 
-    def _composite(self, canvas: Tensor, action: Tensor) -> Tensor:
+    def _apply(self, canvas: Tensor, target: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Painted canvases and the change of their distances, see :meth:`Generator.paint`."""
         stroke = unpack(action.to(self.device), self.channels)
-        generator: Any = self.generator
+        generator = self.generator
         if action.dtype == torch.float64:  # for gradcheck
             if self._double is None:
                 with torch.inference_mode(False):
                     self._double = copy.deepcopy(self.generator).double()
             generator = self._double
-        alpha = generator(stroke, self.canvas_size)[:, None]
-        return canvas + (stroke.colour[:, :, None, None] - canvas) * alpha
+        return generator.paint(canvas, target, stroke)
 
     def _check_tensor(self, action: Tensor) -> Tensor:
         shape = (self.num_envs, *self.action_space.shape)
@@ -182,12 +190,15 @@ class _Differentiable:
 
 
 class NeuralPaintingEnv(_Differentiable, PaintingEnv):
-    """Paint a target image with strokes that a neural network draws: differentiable.
+    """Paint a target image with strokes: differentiable.
 
     ## Description
 
-    The task of `Painting-v0`, with a learned generator in place of the painting program, so that
-    gradients flow from the reward back into the action. A policy from one runs in the other.
+    The task of `Painting-v0`, with gradients from the reward back into the action. In
+    `NeuralPainting-v0` a learned generator stands in for the painting program, as in the paper: the
+    way to gradients when a program is a black box. In `DifferentiablePainting-v0` (the same class
+    with `generator="exact"`) the real program paints, and hands down its exact derivative: the same
+    pictures as in `Painting-v0`, and much faster on a CPU. A policy from one runs in the others.
 
     ## Action Space
 
@@ -219,7 +230,7 @@ class NeuralPaintingEnv(_Differentiable, PaintingEnv):
 
     With tensor actions, `step` and the pure function `paint(canvas, action)` build a graph through
     all strokes since the last `reset` or `detach()` (both on `env.unwrapped`). The generator is
-    frozen. Gradients survive `gym.make`'s own wrappers; wrappers that go through NumPy
+    frozen. The exact one has derivatives of the first order only. Gradients survive `gym.make`'s own wrappers; wrappers that go through NumPy
     (ClipAction, RescaleAction) cut them. A component outside [-1, 1] is clipped and gets no
     gradient.
 
@@ -227,12 +238,14 @@ class NeuralPaintingEnv(_Differentiable, PaintingEnv):
 
     Those of `Painting-v0`, and
 
-    * `generator="compact"`: name of a shipped generator or path of a file of weights.
-    * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one.
+    * `generator="compact"`: name of a shipped generator, path of a file of weights, or "exact".
+    * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one, but the CPU for the exact
+      program, which runs there: on another device its tensors are copied to and fro.
 
     ## Vectorized environment
 
-    `gym.make_vec("NeuralPainting-v0", num_envs=64)` gives :class:`NeuralPaintingVectorEnv`.
+    `gym.make_vec("NeuralPainting-v0", num_envs=64)` gives :class:`NeuralPaintingVectorEnv`, and so
+    does `DifferentiablePainting-v0`.
 
     ## Version History
 
@@ -259,7 +272,7 @@ class NeuralPaintingEnv(_Differentiable, PaintingEnv):
 
 
 class NeuralPaintingVectorEnv(_Differentiable, PaintingVectorEnv):
-    """A batch of neural painting environments that paint in one call.
+    """A batch of differentiable painting environments that paint in one call.
 
     Tensor actions ``[B, A]`` give tensor observations and rewards ``[B]`` with a graph; the flags
     are NumPy arrays. Otherwise as :class:`NeuralPaintingEnv` and :class:`PaintingVectorEnv`.

@@ -1,4 +1,4 @@
-"""Learned painting: networks that imitate the painting program, and their trained weights."""
+"""Differentiable painting: networks that imitate the painting program, and the program itself."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ require("neural", "torch", "safetensors")
 import torch
 from safetensors.torch import save_file
 
+from strokenet_gym.generator.base import Generator
 from strokenet_gym.generator.compact import CompactGenerator
+from strokenet_gym.generator.exact import ExactGenerator
 from strokenet_gym.pretrained import SHIPPED, read_weights
 
-__all__ = ["GENERATORS", "CompactGenerator", "load_generator", "save_generator"]
+__all__ = [
+    "GENERATORS",
+    "CompactGenerator",
+    "ExactGenerator",
+    "Generator",
+    "load_generator",
+    "save_generator",
+]
 
 GENERATORS = {"compact": SHIPPED / "generator_compact.safetensors"}
 

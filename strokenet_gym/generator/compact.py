@@ -20,6 +20,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from strokenet_gym.generator.base import Generator
 from strokenet_gym.generator.features import resample, survey
 from strokenet_gym.stroke import Stroke
 
@@ -33,7 +34,7 @@ _EPSILON = 1e-4  # ink that counts as none
 _GROUP_PIXELS = {"cpu": 2**16, "cuda": 2**24}
 
 
-class CompactGenerator(nn.Module):
+class CompactGenerator(Generator):
     """Opacity maps of strokes, differentiable in position, pressure and radius.
 
     Args:

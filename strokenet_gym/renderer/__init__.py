@@ -11,12 +11,14 @@
    is added at each end, so that a tap leaves a dot. The stroke's opacity is alpha = 1 - T.
 5. *Compositing.* canvas ← canvas (1 - alpha) + colour alpha.
 
-Where a stamp is thinner than a pixel (r < 1 px), it is drawn with r = 1 px and fades in proportion:
-with the thin stamps' own transmittance T' and the average f of their r / 1 px, the whole stroke has
-1 - alpha = T (1 - f (1 - T')).
+Where a stamp is thinner than a pixel (r < 1 px), it is drawn with r = 1 px and the strength
+f q / (1 + k q (1 - f) (1 + f / 4)), where f = r / 1 px and k is the brush's ``buildup``: the ink of a
+line stays in proportion to its width. A thin stamp at an end counts f times.
 
-The files: brush.py (the numbers), path.py (1, 2), raster.py (3 to 5), program.py (threads, and the
-functions to call), fastmath.py and cache.py (what makes it fast).
+All of it is continuous, and differentiable almost everywhere in every number of the stroke.
+
+The files: brush.py (the numbers), path.py (1, 2), raster.py (3 to 5), adjoint.py (the derivative),
+program.py (threads, and the functions to call), fastmath.py and cache.py (what makes it fast).
 """
 
 from strokenet_gym.renderer.brush import BRUSHES, Brush, get_brush

@@ -1,0 +1,38 @@
+"""What the differentiable environment asks of a generator."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from strokenet_gym.stroke import Stroke
+
+__all__ = ["Generator"]
+
+
+class Generator(nn.Module):
+    """Draws strokes as opacity maps, with gradients.
+
+    A subclass has ``forward(stroke, size)``: from a batch of B strokes (tensors; the colour is not
+    used) and a canvas size in pixels to opacity ``[B, size, size]`` in 0 … 1.
+    """
+
+    def paint(self, canvas: Tensor, target: Tensor, stroke: Stroke) -> tuple[Tensor, Tensor]:
+        """Paint one stroke on each canvas.
+
+        Args:
+            canvas: ``[B, C, H, W]`` in 0 … 1.
+            target: the same shape.
+            stroke: a batch of B strokes with C colour channels.
+
+        Returns:
+            The painted canvases, and ``[B, 2]``: by how much their mean squared and their mean
+            absolute difference to the target changed.
+        """
+        opacity = self(stroke, canvas.shape[-1])[:, None]
+        painted = canvas + (stroke.colour[:, :, None, None] - canvas) * opacity
+        after, before = painted - target, canvas - target
+        # a² - b² = (a - b)(a + b), exact for small changes too.
+        squared = ((after - before) * (after + before)).mean((1, 2, 3))
+        absolute = (after.abs() - before.abs()).mean((1, 2, 3))
+        return painted, torch.stack([squared, absolute], 1)
