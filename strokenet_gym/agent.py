@@ -61,6 +61,7 @@ class StrokeNetAgent(nn.Module):
         for before, after in itertools.pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, padding=1), nn.SiLU(), nn.AvgPool2d(2)]
         self.see = nn.Sequential(*layers, nn.Flatten())
+        self.see = self.see.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         features = widths[-1] * (input_size // 16) ** 2 + 1
         self.think = nn.Sequential(nn.Linear(features, hidden), nn.SiLU())
         self.position = nn.Linear(hidden, 2 * NUM_ANCHORS)
