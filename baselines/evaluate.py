@@ -55,7 +55,8 @@ def rollout(env_id: str, policy: Policy, targets: Sequence[np.ndarray], **kwargs
     parts: dict[str, list[np.ndarray]] = {
         name: [] for name in ("l2_blank", "canvas", "target", "l2", "residual", "actions")
     }
-    for start in tqdm(range(0, len(targets), batch), desc=env_id, leave=False):
+    few = len(targets) <= 1000  # done at once
+    for start in tqdm(range(0, len(targets), batch), desc=env_id, leave=False, disable=few):
         group = list(targets[start : start + batch])
         count = len(group)
         group += [group[-1]] * (batch - count)  # fills up the last batch
@@ -143,23 +144,27 @@ class AgentArgs:
     """Write a grid of the first 48: target above neural above real."""
 
 
-def test_targets(args: AgentArgs) -> tuple[list[np.ndarray], np.ndarray | None]:
+def test_targets(
+    targets: str, canvas_size: int, data_dir: Path | None, split: str, limit: int | None
+) -> tuple[list[np.ndarray], np.ndarray | None]:
     """The images to paint, and their labels if they are digits."""
-    source = make_targets(args.targets, args.canvas_size, args.data_dir, args.split)
+    source = make_targets(targets, canvas_size, data_dir, split)
     if isinstance(source, MNIST):
-        count = min(args.limit or len(source), len(source))
+        count = min(limit or len(source), len(source))
         return [source[i] for i in range(count)], source.labels[:count]
     if isinstance(source, ImageFolder):
-        return [read_image(file) for file in source.files[: args.limit]], None
-    rng = np.random.default_rng({"train": 0, "test": 10**6}[args.split])
-    return [source.sample(rng) for _ in range(args.limit or 1000)], None
+        return [read_image(file) for file in source.files[:limit]], None
+    rng = np.random.default_rng({"train": 0, "test": 10**6}[split])
+    return [source.sample(rng) for _ in range(limit or 1000)], None
 
 
 def evaluate_agent(args: AgentArgs) -> dict[str, float]:
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit must be at least 1, got {args.limit}")
     agent = StrokeNetAgent.from_pretrained(args.agent)
-    targets, labels = test_targets(args)
+    targets, labels = test_targets(
+        args.targets, args.canvas_size, args.data_dir, args.split, args.limit
+    )
     setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
     runs = {
         "exact": rollout("Painting-v0", agent.act, targets, **setup),

@@ -5,6 +5,7 @@ the negative return plus a penalty on the distance of neighbouring anchors, whic
 tenth over the run.
 
     python baselines/train_strokenet.py                        # glyphs, offline
+    python baselines/train_strokenet.py --generator exact      # the real program's own gradient
     python baselines/train_strokenet.py --targets mnist --data-dir DIR
 """
 
@@ -17,6 +18,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 import tyro
+from evaluate import rollout, test_targets
 from training import Run
 
 import strokenet_gym  # noqa: F401  registers the environments
@@ -40,13 +42,15 @@ class Args:
     max_strokes: int = 1
     """Strokes per picture."""
     generator: str = "compact"
-    """Generator of NeuralPainting-v0."""
+    """Generator to train through: a name, a path of weights, or exact (the real program)."""
     batch: int = 32
     """Pictures per update."""
     lr: float = 1e-3
     """Learning rate at the start; falls to zero on a cosine."""
     penalty: float = 1.0
     """Weight of the squared distance of neighbouring anchors at the start."""
+    evaluate_every: float = 60.0
+    """Seconds between evaluations on 500 test targets (not counted as training); 0 for none."""
     width: int = 24
     """Channels of the agent's first convolution."""
     seed: int = 0
@@ -73,9 +77,20 @@ def main(args: Args) -> None:
     agent = StrokeNetAgent(channels, width=args.width).to(envs.device)
     optimizer = torch.optim.Adam(agent.parameters(), args.lr)
     run = Run(args, agent, optimizer)
+
+    def evaluate() -> None:
+        """Score the agent as it is on the real program."""
+        with run.uncounted():
+            setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
+            scores = rollout("Painting-v0", agent.act, held_out, **setup)
+            run.record(residual_exact=float(scores["residual"].mean()))
+
+    held_out, _ = test_targets(args.targets, args.canvas_size, args.data_dir, "test", 500)
     # A resumed run must not see the first targets again.
     envs.reset(seed=int(run.rng.integers(2**31)))
     for progress in run:
+        if run.every(args.evaluate_every):
+            evaluate()
         for group in optimizer.param_groups:
             group["lr"] = args.lr * min(1, run.step / 100) * (0.5 + 0.5 * np.cos(np.pi * progress))
         observation, _ = envs.reset(options={"as_tensor": True})
@@ -94,6 +109,8 @@ def main(args: Args) -> None:
         if run.step % 500 == 0:
             rows = torch.cat([observation["target"][:8], observation["canvas"][:8].detach()])
             run.writer.add_images("target above canvas", rows.cpu(), run.step)
+    if args.evaluate_every > 0:
+        evaluate()
     agent.save(args.out / "agent.safetensors")
     print(f"Wrote {args.out / 'agent.safetensors'}")
 

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-__all__ = ["Run"]
+__all__ = ["Run", "read_curve"]
 
 _CHECKPOINT = "checkpoint.safetensors"
+_CURVE = "curve.jsonl"
 _SAVE_EVERY = 60.0  # seconds
 
 
@@ -59,10 +61,14 @@ class Run:
         self.rng = np.random.default_rng(args.seed)
         self.step = 0
         self.seconds = 0.0
-        skip = ("out", "minutes", "device", "data_dir")
+        self._free = 0.0  # seconds of this turn that do not count
+        self._next = 0.0  # when every() is true again
+        skip = ("out", "minutes", "device", "data_dir", "evaluate_every")
         self.settings = {k: str(v) for k, v in dataclasses.asdict(args).items() if k not in skip}
         if (self.folder / _CHECKPOINT).exists():
             self._load()
+        self._next = self.seconds
+        self._trim_curve()
         self.writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
 
     def __iter__(self) -> Iterator[float]:
@@ -78,11 +84,11 @@ class Run:
         try:
             with tqdm(total=round(budget), unit="s", initial=round(self.seconds)) as self._bar:
                 while self.seconds < budget and not stops:
-                    start = time.monotonic()
+                    start, self._free = time.monotonic(), 0.0
                     yield self.seconds / budget
                     self.step += 1
                     now = time.monotonic()
-                    self.seconds += now - start
+                    self.seconds += now - start - self._free
                     self._bar.update(round(self.seconds) - self._bar.n)
                     if now - saved > _SAVE_EVERY:
                         self.save()
@@ -100,6 +106,33 @@ class Run:
         for name, value in values.items():
             self.writer.add_scalar(name, value, self.step)
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()})
+
+    def every(self, seconds: float) -> bool:
+        """Whether that much of the budget has gone by since this was last true; never for 0."""
+        if seconds <= 0 or self.seconds < self._next:
+            return False
+        self._next = self.seconds + seconds
+        return True
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Work inside this context, such as an evaluation, does not use up the budget."""
+        start = time.monotonic()
+        yield
+        self._free += time.monotonic() - start
+
+    def record(self, **values: float) -> None:
+        """Add a point to the learning curve: TensorBoard, and a line of JSON in curve.jsonl."""
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, self.step)
+        with open(self.folder / _CURVE, "a") as file:
+            file.write(json.dumps({"seconds": self.seconds, "step": self.step, **values}) + "\n")
+
+    def _trim_curve(self) -> None:
+        """Forget points after the checkpoint: that stretch is done again."""
+        points = [p for p in read_curve(self.folder) if p["step"] <= self.step and self.step > 0]
+        text = "".join(json.dumps(point) + "\n" for point in points)
+        (self.folder / _CURVE).write_text(text)
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -146,3 +179,9 @@ class Run:
         self.rng.bit_generator.state = json.loads(metadata["rng"])
         self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
         print(f"Resuming {self.folder}: step {self.step}, {self.seconds / 60:.1f} minutes done.")
+
+
+def read_curve(folder: Path) -> list[dict[str, float]]:
+    """The points of a run's learning curve: seconds, step, and what was measured."""
+    file = folder / _CURVE
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
