@@ -123,8 +123,9 @@ def summarise(args: Args, folders: dict[str, list[Path]]) -> dict[str, Any]:
         for other, slow in report["methods"].items():
             ratios = []
             for mine, theirs in zip(method["runs"], slow["runs"], strict=True):
-                seconds = time_to_reach(mine["curve"], theirs["curve"][-1]["residual_exact"])
-                ratios.append(None if seconds is None else theirs["curve"][-1]["seconds"] / seconds)
+                end = theirs["curve"][-1]
+                seconds = time_to_reach(mine["curve"], end["residual_exact"])
+                ratios.append(None if seconds is None else end["seconds"] / max(seconds, 1.0))
             if other != name:
                 method["time_ratios"][other] = ratios
     return report

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import tyro
 from classifier import DigitClassifier
+from gradients import draw_gradients, gradient_cosines
 from gymnasium.vector import AutoresetMode
 from skimage.metrics import structural_similarity
 from tqdm import tqdm
@@ -209,10 +210,11 @@ class GeneratorArgs:
     """Seed of the strokes; training uses small ones."""
     out: Path | None = None
     """Write the result as JSON."""
+    figure: Path | None = None
+    """Draw the gradients at the anchors of four strokes: learned beside exact."""
 
 
-@torch.no_grad()
-def evaluate_generator(args: GeneratorArgs) -> dict[str, dict[str, float]]:
+def evaluate_generator(args: GeneratorArgs) -> dict[str, dict[str, Any]]:
     if args.count < 1:
         raise ValueError(f"--count must be at least 1, got {args.count}")
     generator = load_generator(args.generator)
@@ -224,15 +226,24 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, dict[str, float]]:
         for start in tqdm(range(0, args.count, 100), desc=name, leave=False):
             stroke = sample(rng, min(100, args.count - start))
             truth = draw(stroke, args.canvas_size, brush)
-            prediction = generator(Stroke(*map(torch.from_numpy, stroke)), args.canvas_size).numpy()
+            with torch.no_grad():
+                prediction = generator(Stroke(*map(torch.from_numpy, stroke)), args.canvas_size)
+            prediction = prediction.numpy()
             error = (prediction - truth) ** 2
             squared, ink = squared + error.sum(dtype=float), ink + (truth**2).sum(dtype=float)
             l2.append(error.mean((1, 2)))
         result[name] = {
             "ink_error": squared / ink,
             "psnr": psnr(np.concatenate(l2)),
+            "gradient_cosine": gradient_cosines(
+                generator, brush, sample, args.count, args.canvas_size, args.seed
+            ),
             "count": args.count,
         }
+    if args.figure is not None:
+        draw_gradients(
+            generator, brush, three_body_strokes, args.canvas_size, args.seed, args.figure
+        )
     return result
 
 

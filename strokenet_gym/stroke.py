@@ -22,6 +22,7 @@ __all__ = [
     "action_size",
     "check_action",
     "pack",
+    "split",
     "unpack",
 ]
 
@@ -52,6 +53,20 @@ def action_size(channels: int) -> int:
     return channels + 1 + 3 * NUM_ANCHORS
 
 
+def split(action: Any, channels: int) -> Stroke:
+    """Name the components of actions, or of anything laid out like them, without mapping them.
+
+    Args:
+        action: array or tensor ``[..., channels + 49]``; for example a gradient.
+        channels: 1 (grey) or 3 (RGB).
+
+    Returns:
+        Stroke: views with the same leading dimensions.
+    """
+    anchors = action[..., channels + 1 :].reshape(*action.shape[:-1], NUM_ANCHORS, 3)
+    return Stroke(action[..., :channels], action[..., channels], anchors[..., :2], anchors[..., 2])
+
+
 def unpack(action: Any, channels: int) -> Stroke:
     """Turn normalised actions into strokes.
 
@@ -66,13 +81,12 @@ def unpack(action: Any, channels: int) -> Stroke:
     Returns:
         Stroke: fields of the same type, with the same leading dimensions.
     """
-    unit = (action + 1) / 2
-    anchors = unit[..., channels + 1 :].reshape(*action.shape[:-1], NUM_ANCHORS, 3)
+    part = split(action, channels)
     return Stroke(
-        colour=unit[..., :channels],
-        radius=RADIUS_MIN * _RADIUS_RATIO ** unit[..., channels],
-        position=2 * anchors[..., :2] - 1,
-        pressure=anchors[..., 2],
+        colour=(part.colour + 1) / 2,
+        radius=RADIUS_MIN * _RADIUS_RATIO ** ((part.radius + 1) / 2),
+        position=part.position,
+        pressure=(part.pressure + 1) / 2,
     )
 
 

@@ -6,15 +6,21 @@ import subprocess
 import sys
 
 import cv2
+import filelock
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 import torch
 from classifier import DigitClassifier, crop_digits
+from compare import time_to_reach
 from conftest import ROOT
+from gradients import gradient_cosines
+from training import read_curve
 
 from strokenet_gym.agent import StrokeNetAgent
-from strokenet_gym.generator import load_generator
+from strokenet_gym.generator import ExactGenerator, load_generator
+from strokenet_gym.generator.three_body import three_body_strokes
+from strokenet_gym.renderer import BRUSHES
 from strokenet_gym.targets import MNIST
 
 
@@ -29,7 +35,9 @@ def succeed(*args):
     return result.stdout
 
 
-@pytest.mark.parametrize("script", ["train_generator", "train_strokenet", "classifier", "demo"])
+@pytest.mark.parametrize(
+    "script", ["train_generator", "train_strokenet", "classifier", "compare", "demo"]
+)
 def test_help(script):
     assert "--out" in succeed(f"baselines/{script}.py", "--help")
 
@@ -59,6 +67,57 @@ def test_train_strokenet_learns(tmp_path):
     assert result["residual_neural"] == pytest.approx(result["residual_exact"], abs=0.1)
     assert "accuracy_exact" not in result  # there is no classifier of glyphs
     assert cv2.imread(str(tmp_path / "grid.png")).shape == (2 * 3 * 36, 16 * 36, 3)
+
+
+def test_train_through_the_exact_program(tmp_path):
+    out = tmp_path / "run"
+    succeed("baselines/train_strokenet.py", "--generator", "exact", "--minutes", 0.2,
+            "--canvas-size", 32, "--width", 4, "--evaluate-every", 3, "--out", out)  # fmt: skip
+    curve = read_curve(out)
+    assert len(curve) >= 3
+    assert curve[0]["step"] == 0
+    assert curve[-1]["residual_exact"] < min(1, curve[0]["residual_exact"])
+    seconds = [point["seconds"] for point in curve]
+    assert seconds == sorted(seconds)
+
+
+def test_a_resumed_run_forgets_what_it_does_again(tmp_path):
+    out = tmp_path / "run"
+    command = ["baselines/train_strokenet.py", "--canvas-size", 32, "--width", 4, "--out", out]
+    succeed(*command, "--minutes", 0.05)
+    with open(out / "curve.jsonl", "a") as file:  # measured after the last checkpoint
+        file.write('{"seconds": 99, "step": 100000, "residual_exact": 0.5}\n')
+    succeed(*command, "--minutes", 0.06)
+    assert max(point["step"] for point in read_curve(out)) < 100000
+
+
+def test_compare(tmp_path):
+    out = tmp_path / "comparison"
+    command = ["baselines/compare.py", "--minutes", 0.05, "--seeds", 1, "--canvas-size", 32,
+               "--out", out]  # fmt: skip
+    text = succeed(*command)
+    assert "StrokeNet, exact gradient" in text
+    assert "random agent" in text
+    report = json.loads((out / "report.json").read_text())
+    assert report["methods"].keys() == {"neural", "exact"}
+    for method in report["methods"].values():
+        assert 0 < method["residual_exact"] < 2
+        assert len(method["runs"][0]["curve"]) >= 2
+    assert cv2.imread(str(out / "curves.png")).size > 0
+    before = (out / "exact-0" / "agent.safetensors").stat().st_mtime
+    assert succeed(*command).count("Resuming") == 0  # all is done already
+    assert (out / "exact-0" / "agent.safetensors").stat().st_mtime == before
+    with filelock.FileLock(out / ".lock"):
+        busy = run(*command)
+    assert busy.returncode != 0
+    assert "is in use by another run" in busy.stderr
+
+
+def test_time_to_reach():
+    curve = [{"seconds": s, "residual_exact": r} for s, r in ((0, 1.0), (5, 0.4), (9, 0.2))]
+    assert time_to_reach(curve, 0.5) == 5
+    assert time_to_reach(curve, 0.4) == 5
+    assert time_to_reach(curve, 0.1) is None
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -120,14 +179,29 @@ def test_evaluate_agent_on_digits(tiny_mnist):
 
 
 def test_evaluate_generator(tmp_path):
-    scores = tmp_path / "scores.json"
-    succeed("baselines/evaluate.py", "generator", "--count", 30, "--out", scores)
+    scores, figure = tmp_path / "scores.json", tmp_path / "figures" / "gradients.png"
+    succeed("baselines/evaluate.py", "generator", "--count", 30, "--out", scores,
+            "--figure", figure)  # fmt: skip
     result = json.loads(scores.read_text())
     assert result.keys() == {"three_body", "uniform"}
     for values in result.values():
         assert values["count"] == 30
         assert 0 < values["ink_error"] < 0.05
         assert values["psnr"] > 30
+        cosines = values["gradient_cosine"]
+        assert cosines.keys() == {"all", "colour", "radius", "position", "pressure"}
+        for cosine in cosines.values():
+            assert -1 <= cosine["p10"] <= cosine["median"] <= 1
+            assert 0 < cosine["count"] <= 30
+        assert cosines["all"]["median"] > 0.8
+    assert cv2.imread(str(figure)).size > 0
+
+
+def test_the_exact_gradient_agrees_with_itself():
+    pencil = BRUSHES["pencil"]
+    cosines = gradient_cosines(ExactGenerator(pencil), pencil, three_body_strokes, 20, 64, seed=0)
+    for cosine in cosines.values():
+        assert cosine["p10"] == pytest.approx(1)
 
 
 def test_demo(tmp_path):
@@ -148,6 +222,9 @@ def test_demo(tmp_path):
         (["train_strokenet.py", "--targets", "cats"], "unknown targets 'cats'"),
         (["train_strokenet.py", "--minutes", "0"], "--minutes must be positive"),
         (["train_generator.py", "--brush", "crayon"], "unknown brush 'crayon'"),
+        (["train_strokenet.py", "--generator", "cat"], "unknown generator 'cat'"),
+        (["compare.py", "--minutes", "-1"], "--minutes must be positive"),
+        (["compare.py", "--seeds", "0"], "--seeds must be at least 1"),
         (["evaluate.py", "agent", "--agent", "cat"], "unknown agent 'cat'"),
         (["evaluate.py", "agent", "--limit", "0"], "--limit must be at least 1"),
         (["evaluate.py", "generator", "--generator", "cat"], "unknown generator 'cat'"),

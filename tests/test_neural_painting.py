@@ -14,7 +14,6 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from strokenet_gym import Brush
 from strokenet_gym.envs.neural_painting import NeuralPaintingEnv
 
-
 ENV_ID = ""
 
 
@@ -173,6 +172,15 @@ def test_target_equal_to_the_background():
     reward.backward()
     assert reward < 0
     assert torch.isfinite(action.grad).all()
+
+
+def test_any_brush_if_the_generator_is_exact():
+    brush = Brush(edge=0.2)
+    env = make(brush=brush, generator="exact")
+    env.reset(seed=0)
+    action = smooth_action().requires_grad_()
+    env.step(action)[1].backward()
+    assert action.grad.abs().sum() > 0
 
 
 def test_reward_function_gets_tensors():

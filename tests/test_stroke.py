@@ -12,6 +12,7 @@ from strokenet_gym.stroke import (
     action_size,
     check_action,
     pack,
+    split,
     unpack,
 )
 
@@ -37,6 +38,16 @@ def test_bounds_and_order(channels):
     stroke = unpack(action, channels)
     np.testing.assert_allclose(stroke.position[4], [0.5, -0.25])
     assert stroke.pressure[4] == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_split_names_every_component_once(channels):
+    parts = split(np.arange(action_size(channels)), channels)
+    flat = np.concatenate([np.ravel(part) for part in parts])
+    assert sorted(flat.tolist()) == list(range(action_size(channels)))
+    assert parts.radius == channels
+    assert parts.position[2].tolist() == [channels + 7, channels + 8]
+    assert parts.pressure[2] == channels + 9
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (2, 3)])

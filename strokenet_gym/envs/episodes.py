@@ -154,9 +154,7 @@ class Episodes:
         stroke = unpack(self._check(action), self.channels)
         stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
         before = self.canvas.copy() if callable(self.reward) else None
-        change = renderer.paint(
-            self.canvas, self.target, stroke, self.brush, pixels=self._pixels
-        )
+        change = renderer.paint(self.canvas, self.target, stroke, self.brush, pixels=self._pixels)
         change /= self.canvas[0].size
         self._distance = np.maximum(self._distance + change, 0.0)
         self.stroke += active

@@ -109,9 +109,7 @@ class _NeuralEpisodes(Episodes):
             reward = -change[:, self._kind] / start
         self.canvas = after
         self.stroke += active
-        self._distance = np.maximum(
-            self._distance + change.detach().cpu().double().numpy(), 0.0
-        )
+        self._distance = np.maximum(self._distance + change.detach().cpu().double().numpy(), 0.0)
         return reward
 
     def composite(self, canvas: Any, action: Any) -> Any:
@@ -230,17 +228,17 @@ class NeuralPaintingEnv(_Differentiable, PaintingEnv):
 
     With tensor actions, `step` and the pure function `paint(canvas, action)` build a graph through
     all strokes since the last `reset` or `detach()` (both on `env.unwrapped`). The generator is
-    frozen. The exact one has derivatives of the first order only. Gradients survive `gym.make`'s own wrappers; wrappers that go through NumPy
-    (ClipAction, RescaleAction) cut them. A component outside [-1, 1] is clipped and gets no
-    gradient.
+    frozen; the exact one has first derivatives only. Gradients survive `gym.make`'s own wrappers;
+    wrappers that go through NumPy (ClipAction, RescaleAction) cut them. A component outside [-1, 1]
+    is clipped and gets no gradient.
 
     ## Arguments
 
     Those of `Painting-v0`, and
 
     * `generator="compact"`: name of a shipped generator, path of a file of weights, or "exact".
-    * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one, but the CPU for the exact
-      program, which runs there: on another device its tensors are copied to and fro.
+    * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one, but the CPU for the
+      exact program, which runs there: tensors of another device are copied to and fro.
 
     ## Vectorized environment
 

@@ -15,7 +15,6 @@ from torch.autograd.function import once_differentiable
 from strokenet_gym import renderer
 from strokenet_gym.generator.base import Generator
 from strokenet_gym.renderer import Brush
-from strokenet_gym.renderer.program import Ink
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["ExactGenerator"]
@@ -43,8 +42,9 @@ class ExactGenerator(Generator):
         return self.paint(blank, blank, white)[0][:, 0]
 
     def paint(self, canvas: Tensor, target: Tensor, stroke: Stroke) -> tuple[Tensor, Tensor]:
+        """Paint one stroke on each canvas, see :meth:`Generator.paint`; inked pixels only."""
         dtype = torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
-        return _Paint.apply(canvas.to(dtype), target.to(dtype), self.brush, *stroke)  # type: ignore[no-any-return]
+        return _Paint.apply(canvas.to(dtype), target.to(dtype), self.brush, *stroke)
 
 
 class _Paint(torch.autograd.Function):

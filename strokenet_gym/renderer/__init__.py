@@ -12,8 +12,8 @@
 5. *Compositing.* canvas ← canvas (1 - alpha) + colour alpha.
 
 Where a stamp is thinner than a pixel (r < 1 px), it is drawn with r = 1 px and the strength
-f q / (1 + k q (1 - f) (1 + f / 4)), where f = r / 1 px and k is the brush's ``buildup``: the ink of a
-line stays in proportion to its width. A thin stamp at an end counts f times.
+f q / (1 + k q (1 - f) (1 + f / 4)), where f = r / 1 px and k is the brush's ``buildup``: the ink of
+a line stays in proportion to its width. A thin stamp at an end counts f times.
 
 All of it is continuous, and differentiable almost everywhere in every number of the stroke.
 

@@ -109,7 +109,7 @@ def _stamp_run_back(seeds, xs, ys, run, edge, grad):
             strength, weight.
     """
     real = seeds.dtype.type
-    one, half, three_halves = real(1.0), real(0.5), real(1.5)
+    half, three_halves = real(0.5), real(1.5)
     r, q, w = run[4], run[5], run[6]
     radius, strength, slope = real(r), real(q), real(1.0 / (edge * r))
     dx, dy = real(run[2]), real(run[3])

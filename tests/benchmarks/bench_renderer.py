@@ -2,39 +2,74 @@
 
     make bench
 
-Machines are noisy: read the ratios. Each line is the best of several rounds.
+Machines are noisy: read the ratios. Each number is the best of several rounds. Writes
+runs/bench/bench.json.
 """
 
+from __future__ import annotations
+
+import dataclasses
+import json
+import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import gymnasium as gym
 import numpy as np
 import torch
+import tyro
+from gymnasium.vector import SyncVectorEnv
 
 import strokenet_gym  # noqa: F401
-from strokenet_gym.generator import load_generator
-from strokenet_gym.generator.three_body import three_body_strokes
-from strokenet_gym.renderer import BRUSHES, draw, program
-from strokenet_gym.renderer.path import RUN, spline_tangents, trace_stamps
-from strokenet_gym.stroke import Stroke, pack
+from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.generator import ExactGenerator, Generator, load_generator
+from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.renderer import BRUSHES, paint, program
+from strokenet_gym.renderer.path import RUN, RUN_COLUMNS, spline_tangents, trace_runs
+from strokenet_gym.stroke import Stroke, pack, unpack
+from strokenet_gym.targets import Glyphs
 
 BATCH = 64
 PENCIL = BRUSHES["pencil"]
+ENDLESS = 2**20  # strokes in an episode, so that none ends
 
 
-def rate(work: Callable[[], object], strokes: int, rounds: int = 5) -> float:
-    """Strokes a second: the best of some rounds of at least 0.3 s."""
+@dataclasses.dataclass
+class Args:
+    """Measure strokes a second."""
+
+    sizes: tuple[int, ...] = (64, 128, 256, 512)
+    """Canvas sizes in pixels."""
+    seconds: float = 0.2
+    """Length of a round; the best of three counts."""
+    out: Path = Path("runs/bench/bench.json")
+    """Where to write the numbers."""
+
+
+def rate(work: Callable[[], object], strokes: int, seconds: float) -> float:
+    """Strokes a second: the best of three rounds."""
     work()
     best = 0.0
-    for _ in range(rounds):
+    for _ in range(3):
         count, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < 0.3:
+        while (elapsed := time.perf_counter() - start) < seconds:
             work()
             count += strokes
         best = max(best, count / elapsed)
     return best
+
+
+def agent_strokes() -> Stroke:
+    """Strokes of the shipped MNIST agent, on printed digits of the size and place of MNIST's."""
+    rng, glyphs = np.random.default_rng(0), Glyphs(60, "0123456789")
+    targets = np.zeros((BATCH, 1, 128, 128), np.uint8)
+    for target in targets:
+        target[0, 34:94, 34:94] = glyphs.sample(rng) * 255
+    left = np.ones((BATCH, 1), np.float32)
+    seen = {"canvas": np.zeros_like(targets), "target": targets, "strokes_left": left}
+    return unpack(StrokeNetAgent.from_pretrained("mnist").act(seen), channels=1)
 
 
 def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int, float]]]:
@@ -43,10 +78,10 @@ def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int
     for b in range(len(stroke.radius)):
         x, y = stroke.position[b].astype(float).T
         points = np.stack([1 + x, 1 - y], 1) * size / 2
-        tangents, table = np.empty((len(points) - 1, 2, 2)), np.empty((10**6, 8))
+        tangents, table = np.empty((len(points) - 1, 2, 2)), np.empty((10**6, RUN_COLUMNS))
         spline_tangents(points, tangents)
         pressure, radius = stroke.pressure[b].astype(float), float(stroke.radius[b]) * size / 2
-        count = trace_stamps(points, tangents, pressure, radius, PENCIL.as_tuple(), 0.004, table)
+        count = trace_runs(points, tangents, pressure, radius, PENCIL.as_tuple(), 0.004, table)
         # The weights count stamps: take one whenever their sum passes a whole number.
         passed = np.floor(np.cumsum(RUN * table[:count, 6]))
         chosen = np.flatnonzero(np.diff(passed, prepend=-1) > 0)
@@ -57,51 +92,167 @@ def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int
     return result
 
 
-def main() -> None:
-    size = 128
-    stroke = three_body_strokes(np.random.default_rng(0), BATCH)
+def opencv_painter(stroke: Stroke, size: int) -> Callable[[], None]:
+    """One filled circle for each stamp: what the program would cost with OpenCV."""
     stamps = stamps_of(stroke, size)
 
-    def opencv(line_type: int) -> None:
+    def work() -> None:
         for one in stamps:
             canvas = np.zeros((size, size), np.uint8)
             for centre, radius, strength in one:
-                cv2.circle(canvas, centre, radius, 255 * strength, -1, line_type)
+                cv2.circle(canvas, centre, radius, 255 * strength, -1)
 
-    def paint() -> None:
-        draw(stroke, size, PENCIL)
+    return work
 
-    rates = {
-        "cv2.circle for each stamp": rate(lambda: opencv(cv2.LINE_8), BATCH),
-        "cv2.circle for each stamp, anti-aliased": rate(lambda: opencv(cv2.LINE_AA), BATCH),
+
+def hundred_circles(size: int) -> Callable[[], None]:
+    """Strokes as in LearningToPaint: 100 circles on a quadratic curve, at twice the size.
+
+    As there, points and radii (up to half the canvas) are uniformly random, on a float canvas
+    that is then reduced.
+    """
+    large = 2 * size
+    rng = np.random.default_rng(0)
+    t = np.linspace(0, 1, 100)[:, None, None]
+    points = rng.uniform(0, large, (3, BATCH, 2))
+    curve = (1 - t) ** 2 * points[0] + 2 * t * (1 - t) * points[1] + t**2 * points[2]
+    ends = 1 + rng.uniform(0, size, (2, BATCH))
+    radii = ((1 - t[:, :, 0]) * ends[0] + t[:, :, 0] * ends[1]).astype(int)
+
+    def work() -> None:
+        for b in range(BATCH):
+            canvas = np.zeros((large, large), np.float32)
+            for (x, y), radius in zip(curve[:, b].astype(int).tolist(), radii[:, b], strict=True):
+                cv2.circle(canvas, (x, y), int(radius), 1.0, -1)
+            cv2.resize(canvas, (size, size))
+
+    return work
+
+
+def forward_and_backward(generator: Generator, stroke: Stroke, size: int) -> Callable[[], None]:
+    tensors = Stroke(*(torch.from_numpy(f.astype(np.float32)).requires_grad_() for f in stroke))
+    blank, target = torch.zeros(len(stroke.radius), 1, size, size), torch.rand(1, 1, size, size)
+    target = target.expand_as(blank).contiguous()
+
+    def work() -> None:
+        _, change = generator.paint(blank, target, tensors)
+        change[:, 0].sum().backward()
+
+    return work
+
+
+def forward(generator: Generator, stroke: Stroke, size: int) -> Callable[[], None]:
+    tensors = Stroke(*(torch.from_numpy(f.astype(np.float32)) for f in stroke))
+    blank = torch.zeros(len(stroke.radius), 1, size, size)
+
+    def work() -> None:
+        with torch.no_grad():
+            generator.paint(blank, blank, tensors)
+
+    return work
+
+
+def kernel(stroke: Stroke, size: int) -> Callable[[], None]:
+    """The painting program as the environment calls it: one call paints the batch."""
+    shape = (len(stroke.radius), 1, size, size)
+    canvas, pixels = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    target = np.zeros(shape, np.float32)
+
+    def work() -> None:
+        paint(canvas, target, stroke, PENCIL, pixels=pixels)
+
+    return work
+
+
+def one_by_one(stroke: Stroke, size: int) -> Callable[[], None]:
+    singles = [
+        kernel(Stroke(*(f[i : i + 1] for f in stroke)), size) for i in range(len(stroke.radius))
+    ]
+
+    def work() -> None:
+        for single in singles:
+            single()
+
+    return work
+
+
+def environments(stroke: Stroke, size: int) -> dict[str, Callable[[], object]]:
+    actions = pack(Stroke(*(f.astype(np.float32) for f in stroke)))
+    settings = {"canvas_size": size, "max_strokes": ENDLESS}
+    single = gym.make("Painting-v0", **settings)
+    single.reset(seed=0)
+    batched = gym.make_vec("Painting-v0", num_envs=BATCH, **settings)
+    batched.reset(seed=0)
+    sync = SyncVectorEnv([lambda: gym.make("Painting-v0", **settings)] * BATCH)
+    sync.reset(seed=0)
+    return {
+        "Painting-v0.step": lambda: [single.step(a) for a in actions],
+        "vector environment of 64": lambda: batched.step(actions),
+        "SyncVectorEnv of 64": lambda: sync.step(actions),
     }
-    program.THREADS = 1
-    rates["painting program, batch of 64, 1 thread"] = rate(paint, BATCH)
-    program.THREADS = program.available_cores()
-    rates[f"painting program, batch of 64, {program.THREADS} threads"] = rate(paint, BATCH)
-    actions = pack(stroke)
-    envs = gym.make_vec("Painting-v0", num_envs=BATCH, max_strokes=2**20)
-    envs.reset(seed=0)
-    rates["Painting-v0, vector of 64"] = rate(lambda: envs.step(actions), BATCH)
-    env = gym.make("Painting-v0", max_strokes=2**20)
-    env.reset(seed=0)
-    rates["Painting-v0, single"] = rate(lambda: [env.step(a) for a in actions], BATCH)
 
-    generator = load_generator("compact")
-    tensors = Stroke(*map(torch.from_numpy, stroke))
-    tensors.position.requires_grad_()
-    with torch.no_grad():
-        rates["compact generator, forward"] = rate(lambda: generator(tensors, size), BATCH, 3)
-    rates["compact generator, forward and backward"] = rate(
-        lambda: generator(tensors, size).square().sum().backward(), BATCH, 3
-    )
 
-    count = np.mean([len(one) for one in stamps])
-    print(f"{size} px, three-body strokes, {count:.0f} stamps each\n")
-    baseline = next(iter(rates.values()))
-    for name, value in rates.items():
-        print(f"{name:45}{value:10,.0f} strokes/s {value / baseline:8.1f} x")
+def rows(name: str, stroke: Stroke, size: int, compact: Generator) -> dict[str, Callable]:
+    """What is measured for one kind of strokes at one size."""
+    exact = ExactGenerator(PENCIL)
+    work: dict[str, Callable] = {"cv2.circle for each stamp": opencv_painter(stroke, size)}
+    if name == "three_body":
+        work["100 circles, as LearningToPaint"] = hundred_circles(size)
+    work["program, one at a time"] = one_by_one(stroke, size)
+    work["program, batch of 64, 1 thread"] = kernel(stroke, size)
+    work["program, batch of 64"] = kernel(stroke, size)
+    work |= environments(stroke, size)
+    work["exact, forward and backward"] = forward_and_backward(exact, stroke, size)
+    if size <= 256:
+        work["exact, forward"] = forward(exact, stroke, size)
+        work["network, forward"] = forward(compact, stroke, size)
+        work["network, forward and backward"] = forward_and_backward(compact, stroke, size)
+    return work
+
+
+def peak_memory(size: int) -> float:
+    """Megabytes that the first exact forward and backward pass of a batch of 64 adds."""
+    few, many = (three_body_strokes(np.random.default_rng(0), n) for n in (2, BATCH))
+    exact = ExactGenerator(PENCIL)
+    forward_and_backward(exact, few, size)()  # compiles, starts threads
+    work = forward_and_backward(exact, many, size)  # its canvas and target do not count
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    work()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def main(args: Args) -> None:
+    result: dict = {"peak_memory_mb": {"exact, forward and backward, 256 px": peak_memory(256)}}
+    compact = load_generator("compact")
+    kinds = {
+        "three_body": three_body_strokes(np.random.default_rng(0), BATCH),
+        "uniform": uniform_strokes(np.random.default_rng(0), BATCH),
+        "agent": agent_strokes(),
+    }
+    for name, stroke in kinds.items():
+        result[name] = {}
+        for size in args.sizes:
+            rates = {}
+            for row, work in rows(name, stroke, size, compact).items():
+                program.THREADS = 1 if "1 thread" in row else program.available_cores()
+                rates[row] = rate(work, BATCH, args.seconds)
+            result[name][str(size)] = rates
+        print(f"\n{name} strokes a second, and times one cv2.circle for each stamp\n")
+        print(f"{'':34}" + "".join(f"{size:>11} px    " for size in args.sizes))
+        columns = list(result[name].values())
+        for row in columns[0]:
+            cells = [
+                f"{c[row]:11,.0f} {c[row] / next(iter(c.values())):6.2f}" if row in c else " " * 18
+                for c in columns
+            ]
+            print(f"{row:34}" + "".join(cells), flush=True)
+    print()
+    for what, megabytes in result["peak_memory_mb"].items():
+        print(f"{what}: {megabytes:.0f} MB at the peak")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"Wrote {args.out}")
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Args))

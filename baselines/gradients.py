@@ -1,0 +1,113 @@
+"""How well a generator's gradient agrees with that of the real painting program.
+
+The gradient is that of the L2 loss of one stroke on an empty canvas, against a glyph that has
+nothing to do with it, by the normalised action: what an agent learns from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from torch import Tensor
+
+from strokenet_gym.generator import ExactGenerator, Generator
+from strokenet_gym.renderer import Brush
+from strokenet_gym.stroke import Stroke, pack, split, unpack
+from strokenet_gym.targets import Glyphs
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+__all__ = ["draw_gradients", "gradient_cosines"]
+
+Sampler = Callable[[np.random.Generator, int], Stroke]
+
+
+def loss_gradient(generator: Generator, action: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The L2 loss's gradient by each action ``[B, A]``, and the painted canvases."""
+    action = action.clone().requires_grad_()
+    stroke = unpack(action, channels=1)
+    painted, change = generator.paint(torch.zeros_like(target), target, stroke)
+    (gradient,) = torch.autograd.grad(change[:, 0].sum(), action)
+    return gradient, painted.detach()
+
+
+def sample_task(
+    rng: np.random.Generator, sample: Sampler, count: int, size: int
+) -> tuple[Tensor, Tensor]:
+    """Actions ``[B, A]`` and targets ``[B, 1, size, size]``."""
+    glyphs = Glyphs(size)
+    targets = np.stack([glyphs.sample(rng)[None] for _ in range(count)])
+    return torch.from_numpy(pack(sample(rng, count))), torch.from_numpy(targets)
+
+
+def gradient_cosines(
+    generator: Generator, brush: Brush, sample: Sampler, count: int, size: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """Cosine between the generator's gradient and the exact one.
+
+    Returns:
+        For "all" numbers of the stroke and for each field of :class:`Stroke` apart: ``mean``,
+        ``median`` and ``p10`` (10th percentile) over the strokes, and their ``count``. Strokes
+        whose exact gradient is 0 (they leave no ink) have no cosine and are left out. Where a
+        field is one number (radius, a grey colour), the cosine is 1 or -1: whether the signs agree.
+    """
+    rng = np.random.default_rng(seed)
+    exact = ExactGenerator(brush)
+    values: dict[str, list[np.ndarray]] = {}
+    for start in range(0, count, 100):
+        action, target = sample_task(rng, sample, min(100, count - start), size)
+        learned, true = (loss_gradient(g, action, target)[0] for g in (generator, exact))
+        pairs = {"all": (learned, true)}
+        parts = zip(split(learned, 1), split(true, 1), strict=True)
+        pairs |= dict(zip(Stroke._fields, parts, strict=True))
+        for name, (a, b) in pairs.items():
+            a, b = (g.reshape(len(action), -1).double() for g in (a, b))
+            lengths = a.norm(dim=1) * b.norm(dim=1)
+            seen = b.norm(dim=1) > 0
+            cosine = (a * b).sum(1)[seen] / lengths[seen].clamp(min=1e-300)
+            values.setdefault(name, []).append(cosine.numpy())
+    result = {}
+    for name, parts in values.items():
+        cosine = np.concatenate(parts)
+        result[name] = {
+            "mean": float(cosine.mean()),
+            "median": float(np.median(cosine)),
+            "p10": float(np.quantile(cosine, 0.1)),
+            "count": len(cosine),
+        }
+    return result
+
+
+def draw_gradients(
+    generator: Generator, brush: Brush, sample: Sampler, size: int, seed: int, path: Path
+) -> None:
+    """Write a picture of four strokes: which way each anchor is pulled, learned beside exact.
+
+    The target is red, the stroke green; arrows point downhill, where the loss falls.
+    """
+    action, target = sample_task(np.random.default_rng(seed), sample, 40, size)
+    inked = (unpack(action, 1).radius > 0.03).nonzero()[:4, 0]  # broad enough to be seen
+    action, target = action[inked], target[inked]
+    figure, rows = pyplot.subplots(2, 4, figsize=(13, 6.8), layout="constrained")
+    kinds = {"learned": generator, "exact": ExactGenerator(brush)}
+    for axes, (kind, painter) in zip(rows, kinds.items(), strict=True):
+        gradient, painted = loss_gradient(painter, action, target)
+        pull = -split(gradient, 1).position.numpy()
+        position = unpack(action, 1).position.numpy()
+        for k, axis in enumerate(axes):
+            picture = np.stack([target[k, 0], painted[k, 0] * 0.7, np.zeros((size, size))], -1)
+            axis.imshow(picture.clip(0, 1), extent=(-1, 1, -1, 1))
+            scale = np.linalg.norm(pull[k], axis=1).max() * 3
+            axis.quiver(
+                *position[k].T, *pull[k].T, color="white", angles="xy", scale_units="xy",
+                scale=scale, width=0.008,
+            )  # fmt: skip
+            axis.set(title=kind, xticks=[], yticks=[], xlim=(-1, 1), ylim=(-1, 1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+    pyplot.close(figure)
