@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench soak clean
 
 demo: $(READY)  ## paint characters with the trained agent, in both environments
 	$(BIN)/python baselines/demo.py
@@ -22,6 +22,9 @@ format: $(READY)  ## bring the code into shape
 
 bench: $(READY)  ## measure speed
 	$(BIN)/python tests/benchmarks/bench_renderer.py
+
+soak: $(READY)  ## paint a million random strokes and watch for trouble
+	$(BIN)/python tests/benchmarks/soak.py
 
 clean:  ## remove the environment, caches and run outputs
 	rm -rf .venv runs .pytest_cache .ruff_cache .mypy_cache .hypothesis

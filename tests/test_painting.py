@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled, ResetNeeded
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 import strokenet_gym
 from strokenet_gym import Stroke, pack
@@ -376,6 +376,34 @@ def test_vector_env_resets_some():
     assert info["_stroke"].tolist() == mask.tolist()
     assert observation["canvas"][0].max() == 0
     assert observation["canvas"][1].max() > 0
+
+
+def test_observations_are_copies_unless_asked():
+    for copy in (True, False):
+        envs = make_vec(2, max_strokes=3, copy=copy)
+        observation, _ = envs.reset(seed=0)
+        before = {key: value.copy() for key, value in observation.items()}
+        actions = np.ones((2, 50), np.float32)
+        after, *_ = envs.step(actions)
+        assert np.shares_memory(after["canvas"], observation["canvas"]) is not copy
+        assert (before["canvas"] == observation["canvas"]).all() == copy
+        assert (after["canvas"] != before["canvas"]).any()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_async_vector_env(context):
+    """Threads and fork are a known trap: the parent has painted with its threads before."""
+    make_vec(32).reset(seed=0)
+    actions = np.random.default_rng(0).uniform(-1, 1, (2, 50)).astype(np.float32)
+    here = SyncVectorEnv([make] * 2)
+    there = AsyncVectorEnv([make] * 2, context=context)
+    here.reset(seed=3)
+    there.reset(seed=3)
+    a, b = here.step(actions), there.step(actions)
+    there.close()
+    assert_same(a[0], b[0])
+    np.testing.assert_array_equal(a[1], b[1])
 
 
 def test_vector_env_takes_targets_and_seeds():

@@ -197,11 +197,11 @@ class Episodes:
         """Whether each episode's strokes are used up, bool ``[B]``."""
         return self.stroke >= self.max_strokes
 
-    def observe(self) -> dict[str, Any]:
-        """The batched observation; copies."""
+    def observe(self, copy: bool = True) -> dict[str, Any]:
+        """The batched observation; copies, unless not asked for."""
         return {
-            "canvas": self._pixels.copy(),
-            "target": self._target_pixels.copy(),
+            "canvas": self._pixels.copy() if copy else self._pixels,
+            "target": self._target_pixels.copy() if copy else self._target_pixels,
             "strokes_left": self._strokes_left(),
         }
 

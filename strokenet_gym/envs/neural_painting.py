@@ -148,11 +148,13 @@ class _NeuralEpisodes(Episodes):
             raise ValueError(f"action has the value {action[index].item()} at index {index}")
         return action.clamp(-1, 1)
 
-    def observe(self) -> dict[str, Any]:
+    def observe(self, copy: bool = True) -> dict[str, Any]:
         left = self._strokes_left()
         if self.as_tensor:
             left_tensor = torch.from_numpy(left).to(self.device)
-            canvas, target = self.canvas.clone(), self.target.clone()
+            canvas, target = self.canvas, self.target
+            if copy:
+                canvas, target = canvas.clone(), target.clone()
             return {"canvas": canvas, "target": target, "strokes_left": left_tensor}
         return {
             "canvas": to_bytes(self.canvas.detach().cpu().numpy()),

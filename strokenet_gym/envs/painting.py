@@ -206,6 +206,8 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
             :class:`gymnasium.vector.AutoresetMode`. With DISABLED, ``reset`` takes the option
             ``reset_mask``.
         render_mode: None or "rgb_array": ``render`` returns a frame for each sub-environment.
+        copy: whether observations are copies. If not, they are faster, and the next ``step`` or
+            ``reset`` changes them.
         kwargs: see :class:`PaintingEnv`.
     """
 
@@ -221,9 +223,11 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        copy: bool = True,
         **kwargs: Any,
     ) -> None:
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.copy = copy
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self._episodes = self._make_episodes(num_envs, **kwargs)
@@ -275,7 +279,7 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
             if seeds[i] is not None or i not in self._rngs:
                 self._rngs[i] = np_random(seeds[i])[0]
         self._begin(mask, targets)
-        return self._episodes.observe(), self._info(mask)
+        return self._episodes.observe(self.copy), self._info(mask)
 
     def _begin(self, mask: np.ndarray, targets: Sequence[Any]) -> None:
         indices = np.flatnonzero(mask).tolist()
@@ -312,7 +316,13 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         everywhere = np.ones(self.num_envs, bool)
         truncated = np.zeros(self.num_envs, bool)
         if self.autoreset_mode is not AutoresetMode.SAME_STEP or not terminated.any():
-            return self._episodes.observe(), reward, terminated, truncated, self._info(everywhere)
+            return (
+                self._episodes.observe(self.copy),
+                reward,
+                terminated,
+                truncated,
+                self._info(everywhere),
+            )
 
         last, last_info = self._episodes.observe(), self._info(terminated)
         final_obs = np.full(self.num_envs, None, object)
@@ -322,7 +332,7 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         info = self._info(everywhere)
         info |= {"final_obs": final_obs, "_final_obs": terminated.copy()}
         info |= {"final_info": last_info, "_final_info": terminated.copy()}
-        return self._episodes.observe(), reward, terminated, truncated, info
+        return self._episodes.observe(self.copy), reward, terminated, truncated, info
 
     def paint(self, canvas: Any, action: Any) -> Any:
         """Return the canvases with one stroke painted on each: a pure function.
