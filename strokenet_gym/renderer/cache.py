@@ -5,9 +5,12 @@ functions it calls: after an upgrade it may go on running old code. Ours is keye
 all the kernels' files, and works where the installed package cannot be written to.
 """
 
+import atexit
 import contextlib
 import hashlib
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +18,25 @@ from typing import Any
 
 from numba import config as _numba_config
 
-__all__ = ["kernel_cache"]
+__all__ = ["announce", "kernel_cache"]
 
 config: Any = _numba_config
+_folder = Path()  # set by kernel_cache
+_announced: set[str] = set()
+
+
+def announce(kernel: Any) -> None:
+    """Say on standard error if the call of a kernel that follows has to compile it first."""
+    name = kernel.__name__
+    if name in _announced:
+        return
+    _announced.add(name)
+    if not any(_folder.rglob(f"*.{name}-*.nbi")):
+        print(
+            f"strokenet_gym: compiling {name} (a few seconds, once; kept in {_folder})",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 @contextlib.contextmanager
@@ -32,8 +51,10 @@ def kernel_cache() -> Iterator[None]:
         bases.insert(0, Path(config.CACHE_DIR))
     with contextlib.suppress(RuntimeError):  # an account without a home
         bases.append(Path.home() / ".cache" / "strokenet_gym")
+    global _folder
     previous = config.CACHE_DIR
-    config.CACHE_DIR = str(_first_writable(bases) / f"kernels-{key.hexdigest()[:16]}")
+    _folder = _first_writable(bases) / f"kernels-{key.hexdigest()[:16]}"
+    config.CACHE_DIR = str(_folder)
     try:
         yield
     finally:
@@ -49,4 +70,6 @@ def _first_writable(folders: list[Path]) -> Path:
             continue
         if os.access(folder, os.W_OK):
             return folder
-    return Path(tempfile.mkdtemp(prefix="strokenet_gym-"))
+    folder = tempfile.mkdtemp(prefix="strokenet_gym-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

@@ -17,6 +17,7 @@ import numpy as np
 
 from strokenet_gym.renderer.adjoint import paint_strokes_back
 from strokenet_gym.renderer.brush import Brush
+from strokenet_gym.renderer.cache import announce
 from strokenet_gym.renderer.path import SPACING
 from strokenet_gym.renderer.raster import LANES, draw_strokes, paint_strokes
 from strokenet_gym.stroke import Stroke
@@ -82,6 +83,7 @@ def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> n
         strokes = position, pressure, radius, numbers, spacing
         draw_strokes(alpha, *strokes, logs, marks[0], start, stop)
 
+    announce(draw_strokes)
     _run(work, len(alpha))
     return alpha
 
@@ -121,6 +123,7 @@ def paint(
         pictures = canvas, pixels, alpha, marks, target, change
         paint_strokes(*pictures, *strokes, scratch.logs, ink is not None, start, stop)
 
+    announce(paint_strokes)
     _run(work, len(canvas))
     return change
 
@@ -167,6 +170,7 @@ def paint_back(
         seed = _scratch(canvas.shape[-1], canvas.dtype).logs
         paint_strokes_back(*outputs, *inputs, seed, start, stop)
 
+    announce(paint_strokes_back)
     _run(work, len(canvas))
     return by
 

@@ -1,0 +1,56 @@
+"""Compiled kernels are kept on disk, and compiling them is announced."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import strokenet_gym
+
+CODE = """
+import gymnasium as gym, strokenet_gym
+env = gym.make("Painting-v0", canvas_size=32)
+env.reset(seed=0)
+env.action_space.seed(0)
+print(env.step(env.action_space.sample())[1])
+"""
+
+
+def run(folder, **variables):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CODE],
+        cwd=folder,  # not the checkout, which would be imported first
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def test_compiles_once_and_says_so(tmp_path):
+    first, second = (run(tmp_path, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert "compiling paint_strokes" in first.stderr
+    assert str(tmp_path) in first.stderr
+    assert second.stderr == ""
+    assert first.stdout == second.stdout
+
+
+def test_read_only_installation(tmp_path):
+    """Where neither the package nor a home can be written to, it still works."""
+    package = tmp_path / "site" / "strokenet_gym"
+    source = Path(strokenet_gym.__file__).parent
+    for file in source.rglob("*.py"):
+        copy = package / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(file.read_text())
+    # Root may write anywhere, so a file stands where each folder would be.
+    (package / "renderer" / "__pycache__").write_text("")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".cache").write_text("")
+    result = run(
+        tmp_path, PYTHONPATH=str(package.parent), HOME=str(home), PYTHONDONTWRITEBYTECODE="1"
+    )
+    assert "strokenet_gym-" in result.stderr  # a private folder for this process
