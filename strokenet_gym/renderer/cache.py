@@ -70,6 +70,6 @@ def _first_writable(folders: list[Path]) -> Path:
             continue
         if os.access(folder, os.W_OK):
             return folder
-    folder = tempfile.mkdtemp(prefix="strokenet_gym-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+    private = tempfile.mkdtemp(prefix="strokenet_gym-")
+    atexit.register(shutil.rmtree, private, ignore_errors=True)
+    return Path(private)
