@@ -37,6 +37,8 @@ from strokenet_gym.renderer.raster import (
 
 __all__ = ["paint_strokes_back"]
 
+_WIDTH = 16  # pixels in the widest vector register
+
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _collect(seed, box, run, seeds, xs, ys):
@@ -46,38 +48,32 @@ def _collect(seed, box, run, seeds, xs, ys):
         seed: ``(H, cells * LANES)``, the derivative by each pixel's log-transmittance.
         box: the stroke's bounding box.
         run: a row of :func:`trace_runs`.
-        seeds: ``(H * cells * LANES)``, filled with the derivatives.
+        seeds: ``(H * cells * LANES + _WIDTH)``, filled with the derivatives.
         xs: the same, filled with the pixels' x from the run's middle.
         ys: the same for y.
 
     Returns:
-        Their number.
+        Their number, made up with zeros to a multiple of _WIDTH.
     """
     real = seed.dtype.type
+    zero = real(0.0)
     count = 0
     first, last = run_rows(run, box)
     for row in range(first, last):
         left, right = run_columns(run, box, row)
-        y = real(row + 0.5 - run[1])
-        while left < right:
-            block = seed[row, left : left + LANES]
-            alive = 0
-            for lane in range(LANES):
-                alive += block[lane] != real(0.0)
-            if alive > 0:
-                x = real(left + 0.5 - run[0])
-                part = seeds[count : count + LANES]
-                for lane in range(LANES):
-                    part[lane] = block[lane]
-                part = xs[count : count + LANES]
-                for lane in range(LANES):
-                    part[lane] = x + real(lane)
-                part = ys[count : count + LANES]
-                for lane in range(LANES):
-                    part[lane] = y
-                count += LANES
-            left += LANES
-    return count
+        x, y = real(left + 0.5 - run[0]), real(row + 0.5 - run[1])
+        line = seed[row, left:right]
+        for k in range(line.shape[0]):
+            g = line[k]
+            seeds[count], xs[count], ys[count] = g, x + real(k), y
+            count += g != zero  # else the next one takes its place
+    for k in range(_WIDTH):
+        seeds[count + k] = zero
+    for k in range(_WIDTH):
+        xs[count + k] = zero
+    for k in range(_WIDTH):
+        ys[count + k] = zero
+    return (count + _WIDTH - 1) // _WIDTH * _WIDTH
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -328,7 +324,7 @@ def paint_strokes_back(
     points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
     by_tangents, grad = np.empty((n - 1, 2, 2)), np.empty(7)
     runs = np.empty((1024, RUN_COLUMNS))
-    seeds = np.empty(seed.size, canvas.dtype)
+    seeds = np.empty(seed.size + _WIDTH, canvas.dtype)
     xs, ys = np.empty_like(seeds), np.empty_like(seeds)
     nothing = np.empty(0, canvas.dtype)
     least = real(math.exp(opaque_ink(seed)))

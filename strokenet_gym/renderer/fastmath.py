@@ -8,6 +8,7 @@ sixteen pixels in one register; for float64 they are the exact functions of the 
 import math
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
@@ -17,34 +18,42 @@ __all__ = ["FAST", "exp", "log"]
 FAST = {"reassoc", "nsz", "contract", "arcp"}
 
 _f = np.float32
-_i = np.int32
 # Chebyshev fits: log(1 + m) / m on |m| <= 1/3, and 2 ** f on |f| <= 1/2.
 _L0, _L1, _L2, _L3 = _f(0.99999984), _f(-0.49999932), _f(0.33337989), _f(-0.25008027)
 _L4, _L5, _L6, _L7 = _f(0.1979503), _f(-0.16412799), _f(0.17111227), _f(-0.15403155)
 _E0, _E1, _E2 = _f(1.0), _f(0.69314721), _f(0.24022107)
 _E3, _E4, _E5 = _f(0.05550327), _f(0.00967604), _f(0.00134004)
 _LN2, _LOG2_E, _ONE, _HALF = _f(0.6931472), _f(1.442695), _f(1.0), _f(0.5)
-_TWO_THIRDS, _MANTISSA, _BIAS = _i(0x3F2AAAAB), _i(23), _i(127)
+_TWO_THIRDS = 0x3F2AAAAB  # the bits of 2 / 3 in float32
+_BIAS, _MANTISSA = 127, 23
+
+
+# These two are written in LLVM's terms, since numba widens all integers to 64 bits.
+@intrinsic
+def _frexp(typing_context, x):
+    """Mantissa in [2/3, 4/3) and exponent, both as float32, of a positive float32."""
+
+    def generate(context, builder, signature, args):
+        integer, real = ir.IntType(32), ir.FloatType()
+        bits = builder.bitcast(args[0], integer)
+        exponent = builder.ashr(builder.sub(bits, integer(_TWO_THIRDS)), integer(_MANTISSA))
+        rest = builder.sub(bits, builder.shl(exponent, integer(_MANTISSA)))
+        parts = builder.bitcast(rest, real), builder.sitofp(exponent, real)
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    return types.UniTuple(types.float32, 2)(types.float32), generate
 
 
 @intrinsic
-def _bits(typing_context, x):
-    """The bits of a float32 as an int32."""
+def _power_of_two(typing_context, x):
+    """2 ** x for a float32 that is a whole number from -126 to 127."""
 
     def generate(context, builder, signature, args):
-        return builder.bitcast(args[0], context.get_value_type(types.int32))
+        integer = ir.IntType(32)
+        exponent = builder.add(builder.fptosi(args[0], integer), integer(_BIAS))
+        return builder.bitcast(builder.shl(exponent, integer(_MANTISSA)), ir.FloatType())
 
-    return types.int32(types.float32), generate
-
-
-@intrinsic
-def _from_bits(typing_context, x):
-    """The float32 with the bits of an int32."""
-
-    def generate(context, builder, signature, args):
-        return builder.bitcast(args[0], context.get_value_type(types.float32))
-
-    return types.float32(types.int32), generate
+    return types.float32(types.float32), generate
 
 
 def log(x):
@@ -58,12 +67,11 @@ def _log(x):
         return lambda x: math.log(x)
 
     def implementation(x):
-        bits = _bits(x)
-        exponent = (bits - _TWO_THIRDS) >> _MANTISSA
-        m = _from_bits(_i(bits - (exponent << _MANTISSA))) - _ONE
+        mantissa, exponent = _frexp(x)
+        m = mantissa - _ONE
         p = _L4 + m * (_L5 + m * (_L6 + m * _L7))
         p = _L0 + m * (_L1 + m * (_L2 + m * (_L3 + m * p)))
-        return m * p + _f(exponent) * _LN2
+        return m * p + exponent * _LN2
 
     return implementation
 
@@ -80,9 +88,9 @@ def _exp(x):
 
     def implementation(x):
         scaled = max(x * _LOG2_E, _f(-126.0))
-        whole = _i(scaled - _HALF)  # truncation rounds to nearest: scaled is not positive
-        f = scaled - _f(whole)
+        whole = _f(math.ceil(scaled - _HALF))
+        f = scaled - whole
         p = _E0 + f * (_E1 + f * (_E2 + f * (_E3 + f * (_E4 + f * _E5))))
-        return p * _from_bits(_i((whole + _BIAS) << _MANTISSA))
+        return p * _power_of_two(whole)
 
     return implementation

@@ -56,7 +56,7 @@ class _Scratch(NamedTuple):
 
 def new_ink(count: int, size: int, dtype: Any) -> Ink:
     """Room for the ink of ``count`` strokes on canvases of ``size`` pixels."""
-    cells = size // LANES + 2
+    cells = -(-size // LANES)
     return Ink(np.empty((count, size, size), dtype), np.zeros((count, size, cells), np.uint8))
 
 
@@ -184,7 +184,7 @@ def _scratch(size: int, dtype: Any) -> _Scratch:
     key = (size, np.dtype(dtype))
     if getattr(_local, "key", None) != key:  # one size at a time: at 1024 px it takes 8 MB
         _local.key = key
-        cells = size // LANES + 2
+        cells = -(-size // LANES)
         _local.scratch = _Scratch(np.zeros((size, cells * LANES), dtype), *new_ink(1, size, dtype))
     return _local.scratch
 

@@ -35,10 +35,10 @@ __all__ = [
     "run_rows",
 ]
 
-# Rows are stamped in blocks of LANES pixels, so that they fill whole vector registers; the last
-# block of a row may run over the edge by that much.
+# Rows are stamped in cells of LANES pixels, which fill a vector register.
 LANES = 8
 _CELL = 3  # log2 of LANES
+_SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -64,8 +64,11 @@ def run_rows(run, box):
 def run_columns(run, box, row):
     """Columns of a row that a run of stamps can touch, half open."""
     x, r = run[0], run[4]
-    nearest = max(0.0, abs(row + 0.5 - run[1]) - (RUN - 1) / 2 * abs(run[3]))
-    chord = math.sqrt(max(r * r - nearest * nearest, 0.0)) + (RUN - 1) / 2 * abs(run[2])
+    chord = r
+    if r > _SMALL:  # else the root costs more than it saves
+        nearest = max(0.0, abs(row + 0.5 - run[1]) - (RUN - 1) / 2 * abs(run[3]))
+        chord = math.sqrt(max(r * r - nearest * nearest, 0.0))
+    chord += (RUN - 1) / 2 * abs(run[2])
     left = max(box[0], math.ceil(max(x - chord, -1.0) - 0.5))
     right = min(box[1], math.floor(min(x + chord, float(box[1])) - 0.5) + 1)
     return left, right
@@ -83,18 +86,22 @@ def _stamp_run(ink, marks, box, run, edge, opaque):
     # The first stamp, from the centre of pixel (0, 0).
     start_x = x - (RUN - 1) / 2 * dx - 0.5
     start_y = y - (RUN - 1) / 2 * dy - 0.5
+    # Only where many stamps meet is it worth a look whether they still change anything.
+    look = r > _SMALL and run[5] > 0.25
     first, last = run_rows(run, box)
     for row in range(first, last):
         left, right = run_columns(run, box, row)
         y0 = real(row - start_y)
         y1, y2, y3 = y0 - step_y, y0 - two_y, y0 - three_y
+        left &= -LANES
         while left < right:
             marks[row, left >> _CELL] = 1
-            marks[row, (left + LANES - 1) >> _CELL] = 1
             block = ink[row, left : left + LANES]
-            translucent = 0
-            for lane in range(LANES):
-                translucent += block[lane] > opaque
+            translucent = 1
+            if look:
+                translucent = 0
+                for lane in range(LANES):
+                    translucent += block[lane] > opaque
             if translucent > 0:
                 first_x = real(left - start_x)
                 for lane in range(LANES):
@@ -149,8 +156,8 @@ def opaque_ink(ink):
 
 @njit(nogil=True, cache=True)
 def cells_of(box):
-    """The cells that blocks inside a bounding box can touch, as a half-open range."""
-    return box[0] >> _CELL, ((box[1] + LANES - 2) >> _CELL) + 1
+    """The cells in the columns of a bounding box, as a half-open range."""
+    return box[0] >> _CELL, ((box[1] - 1) >> _CELL) + 1
 
 
 @njit(nogil=True, cache=True)

@@ -28,6 +28,7 @@ from strokenet_gym.generator import ExactGenerator, Generator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.renderer import BRUSHES, paint, program
 from strokenet_gym.renderer.path import RUN, RUN_COLUMNS, spline_tangents, trace_runs
+from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack, unpack
 from strokenet_gym.targets import Glyphs
 
@@ -185,9 +186,12 @@ def environments(stroke: Stroke, size: int) -> dict[str, Callable[[], object]]:
     batched.reset(seed=0)
     sync = SyncVectorEnv([lambda: gym.make("Painting-v0", **settings)] * BATCH)
     sync.reset(seed=0)
+    adapter = SB3VecEnv("Painting-v0", BATCH, **settings)
+    adapter.reset()
     return {
         "Painting-v0.step": lambda: [single.step(a) for a in actions],
         "vector environment of 64": lambda: batched.step(actions),
+        "SB3VecEnv of 64": lambda: adapter.step(actions),
         "SyncVectorEnv of 64": lambda: sync.step(actions),
     }
 
