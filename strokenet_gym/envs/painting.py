@@ -14,9 +14,10 @@ from gymnasium.vector.utils import batch_space
 
 from strokenet_gym.display import FPS, Window, frame
 from strokenet_gym.envs.episodes import Episodes, check_options, check_render_mode, first
-from strokenet_gym.stroke import check_action
 
 __all__ = ["PaintingEnv", "PaintingVectorEnv"]
+
+_ACTIVE = np.ones(1, bool)
 
 
 class PaintingEnv(gym.Env):
@@ -106,7 +107,8 @@ class PaintingEnv(gym.Env):
         self._episodes = self._make_episodes(**kwargs)
         self.observation_space = self._episodes.observation_space
         self.action_space = self._episodes.action_space
-        self._begun = False
+        self._begun = False  # whether there was a reset
+        self._running = False  # whether an episode is under way
         self._window = Window(type(self).__name__) if render_mode == "human" else None
 
     def _make_episodes(self, **kwargs: Any) -> Episodes:
@@ -127,7 +129,7 @@ class PaintingEnv(gym.Env):
         super().reset(seed=seed)
         options = check_options(options, self._known_options)
         self._episodes.begin([0], [self.np_random], [options.get("target")])
-        self._begun = True
+        self._begun = self._running = True
         self._show()
         return first(self._episodes.observe()), self._info()
 
@@ -141,18 +143,16 @@ class PaintingEnv(gym.Env):
             ValueError: if the action's shape is wrong, or a component is NaN or infinite.
             TypeError: if the action does not hold real numbers.
         """
-        if not self._begun or self._episodes.finished[0]:
+        if not self._running:
             why = "the episode has ended" if self._begun else "there is no episode yet"
             raise ResetNeeded(f"{why}: call reset() before step()")
-        reward = self._episodes.paint(self._batched(action), np.ones(1, bool))[0]
+        reward = self._episodes.paint(self._episodes.check(action, single=True), _ACTIVE)[0]
         if isinstance(reward, np.floating):
             reward = float(reward)
         self._show()
         terminated = bool(self._episodes.finished[0])
+        self._running = not terminated
         return first(self._episodes.observe()), reward, terminated, False, self._info()
-
-    def _batched(self, action: Any) -> Any:
-        return check_action(action, self._episodes.action_space.shape)[None]
 
     def paint(self, canvas: Any, action: Any) -> Any:
         """Return the canvas with one stroke painted on it: a pure function, apart from episodes.
@@ -166,7 +166,7 @@ class PaintingEnv(gym.Env):
         """
         if isinstance(canvas, (list, tuple)):
             canvas = np.asarray(canvas)
-        return self._episodes.composite(canvas[None], self._batched(action))[0]
+        return self._episodes.composite(canvas[None], self._episodes.check(action, single=True))[0]
 
     def _info(self) -> dict[str, Any]:
         return {key: value[0].item() for key, value in self._episodes.info().items()}
@@ -308,7 +308,7 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         if not self._begun.all() or (self.autoreset_mode is AutoresetMode.DISABLED and over.any()):
             which = np.flatnonzero(~self._begun | over).tolist()
             raise ResetNeeded(f"call reset() before step(): no episode runs in {which}")
-        reward = self._episodes.paint(actions, ~over)
+        reward = self._episodes.paint(self._episodes.check(actions), ~over)
         nothing = [None] * self.num_envs
         if over.any():  # NEXT_STEP: for these, this step only starts the next episode
             self._begin(over, nothing)
@@ -344,7 +344,7 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         Returns:
             The new canvases, float32 ``[B, C, H, W]``.
         """
-        return self._episodes.composite(canvas, action)
+        return self._episodes.composite(canvas, self._episodes.check(action))
 
     def _info(self, mask: np.ndarray) -> dict[str, Any]:
         info: dict[str, Any] = {}

@@ -314,7 +314,7 @@ def paint_strokes_back(
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: :meth:`Brush.as_tuple`.
+        brush: :attr:`Brush.numbers`.
         seed: scratch ``(H, cells * LANES)``, all zero before and after.
         start: first stroke.
         stop: one past the last stroke.

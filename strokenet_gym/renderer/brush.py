@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass, fields
+from functools import cached_property
 
 __all__ = ["BRUSHES", "Brush", "get_brush"]
 
@@ -60,8 +61,9 @@ class Brush:
         core = 1 - self.edge
         return math.pi * self.density * (1 + core + core**2) / 6
 
-    def as_tuple(self) -> tuple[float, ...]:
-        """The numbers in the order that the compiled kernels take them, and the buildup."""
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """What the compiled kernels take: the fields in their order, and the buildup."""
         return *(float(value) for value in astuple(self)), self.buildup
 
 

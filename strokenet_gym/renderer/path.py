@@ -188,7 +188,7 @@ def trace_runs(points, tangents, pressure, radius, brush, spacing, runs):
         tangents: float64 ``(n - 1, 2, 2)``.
         pressure: float64 ``(n,)``, 0 … 1.
         radius: pixels.
-        brush: :meth:`Brush.as_tuple`.
+        brush: :attr:`Brush.numbers`.
         spacing: distance of two stamps, see ``SPACING``.
         runs: float64 ``(capacity, RUN_COLUMNS)``, filled with: the middle (x, y), the vector from
             stamp to stamp (dx, dy), the drawn radius, strength and weight of each stamp; and the

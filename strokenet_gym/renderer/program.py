@@ -76,11 +76,10 @@ def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> n
     dtype = np.float64 if stroke.position.dtype == np.float64 else np.float32
     alpha = np.zeros((len(stroke.radius), size, size), dtype)
     _, radius, position, pressure = _as_float64(stroke)
-    numbers = brush.as_tuple()
 
     def work(start: int, stop: int) -> None:
         logs, _, marks = _scratch(size, dtype)
-        strokes = position, pressure, radius, numbers, spacing
+        strokes = position, pressure, radius, brush.numbers, spacing
         draw_strokes(alpha, *strokes, logs, marks[0], start, stop)
 
     announce(draw_strokes)
@@ -115,7 +114,7 @@ def paint(
     colour, radius, position, pressure = _as_float64(stroke)
     if pixels is None:
         pixels = np.empty((0, 0, 0, 0), np.uint8)
-    strokes = colour, position, pressure, radius, brush.as_tuple()
+    strokes = colour, position, pressure, radius, brush.numbers
 
     def work(start: int, stop: int) -> None:
         scratch = _scratch(canvas.shape[-1], canvas.dtype)
@@ -164,7 +163,7 @@ def paint_back(
         *(by.colour, by.position, by.pressure, by.radius),
         nothing if by_painted is None else by_painted,
     )
-    inputs = by_change, canvas, *ink, target, colour, position, pressure, radius, brush.as_tuple()
+    inputs = by_change, canvas, *ink, target, colour, position, pressure, radius, brush.numbers
 
     def work(start: int, stop: int) -> None:
         seed = _scratch(canvas.shape[-1], canvas.dtype).logs

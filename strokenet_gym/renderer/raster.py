@@ -125,7 +125,7 @@ def prepare_stroke(points, tangents, box, position, pressure, radius, brush, spa
         position: float64 ``(n, 2)`` in half-widths, y up.
         pressure: float64 ``(n,)``.
         radius: half-widths.
-        brush: :meth:`Brush.as_tuple`.
+        brush: :attr:`Brush.numbers`.
         spacing: distance of two stamps, see ``path.SPACING``.
         size: width and height of the canvas, pixels.
         runs: float64 ``(capacity, RUN_COLUMNS)``, filled by :func:`trace_runs`.
@@ -188,7 +188,7 @@ def draw_strokes(alpha, position, pressure, radius, brush, spacing, ink, marks, 
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: :meth:`Brush.as_tuple`.
+        brush: :attr:`Brush.numbers`.
         spacing: distance of two stamps, see ``path.SPACING``.
         ink: scratch, all zero before and after.
         marks: the same.
@@ -235,7 +235,7 @@ def paint_strokes(
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: :meth:`Brush.as_tuple`.
+        brush: :attr:`Brush.numbers`.
         ink: scratch, all zero before and after.
         keep: whether alpha and marks are to be kept, and no scratch.
         start: first stroke.

@@ -82,7 +82,7 @@ def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int
         tangents, table = np.empty((len(points) - 1, 2, 2)), np.empty((10**6, RUN_COLUMNS))
         spline_tangents(points, tangents)
         pressure, radius = stroke.pressure[b].astype(float), float(stroke.radius[b]) * size / 2
-        count = trace_runs(points, tangents, pressure, radius, PENCIL.as_tuple(), 0.004, table)
+        count = trace_runs(points, tangents, pressure, radius, PENCIL.numbers, 0.004, table)
         # The weights count stamps: take one whenever their sum passes a whole number.
         passed = np.floor(np.cumsum(RUN * table[:count, 6]))
         chosen = np.flatnonzero(np.diff(passed, prepend=-1) > 0)
