@@ -66,6 +66,19 @@ class Args:
     """Which methods."""
 
 
+def check_settings(args: Args) -> None:
+    """Keep one comparison's settings in its folder, and refuse others."""
+    keys = ("minutes", "targets", "strokes", "canvas_size")
+    settings = {key: getattr(args, key) for key in keys}
+    file = args.out / "settings.json"
+    if file.exists() and (before := json.loads(file.read_text())) != settings:
+        raise ValueError(
+            f"{args.out} holds a comparison with other settings, {before}: choose another --out, "
+            "or delete it"
+        )
+    file.write_text(json.dumps(settings) + "\n")
+
+
 def train(args: Args, name: str, seed: int) -> Path:
     """Train one method, unless that is done already; return the folder of the run."""
     method, folder = METHODS[name], args.out / f"{name}-{seed}"
@@ -115,19 +128,19 @@ def summarise(args: Args, folders: dict[str, list[Path]]) -> dict[str, Any]:
             "runs": runs,
             "residual_exact": float(np.mean(final)),
             "spread": float(np.std(final)),
-            "strokes": float(np.mean([run["curve"][-1]["step"] for run in runs])),
         }
     # Seed by seed: how long each method takes to be as good as another is at its end.
     for name, method in report["methods"].items():
         method["time_ratios"] = {}
         for other, slow in report["methods"].items():
+            if other == name:
+                continue
             ratios = []
             for mine, theirs in zip(method["runs"], slow["runs"], strict=True):
                 end = theirs["curve"][-1]
                 seconds = time_to_reach(mine["curve"], end["residual_exact"])
                 ratios.append(None if seconds is None else end["seconds"] / max(seconds, 1.0))
-            if other != name:
-                method["time_ratios"][other] = ratios
+            method["time_ratios"][other] = ratios
     return report
 
 
@@ -175,12 +188,13 @@ def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.strokes}"
     args.out.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(args.out / ".lock", timeout=0)
     try:
-        lock = filelock.FileLock(args.out / ".lock", timeout=0)
         lock.acquire()
     except filelock.Timeout as error:
         raise ValueError(f"{args.out} is in use by another run: choose another --out") from error
-    with lock:
+    try:
+        check_settings(args)
         folders: dict[str, list[Path]] = {name: [] for name in args.methods}
         for seed in range(args.seeds):
             for name in args.methods:
@@ -189,6 +203,8 @@ def main(args: Args) -> None:
         (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         (args.out / "report.md").write_text(table(report) + "\n")
         draw_curves(report, args.out / "curves.png")
+    finally:
+        lock.release()
     print(table(report))
     print(f"\nWrote report.json, report.md and curves.png to {args.out}")
 

@@ -130,6 +130,8 @@ class Run:
 
     def _trim_curve(self) -> None:
         """Forget points after the checkpoint: that stretch is done again."""
+        if not (self.folder / _CURVE).exists():
+            return
         points = [p for p in read_curve(self.folder) if p["step"] <= self.step and self.step > 0]
         text = "".join(json.dumps(point) + "\n" for point in points)
         (self.folder / _CURVE).write_text(text)
@@ -184,4 +186,6 @@ class Run:
 def read_curve(folder: Path) -> list[dict[str, float]]:
     """The points of a run's learning curve: seconds, step, and what was measured."""
     file = folder / _CURVE
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    # A run that was killed may leave half a line at the end.
+    whole = file.read_text().rpartition("\n")[0] if file.exists() else ""
+    return [json.loads(line) for line in whole.splitlines()]

@@ -46,7 +46,11 @@ class SB3VecEnv(VecEnv):
 
     def __init__(self, env_id: str = "Painting-v0", num_envs: int = 1, **kwargs: Any) -> None:
         self.envs: Any = gym.make_vec(
-            env_id, num_envs=num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs
+            env_id,
+            num_envs=num_envs,
+            autoreset_mode=AutoresetMode.SAME_STEP,
+            copy=True,  # SB3 keeps observations beyond the next step
+            **kwargs,
         )
         self._actions: Any = None
         self._returns = np.zeros(num_envs)
@@ -83,18 +87,17 @@ class SB3VecEnv(VecEnv):
         infos = _infos(info)
         self._returns += reward
         self._lengths += 1
-        for one in infos:
-            one["TimeLimit.truncated"] = False
         if done.any():
             last = _infos(info["final_info"])
             now = round(time.time() - self._start, 6)
             for i in np.flatnonzero(done).tolist():
-                self.reset_infos[i] = {k: v for k, v in infos[i].items() if k in last[i]}
+                self.reset_infos[i], infos[i] = infos[i], last[i]
                 total, length = round(float(self._returns[i]), 6), int(self._lengths[i])
-                infos[i] |= last[i]
                 infos[i]["terminal_observation"] = info["final_obs"][i]
                 infos[i]["episode"] = {"r": total, "l": length, "t": now}
             self._returns[done], self._lengths[done] = 0.0, 0
+        for one in infos:
+            one["TimeLimit.truncated"] = False
         return observation, reward.astype(np.float32), done, infos
 
     def close(self) -> None:
@@ -123,16 +126,17 @@ class SB3VecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Call a method of the batch, once; what it returns for each sub-environment is a list.
+        """Call a method of the batch once, and return its result for each sub-environment.
+
+        ``render`` returns each one's own frame.
 
         Raises:
             ValueError: if ``indices`` leaves some out.
         """
         self._check_all(indices, "env_method")
         result = getattr(self.envs, method_name)(*method_args, **method_kwargs)
-        if isinstance(result, (tuple, list, np.ndarray)) and len(result) == self.num_envs:
-            return list(result)
-        return [result] * self.num_envs
+        own = method_name == "render" and result is not None
+        return list(result) if own else [result] * self.num_envs
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Any = None) -> list[bool]:
         """True for ``Monitor``, whose statistics the batch keeps itself; else False."""
@@ -145,7 +149,7 @@ class SB3VecEnv(VecEnv):
 
 def _infos(info: dict[str, Any]) -> list[dict[str, Any]]:
     """One dictionary of plain numbers for each sub-environment."""
-    keys = [key for key in ("l2", "residual", "stroke") if key in info]
+    keys = ("l2", "residual", "stroke")
     return [
         dict(zip(keys, values, strict=True))
         for values in zip(*(info[key].tolist() for key in keys), strict=True)

@@ -70,6 +70,9 @@ def test_train_strokenet_learns(tmp_path):
 
 
 def test_train_through_the_exact_program(tmp_path):
+    # Compiles what is not compiled yet, which would use up the time.
+    succeed("baselines/train_strokenet.py", "--generator", "exact", "--minutes", 0.001,
+            "--canvas-size", 32, "--width", 4, "--out", tmp_path / "warm")  # fmt: skip
     out = tmp_path / "run"
     succeed("baselines/train_strokenet.py", "--generator", "exact", "--minutes", 0.2,
             "--canvas-size", 32, "--width", 4, "--evaluate-every", 3, "--out", out)  # fmt: skip
@@ -107,6 +110,9 @@ def test_compare(tmp_path):
     before = (out / "exact-0" / "agent.safetensors").stat().st_mtime
     assert succeed(*command).count("Resuming") == 0  # all is done already
     assert (out / "exact-0" / "agent.safetensors").stat().st_mtime == before
+    other = run(*command, "--strokes", 2)
+    assert other.returncode != 0
+    assert "holds a comparison with other settings" in other.stderr
     with filelock.FileLock(out / ".lock"):
         busy = run(*command)
     assert busy.returncode != 0

@@ -43,12 +43,13 @@ def loss(brush, canvas, target, weights, stroke):
 
 
 @pytest.mark.parametrize("brush", BRUSH_VARIANTS)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_gradcheck(brush, channels):
+@pytest.mark.parametrize(("channels", "size"), [(1, 16), (3, 20)])
+def test_gradcheck(brush, channels, size):
     """Every component of a few strokes and their canvases."""
     stroke = tensors(three_body_strokes(np.random.default_rng(1), 3, channels))
-    stroke = stroke._replace(radius=torch.tensor([0.02, 0.06, 0.12]).double().requires_grad_())
-    canvas, target, weights = pictures(3, channels, 16)
+    # From thinner than a pixel to so large that the kernels treat it differently.
+    stroke = stroke._replace(radius=torch.tensor([0.02, 0.3, 0.9]).double().requires_grad_())
+    canvas, target, weights = pictures(3, channels, size)
 
     def work(canvas, *fields):
         return loss(brush, canvas, target, weights, Stroke(*fields))
@@ -161,13 +162,15 @@ def test_moving_a_dot_moves_its_gradient():
         np.float32, (NUM_ANCHORS, 2), elements=st.sampled_from([-1.0, 0.0, 1e-9, 0.5, 1.0, 50.0])
     ),
     pressure=arrays(
-        np.float32, NUM_ANCHORS, elements=st.sampled_from([0.0, 1e-12, 0.01, 0.5, 1.0])
+        np.float32, NUM_ANCHORS, elements=st.sampled_from([0.0, 1e-18, 0.01, 0.5, 1.0])
     ),
     radius=st.sampled_from([0.002, 0.03, 0.125]),
-    opacity=st.sampled_from([0.001, 1.0]),
+    brush=st.sampled_from(
+        [PENCIL, Brush(opacity=0.001), Brush(pressure_size=0, pressure_opacity=0)]
+    ),
     colour=st.sampled_from([0.0, 1.0]),
 )
-def test_degenerate_strokes_have_finite_gradients(position, pressure, radius, opacity, colour):
+def test_degenerate_strokes_have_finite_gradients(position, pressure, radius, brush, colour):
     """Coincident anchors, no pressure, off the canvas, saturated opacity, the bounds of radius."""
     stroke = Stroke(
         torch.full((1, 1), colour),
@@ -177,12 +180,24 @@ def test_degenerate_strokes_have_finite_gradients(position, pressure, radius, op
     )
     stroke = Stroke(*(f.requires_grad_() for f in stroke))
     canvas = torch.linspace(0, 1, 32 * 32).reshape(1, 1, 32, 32).requires_grad_()
-    painted, change = ExactGenerator(Brush(opacity=opacity)).paint(canvas, canvas.detach(), stroke)
+    painted, change = ExactGenerator(brush).paint(canvas, canvas.detach(), stroke)
     (painted.sum() + change.sum()).backward()
     for tensor in (canvas, *stroke):
         assert torch.isfinite(tensor.grad).all()
     # Anchors on one spot may pull hard, but not without bounds.
     assert stroke.position.grad.abs().max() < 1e7
+
+
+def test_nan_paints_nothing(rng):
+    """A network that has diverged may not write all over the memory."""
+    stroke = tensors(three_body_strokes(rng, 8), torch.float32)
+    blank = torch.zeros(8, 1, 32, 32)
+    for spoilt in (
+        {"position": stroke.position * torch.nan},
+        {"radius": stroke.radius * torch.nan},
+    ):
+        painted, _ = ExactGenerator(PENCIL).paint(blank, blank, stroke._replace(**spoilt))
+        assert painted.sum() == 0
 
 
 def test_scratch_is_left_clean(rng):

@@ -20,7 +20,7 @@ def run(folder, **variables):
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", CODE],
         cwd=folder,  # not the checkout, which would be imported first
-        env=os.environ | variables,
+        env={k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | variables,
         capture_output=True,
         text=True,
         timeout=120,

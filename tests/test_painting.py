@@ -98,6 +98,15 @@ def test_return_is_one_minus_residual(kind):
     assert observation["strokes_left"] == 0
 
 
+def test_an_error_in_the_reward_function_ends_the_episode():
+    env = make(reward=lambda before, after, target: after.mean((2, 3)))
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="must return the shape"):
+        env.step(env.action_space.sample())
+    with pytest.raises(ResetNeeded):
+        env.step(env.action_space.sample())
+
+
 def test_a_perfect_copy_returns_one():
     env = make(canvas_size=64)
     action = pack(
@@ -394,7 +403,9 @@ def test_observations_are_copies_unless_asked():
 @pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_async_vector_env(context):
     """Threads and fork are a known trap: the parent has painted with its threads before."""
-    make_vec(32).reset(seed=0)
+    parent = make_vec(32)
+    parent.reset(seed=0)
+    parent.step(parent.action_space.sample())
     actions = np.random.default_rng(0).uniform(-1, 1, (2, 50)).astype(np.float32)
     here = SyncVectorEnv([make] * 2)
     there = AsyncVectorEnv([make] * 2, context=context)

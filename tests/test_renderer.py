@@ -71,6 +71,22 @@ def test_matches_the_reference_with_other_brushes(rng, brush):
         assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
 
 
+@pytest.mark.parametrize("size", [256, 1024])
+def test_matches_the_reference_on_large_canvases(rng, size):
+    """Broad, opaque strokes, where the kernels skip most; partly off the canvas; on one spot."""
+    stroke = three_body_strokes(rng, 4)._replace(radius=np.array([0.12, 0.08, 0.05, 0.002]))
+    stroke = stroke._replace(pressure=np.clip(stroke.pressure + 0.4, 0, 1))
+    stroke.position[0] += [0.9, 0.3]
+    stroke.position[1] -= [0.5, 1.2]
+    stroke.position[2] = stroke.position[2, :1]
+    drawn = draw(stroke, size, PENCIL)
+    for i in range(4):
+        wanted = reference_opacity(
+            stroke.position[i], stroke.pressure[i], stroke.radius[i], size, PENCIL
+        )
+        assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
+
+
 def test_doubling_the_samples_changes_nothing_visible(rng):
     for stroke in (three_body_strokes(rng, 100), uniform_strokes(rng, 50)):
         change = np.abs(draw(stroke, 128, PENCIL) - draw(stroke, 128, PENCIL, SPACING / 2))

@@ -146,6 +146,7 @@ class PaintingEnv(gym.Env):
         if not self._running:
             why = "the episode has ended" if self._begun else "there is no episode yet"
             raise ResetNeeded(f"{why}: call reset() before step()")
+        self._running = False  # unless all goes well
         reward = self._episodes.paint(self._episodes.check(action, single=True), _ACTIVE)[0]
         if isinstance(reward, np.floating):
             reward = float(reward)
@@ -308,6 +309,7 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         if not self._begun.all() or (self.autoreset_mode is AutoresetMode.DISABLED and over.any()):
             which = np.flatnonzero(~self._begun | over).tolist()
             raise ResetNeeded(f"call reset() before step(): no episode runs in {which}")
+        self._running = False  # unless all goes well
         reward = self._episodes.paint(self._episodes.check(actions), ~over)
         nothing = [None] * self.num_envs
         if over.any():  # NEXT_STEP: for these, this step only starts the next episode

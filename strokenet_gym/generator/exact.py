@@ -25,7 +25,8 @@ class ExactGenerator(Generator):
 
     Computes in float64 if the strokes are float64 (for gradient checks), else in float32. The
     derivative is that of the program as it is sampled; at kinks it is one-sided
-    (renderer/adjoint.py says which side).
+    (renderer/adjoint.py says which side). The target gets no gradient. A stroke whose
+    position, radius or pressure is NaN or infinite paints nothing.
 
     Args:
         brush: any brush.

@@ -6,8 +6,9 @@ runs of stamps are traced again, and each visits its pixels once more.
 
 Where the program has a kink, the derivative is a one-sided one: on the rim of a stamp (d = r) that
 from outside, on its plateau's edge and where coverage reaches 0.999 that from the opaque side, at
-a radius of one pixel that of the thicker stamp. Ink that adds nothing (pressure 0, or a pixel that
-is opaque already) has the derivative 0.
+a radius of one pixel that of the thicker stamp. The absolute difference has the derivative 0 where
+canvas and target are equal, and so has the distance of two anchors on one spot. Ink that adds
+nothing (pressure 0, or a pixel that is opaque already) has the derivative 0.
 """
 
 import math
@@ -18,18 +19,17 @@ from numba import njit
 from strokenet_gym.renderer.fastmath import FAST, log
 from strokenet_gym.renderer.path import (
     DRAWABLE_RADIUS,
-    KNOT_EPSILON,
     MAX_COVERAGE,
     RUN,
     RUN_COLUMNS,
     SPACING,
+    knot,
     power,
 )
 from strokenet_gym.renderer.raster import (
     LANES,
     cells_of,
     next_span,
-    opaque_ink,
     prepare_stroke,
     run_columns,
     run_rows,
@@ -147,7 +147,7 @@ def _trace_run_back(run, grad, pressure, radius, brush, by_points, by_tangents, 
     by_r, by_q, by_weight = grad[4], grad[5], grad[6]
     i, t, dt = int(run[7]), run[8], run[9]
     s = 1.0 - t
-    p = pressure[i] + (pressure[i + 1] - pressure[i]) * t
+    p = s * pressure[i] + t * pressure[i + 1]
     q = brush[3] * power(p, brush[1])
     true_radius = radius * power(p, brush[0])
     fade = min(1.0, true_radius / DRAWABLE_RADIUS)
@@ -196,8 +196,7 @@ def _spline_tangents_back(points, by_tangents, by_points):
     n = points.shape[0]
     knots, by_knots = np.empty(n - 1), np.zeros(n - 1)
     for i in range(n - 1):
-        dx, dy = points[i + 1, 0] - points[i, 0], points[i + 1, 1] - points[i, 1]
-        knots[i] = math.sqrt(math.sqrt(dx * dx + dy * dy + KNOT_EPSILON))
+        knots[i] = knot(points, i, i + 1)
     for i in range(n - 1):
         d1 = knots[i]
         for k in range(2):
@@ -279,12 +278,11 @@ def _blend_row_back(
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _opacity_row_back(seed, alpha, least, x0, x1):
+def _opacity_row_back(seed, alpha, x0, x1):
     """From the derivative by the opacity to the one by the log-transmittance."""
     one, zero = alpha.dtype.type(1.0), alpha.dtype.type(0.0)
     for x in range(x0, x1):
-        through = one - alpha[x]
-        seed[x] = -seed[x] * through if least < through < one else zero
+        seed[x] = seed[x] * (alpha[x] - one) if alpha[x] > zero else zero
 
 
 @njit(nogil=True, cache=True)
@@ -327,7 +325,6 @@ def paint_strokes_back(
     seeds = np.empty(seed.size + _WIDTH, canvas.dtype)
     xs, ys = np.empty_like(seeds), np.empty_like(seeds)
     nothing = np.empty(0, canvas.dtype)
-    least = real(math.exp(opaque_ink(seed)))
     half = size / 2.0
     for b in range(start, stop):
         runs, count = prepare_stroke(
@@ -353,7 +350,7 @@ def paint_strokes_back(
                         x0,
                         x1,
                     )
-                _opacity_row_back(seed[row], alpha[b, row], least, x0, x1)
+                _opacity_row_back(seed[row], alpha[b, row], x0, x1)
                 left, right = next_span(marks[b, row], right, end)
         by_tangents[:] = 0.0
         by_radius[b] = 0.0

@@ -26,7 +26,7 @@ _announced: set[str] = set()
 
 
 def announce(kernel: Any) -> None:
-    """Say on standard error if the call of a kernel that follows has to compile it first."""
+    """Say on standard error that a kernel is to be compiled, if there is none on disk yet."""
     name = kernel.__name__
     if name in _announced:
         return

@@ -11,13 +11,12 @@ from strokenet_gym.renderer.fastmath import FAST
 
 __all__ = [
     "DRAWABLE_RADIUS",
-    "KNOT_EPSILON",
     "MAX_COVERAGE",
     "RUN",
     "RUN_COLUMNS",
     "SPACING",
     "bounding_box",
-    "faded_strength",
+    "knot",
     "power",
     "spline_tangents",
     "trace_runs",
@@ -44,15 +43,15 @@ RUN = 4
 RUN_COLUMNS = 10
 _MAX_PIECES = 8
 # Keeps the spline differentiable, with bounded derivatives, where two anchors meet: (0.01 px)^2.
-KNOT_EPSILON = 1e-4
+_KNOT_EPSILON = 1e-4
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _knot(points, i, j):
+def knot(points, i, j):
     """Centripetal knot distance between two anchors: the square root of their distance."""
     dx = points[j, 0] - points[i, 0]
     dy = points[j, 1] - points[i, 1]
-    return math.sqrt(math.sqrt(dx * dx + dy * dy + KNOT_EPSILON))
+    return math.sqrt(math.sqrt(dx * dx + dy * dy + _KNOT_EPSILON))
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -71,9 +70,9 @@ def spline_tangents(points, tangents):
     """
     n = points.shape[0]
     d0 = 0.0
-    d1 = _knot(points, 0, 1)
+    d1 = knot(points, 0, 1)
     for i in range(n - 1):
-        d2 = _knot(points, i + 1, i + 2) if i < n - 2 else 0.0
+        d2 = knot(points, i + 1, i + 2) if i < n - 2 else 0.0
         for k in range(2):
             chord = points[i + 1, k] - points[i, k]
             start = chord
@@ -128,7 +127,7 @@ def power(base, exponent):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def faded_strength(strength, fade, brush):
+def _faded_strength(strength, fade, brush):
     """Strength of a stamp with a true radius of ``fade`` < 1 px, drawn with a radius of 1 px.
 
     A straight line of strength q takes away about kq / (1 + kq) of the light across its width,
@@ -148,7 +147,7 @@ def _tolerance(pressure, radius, brush):
     """
     strength = brush[3] * power(pressure, brush[1]) + 1e-12
     fade = min(1.0, radius * power(pressure, brush[0]) / DRAWABLE_RADIUS)
-    return 1.0 / math.sqrt(faded_strength(strength, fade, brush))
+    return 1.0 / math.sqrt(_faded_strength(strength, fade, brush))
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -164,7 +163,7 @@ def _put_run(runs, count, x, y, dx, dy, pressure, radius, brush, segment, t, dt)
         fade = 1.0
         if r < DRAWABLE_RADIUS:
             fade = r / DRAWABLE_RADIUS
-            strength = faded_strength(strength, fade, brush)
+            strength = _faded_strength(strength, fade, brush)
             r = DRAWABLE_RADIUS
         run[0], run[1], run[2], run[3], run[4], run[5] = x, y, dx, dy, r, strength
         if dt > 0.0:

@@ -182,9 +182,9 @@ def _scratch(size: int, dtype: Any) -> _Scratch:
     """The calling thread's scratch; the kernels leave ``logs`` and ``marks`` zeroed."""
     key = (size, np.dtype(dtype))
     if getattr(_local, "key", None) != key:  # one size at a time: at 1024 px it takes 8 MB
-        _local.key = key
         cells = -(-size // LANES)
         _local.scratch = _Scratch(np.zeros((size, cells * LANES), dtype), *new_ink(1, size, dtype))
+        _local.key = key
     return _local.scratch
 
 

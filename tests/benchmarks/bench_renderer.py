@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -109,15 +108,16 @@ def opencv_painter(stroke: Stroke, size: int) -> Callable[[], None]:
 def hundred_circles(size: int) -> Callable[[], None]:
     """Strokes as in LearningToPaint: 100 circles on a quadratic curve, at twice the size.
 
-    As there, points and radii (up to half the canvas) are uniformly random, on a float canvas
-    that is then reduced.
+    As in its stroke_gen.py, points are uniformly random with the middle one between the ends,
+    radii go up to half the size, and the float canvas is then reduced.
     """
     large = 2 * size
     rng = np.random.default_rng(0)
-    t = np.linspace(0, 1, 100)[:, None, None]
+    t = np.arange(100)[:, None, None] / 100
     points = rng.uniform(0, large, (3, BATCH, 2))
+    points[1] = points[0] + (points[2] - points[0]) * points[1] / large
     curve = (1 - t) ** 2 * points[0] + 2 * t * (1 - t) * points[1] + t**2 * points[2]
-    ends = 1 + rng.uniform(0, size, (2, BATCH))
+    ends = 1 + rng.uniform(0, size / 2, (2, BATCH))
     radii = ((1 - t[:, :, 0]) * ends[0] + t[:, :, 0] * ends[1]).astype(int)
 
     def work() -> None:
@@ -220,9 +220,18 @@ def peak_memory(size: int) -> float:
     exact = ExactGenerator(PENCIL)
     forward_and_backward(exact, few, size)()  # compiles, starts threads
     work = forward_and_backward(exact, many, size)  # its canvas and target do not count
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    before = memory("VmRSS")
     work()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return memory("VmHWM") - before
+
+
+def memory(kind: str) -> float:
+    """Memory of this process in MB, now (VmRSS) or at its peak (VmHWM); Linux only."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(kind):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"no {kind} in /proc/self/status")
 
 
 def main(args: Args) -> None:
