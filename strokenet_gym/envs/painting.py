@@ -146,8 +146,9 @@ class PaintingEnv(gym.Env):
         if not self._running:
             why = "the episode has ended" if self._begun else "there is no episode yet"
             raise ResetNeeded(f"{why}: call reset() before step()")
+        action = self._episodes.check(action, single=True)
         self._running = False  # unless all goes well
-        reward = self._episodes.paint(self._episodes.check(action, single=True), _ACTIVE)[0]
+        reward = self._episodes.paint(action, _ACTIVE)[0]
         if isinstance(reward, np.floating):
             reward = float(reward)
         self._show()
