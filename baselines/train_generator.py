@@ -1,49 +1,76 @@
-"""Train the compact generator to imitate the painting program.
+"""Train a generator to imitate the painting program.
 
 Strokes from three-body motion are drawn by the real program on the fly. The loss is L2 in units
 of the ink (so that thin strokes do not drown in black); batches of 64, then of 32.
 
     python baselines/train_generator.py --minutes 20 --out runs/generator
+    python baselines/train_generator.py --architecture paper --width 32 --minutes 60
+    torchrun --nproc-per-node 2 baselines/train_generator.py          # several GPUs (or CPUs)
+
+The original trained on a data set of 600,000 strokes on disk. That can be had as well:
+
+    python baselines/train_generator.py --write DIR --count 600000
+    python baselines/train_generator.py --architecture paper --read DIR
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 import tyro
+from stroke_files import StrokeFiles, write_strokes
+from torch import Tensor, distributed
+from torch.nn.parallel import DistributedDataParallel
 from training import Run
 
-from strokenet_gym.generator import CompactGenerator, save_generator
+from strokenet_gym.generator import ARCHITECTURES, PaperGenerator, save_generator
+from strokenet_gym.generator.paper import DRAWN_SIZE, gaussian_dots
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.renderer import draw, get_brush
 from strokenet_gym.stroke import Stroke
 
 SIZES = (32, 48, 64, 96, 128, 192, 256)
+DOTS_SHARE = 1 / 6  # of the time, for the position encoder of the paper's generator
 
 
 @dataclasses.dataclass
 class Args:
-    """Train the compact generator to imitate the painting program."""
+    """Train a generator to imitate the painting program."""
 
+    architecture: Literal["compact", "paper"] = "compact"
+    """Kind of network: ours, or that of the paper."""
+    width: int | None = None
+    """Channels of the network; 8 for compact, and the original's 256 for paper, by default."""
+    hidden: int | None = None
+    """Units of the encoders in the paper's network; the original's 1024 by default."""
     out: Path = Path("runs/generator")
     """Folder of the run; one that has a checkpoint is resumed."""
     minutes: float = 20.0
     """Time budget."""
     brush: str = "pencil"
     """Brush to imitate."""
-    lr: float = 0.01
-    """Learning rate at the start; falls to zero on a cosine."""
+    lr: float | None = None
+    """Learning rate at the start, falling to zero on a cosine; 0.01 for compact, 0.001 for paper
+    by default."""
     scribbles: float = 0.2
     """Share of strokes with uniformly random anchors."""
     broad: float = 0.15
-    """Share of batches with radii up to four times the largest, as on a larger canvas."""
+    """Share of batches with radii up to four times the largest, as on a larger canvas (compact)."""
     seed: int = 0
     """Seed of weights and strokes."""
     device: str = "cpu"
     """cpu or cuda."""
+    write: Path | None = None
+    """Train nothing, but write a data set of three-body strokes to this folder."""
+    count: int = 600_000
+    """Strokes to write."""
+    read: Path | None = None
+    """Train on such a data set, and not on strokes drawn on the fly."""
 
 
 def sample(rng: np.random.Generator, batch: int, args: Args) -> Stroke:
@@ -51,36 +78,85 @@ def sample(rng: np.random.Generator, batch: int, args: Args) -> Stroke:
     scribbles = rng.binomial(batch, args.scribbles)
     parts = three_body_strokes(rng, batch - scribbles), uniform_strokes(rng, scribbles)
     stroke = Stroke(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
-    if rng.random() < args.broad:
+    if args.architecture == "compact" and rng.random() < args.broad:
         stroke = stroke._replace(radius=stroke.radius * np.float32(rng.uniform(1, 4)))
     return stroke
 
 
+def relative_error(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Squared error in units of the ink."""
+    return (prediction - truth).square().sum() / (truth.square().sum() + 1)
+
+
 def main(args: Args) -> None:
+    if args.write is not None:
+        write_strokes(args.write, args.count, DRAWN_SIZE, args.brush, args.seed)
+        return
+    device = torch.device(args.device)
+    several = "RANK" in os.environ  # started by torchrun
+    if several:
+        if device.type == "cuda":
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(device)
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    parallel = DistributedDataParallel if several else lambda module: module
     torch.manual_seed(args.seed)
     brush = get_brush(args.brush)
-    generator = CompactGenerator().to(args.device)
-    optimizer = torch.optim.Adam(generator.parameters(), args.lr, betas=(0.9, 0.98))
+    files = None if args.read is None else StrokeFiles(args.read, args.brush)
+    paper = args.architecture == "paper"
+    sizes = {"width": args.width, "hidden": args.hidden}
+    sizes = {name: value for name, value in sizes.items() if value is not None}
+    generator = ARCHITECTURES[args.architecture](**sizes).to(device)
+    highest = args.lr or (0.001 if paper else 0.01)
+    optimizer = torch.optim.Adam(generator.parameters(), highest, betas=(0.9, 0.98), fused=True)
     run = Run(args, generator, optimizer)
-    for progress in run:
+
+    def learn(loss: Tensor, name: str, progress: float) -> None:
+        lr = highest * (0.5 + 0.5 * np.cos(np.pi * progress) + 0.001)
         for group in optimizer.param_groups:
-            group["lr"] = args.lr * (0.5 + 0.5 * np.cos(np.pi * progress)) + 1e-5
-        batch, size = 64 if progress < 0.6 else 32, int(run.rng.choice(SIZES))
-        stroke = sample(run.rng, batch, args)
-        truth = torch.from_numpy(draw(stroke, size, brush)).to(args.device)
-        prediction = generator(Stroke(*(torch.from_numpy(f).to(args.device) for f in stroke)), size)
-        loss = (prediction - truth).square().sum() / (truth.square().sum() + 1)
+            group["lr"] = lr
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(generator.parameters(), 0.5)
         optimizer.step()
         if run.step % 20 == 0:
-            run.log(loss=loss.item(), lr=optimizer.param_groups[0]["lr"])
+            run.log(**{name: loss.item(), "lr": lr})
+
+    begin = 0.0
+    if isinstance(generator, PaperGenerator):
+        begin = DOTS_SHARE
+        encoder = parallel(generator.dots)
+        for progress in run.part(0.0, begin):
+            position = torch.from_numpy(run.rng.uniform(-1, 1, (64, 2)).astype(np.float32))
+            truth = gaussian_dots(position.to(device))
+            prediction = encoder(position.to(device))
+            learn(relative_error(prediction, truth), "dots_loss", progress)
+            if run.step % 1000 == 0:
+                picture = torch.cat([truth[:8], prediction[:8]])
+                run.log_images("dots above prediction", picture[:, None])
+        generator.dots.requires_grad_(False)
+    learner = parallel(generator)
+    for progress in run.part(begin, 1.0):
+        batch = 64 if progress < 0.6 else 32
+        size = DRAWN_SIZE if paper else int(run.rng.choice(SIZES))
+        if files is None:
+            stroke = sample(run.rng, batch, args)
+            opacity = draw(stroke, size, brush)
+        else:
+            stroke, opacity = files.sample(run.rng, batch)
+        truth = torch.from_numpy(opacity).to(device)
+        stroke = Stroke(*(torch.from_numpy(field).to(device) for field in stroke))
+        with torch.autocast(device.type, torch.bfloat16, enabled=paper and device.type == "cuda"):
+            prediction = learner(stroke, truth.shape[-1])
+        learn(relative_error(prediction.float(), truth), "loss", progress)
         if run.step % 1000 == 0:
-            picture = torch.cat([truth[:8], prediction[:8].detach()]).cpu()[:, None]
-            run.writer.add_images("truth above prediction", picture, run.step)
-    save_generator(generator, args.out / "generator.safetensors", args.brush)
-    print(f"Wrote {args.out / 'generator.safetensors'}")
+            picture = torch.cat([truth[:8], prediction[:8]])
+            run.log_images("truth above prediction", picture[:, None])
+    if run.first:
+        save_generator(generator, args.out / "generator.safetensors", args.brush)
+        print(f"Wrote {args.out / 'generator.safetensors'}")
+    if several:
+        distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

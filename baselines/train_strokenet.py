@@ -108,7 +108,7 @@ def main(args: Args) -> None:
             run.log(residual=float(np.mean(info["residual"])), distance=far.mean().item())
         if run.step % 500 == 0:
             rows = torch.cat([observation["target"][:8], observation["canvas"][:8].detach()])
-            run.writer.add_images("target above canvas", rows.cpu(), run.step)
+            run.log_images("target above canvas", rows)
     if args.evaluate_every > 0:
         evaluate()
     agent.save(args.out / "agent.safetensors")

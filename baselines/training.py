@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
@@ -32,7 +33,9 @@ class Run:
 
     Iterate over it: each turn yields the fraction of the time budget that is used up. A
     checkpoint (weights, optimiser, random states, time, step) is written every minute, at the end
-    and on Ctrl-C or ``kill``; a folder that has one is resumed.
+    and on Ctrl-C or ``kill``; a folder that has one is resumed. Of several processes (torchrun)
+    the first one writes, all take the same number of turns, and each has random numbers of its
+    own.
 
     Args:
         args: the script's arguments, a dataclass with ``out`` (folder of the run), ``minutes``
@@ -42,7 +45,7 @@ class Run:
 
     Attributes:
         rng: NumPy generator for the data, seeded by ``args.seed``; its state is kept.
-        writer: TensorBoard writer.
+        first: whether this process is the first (or only) one.
         step: turns so far.
         seconds: time spent in the loop so far, over all sessions.
 
@@ -58,6 +61,8 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.minutes = args.minutes
         self.model, self.optimizer = model, optimizer
+        self.rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        self.first = self.rank == 0
         self.rng = np.random.default_rng(args.seed)
         self.step = 0
         self.seconds = 0.0
@@ -68,11 +73,18 @@ class Run:
         if (self.folder / _CHECKPOINT).exists():
             self._load()
         self._next = self.seconds
+        if not self.first:
+            self.rng = np.random.default_rng([args.seed, self.rank, self.step])
+            return
         self._trim_curve()
-        self.writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
+        self._writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
 
     def __iter__(self) -> Iterator[float]:
-        budget = self.minutes * 60
+        return self.part(0.0, 1.0)
+
+    def part(self, begin: float, end: float) -> Iterator[float]:
+        """Turns in a part of the time budget, such as 0.0 to 0.5; yields its used-up fraction."""
+        start_of_part, budget = (60 * self.minutes * share for share in (begin, end))
         saved = time.monotonic()
         stops = []
 
@@ -82,10 +94,11 @@ class Run:
 
         previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
-            with tqdm(total=round(budget), unit="s", initial=round(self.seconds)) as self._bar:
-                while self.seconds < budget and not stops:
+            total, done = round(60 * self.minutes), round(self.seconds)
+            with tqdm(total=total, unit="s", initial=done, disable=not self.first) as self._bar:
+                while not self._over(budget, stops):
                     start, self._free = time.monotonic(), 0.0
-                    yield self.seconds / budget
+                    yield (self.seconds - start_of_part) / (budget - start_of_part)
                     self.step += 1
                     now = time.monotonic()
                     self.seconds += now - start - self._free
@@ -98,14 +111,32 @@ class Run:
                 signal.signal(number, handler)
         self.save()
         if stops:
-            print(f"\nStopped; saved in {self.folder}. The same command goes on from here.")
+            if self.first:
+                print(f"\nStopped; saved in {self.folder}. The same command goes on from here.")
             raise SystemExit(130)
+
+    def _over(self, budget: float, stops: list[int]) -> bool:
+        """Whether to stop; several processes agree on it, and on the time."""
+        if torch.distributed.is_initialized():
+            state = torch.tensor([self.seconds, float(bool(stops))], dtype=torch.float64)
+            torch.distributed.all_reduce(state, torch.distributed.ReduceOp.MAX)
+            self.seconds = state[0].item()
+            if state[1] and not stops:
+                stops.append(signal.SIGINT)
+        return self.seconds >= budget or bool(stops)
 
     def log(self, **values: float) -> None:
         """Write scalars to TensorBoard and the progress bar."""
+        if not self.first:
+            return
         for name, value in values.items():
-            self.writer.add_scalar(name, value, self.step)
+            self._writer.add_scalar(name, value, self.step)
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()})
+
+    def log_images(self, name: str, images: torch.Tensor) -> None:
+        """Write pictures ``[B, C, H, W]`` in 0 … 1 to TensorBoard."""
+        if self.first:
+            self._writer.add_images(name, images.detach().cpu(), self.step)
 
     def every(self, seconds: float) -> bool:
         """Whether that much of the budget has gone by since this was last true; never for 0."""
@@ -124,7 +155,7 @@ class Run:
     def record(self, **values: float) -> None:
         """Add a point to the learning curve: TensorBoard, and a line of JSON in curve.jsonl."""
         for name, value in values.items():
-            self.writer.add_scalar(name, value, self.step)
+            self._writer.add_scalar(name, value, self.step)
         with open(self.folder / _CURVE, "a") as file:
             file.write(json.dumps({"seconds": self.seconds, "step": self.step, **values}) + "\n")
 
@@ -138,6 +169,8 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
+        if not self.first:
+            return
         tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v.contiguous() for k, v in state.items()}
@@ -151,7 +184,7 @@ class Run:
         new = self.folder / (_CHECKPOINT + ".new")
         save_file(tensors, new, metadata)
         os.replace(new, self.folder / _CHECKPOINT)
-        self.writer.flush()
+        self._writer.flush()
 
     def _load(self) -> None:
         file = self.folder / _CHECKPOINT
@@ -180,7 +213,9 @@ class Run:
         torch.set_rng_state(tensors["random"])
         self.rng.bit_generator.state = json.loads(metadata["rng"])
         self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
-        print(f"Resuming {self.folder}: step {self.step}, {self.seconds / 60:.1f} minutes done.")
+        if self.first:
+            minutes = self.seconds / 60
+            print(f"Resuming {self.folder}: step {self.step}, {minutes:.1f} minutes done.")
 
 
 def read_curve(folder: Path) -> list[dict[str, float]]:

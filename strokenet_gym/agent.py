@@ -145,7 +145,8 @@ class StrokeNetAgent(nn.Module):
         Raises:
             ValueError: if there is no agent of that name, or the file is not one.
         """
-        path, sizes, weights = read_weights("agent", name, AGENTS, "strokenet")
+        path, sizes, weights = read_weights("agent", name, AGENTS, ["strokenet"])
+        del sizes["architecture"]
         try:
             agent = cls(**{key: int(value) for key, value in sizes.items()})
             agent.load_state_dict(weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from strokenet_gym.extras import require
@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).parent / "weights"
 
 
 def read_weights(
-    kind: str, name: str | os.PathLike, known: Mapping[str, Path], architecture: str
+    kind: str, name: str | os.PathLike, known: Mapping[str, Path], architectures: Collection[str]
 ) -> tuple[Path, dict[str, str], dict[str, Tensor]]:
     """Read a file of weights, in single precision.
 
@@ -27,10 +27,10 @@ def read_weights(
         kind: what it is for, for messages.
         name: one of the known names, or a path.
         known: the shipped files by name.
-        architecture: what the file must say that it holds.
+        architectures: the file must say that it holds one of these.
 
     Returns:
-        The path, the file's metadata without the architecture, and the tensors.
+        The path, the file's metadata, and the tensors.
 
     Raises:
         ValueError: if there is no file of that name, or it is damaged, or holds something else.
@@ -46,7 +46,7 @@ def read_weights(
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if metadata.pop("architecture", None) != architecture:
+    if metadata.get("architecture") not in architectures:
         raise ValueError(
             f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights"
         )

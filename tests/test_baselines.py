@@ -10,17 +10,19 @@ import filelock
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+import stroke_files
 import torch
 from classifier import DigitClassifier, crop_digits
 from compare import time_to_reach
 from conftest import ROOT
 from gradients import gradient_cosines
+from stroke_files import StrokeFiles, write_strokes
 from training import read_curve
 
 from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.generator import ExactGenerator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes
-from strokenet_gym.renderer import BRUSHES
+from strokenet_gym.renderer import BRUSHES, draw
 from strokenet_gym.targets import MNIST
 
 
@@ -52,6 +54,56 @@ def test_train_generator(tmp_path):
     other = run("baselines/train_generator.py", "--minutes", 0.1, "--out", out, "--lr", 0.5)
     assert other.returncode != 0
     assert "run with other settings (lr)" in other.stderr
+
+
+def test_train_the_papers_generator_on_strokes_from_disk(tmp_path):
+    write_strokes(tmp_path / "strokes", 1, 64, "pencil", seed=0)
+    out = tmp_path / "run"
+    command = ["baselines/train_generator.py", "--architecture", "paper", "--width", 4,
+               "--hidden", 16, "--read", tmp_path / "strokes", "--out", out]  # fmt: skip
+    succeed(*command, "--minutes", 0.02)
+    assert "Resuming" in succeed(*command, "--minutes", 0.06)
+    generator = load_generator(out / "generator.safetensors")
+    assert generator.sizes == {"width": 4, "hidden": 16}
+    other = run(*command, "--brush", "marker")
+    assert "holds strokes of the brush 'pencil'" in other.stderr
+
+
+def test_several_processes_train_together(tmp_path):
+    out = tmp_path / "run"
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", 2]
+    for minutes in (0.05, 0.1):
+        output = succeed(*launch, "baselines/train_generator.py", "--minutes", minutes,
+                         "--out", out)  # fmt: skip
+    assert output.count("Resuming") == 1
+    assert load_generator(out / "generator.safetensors").imitates == "pencil"
+
+
+def test_stroke_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(stroke_files, "SHARD", 20)
+    write_strokes(tmp_path, 30, 32, "pencil", seed=0)
+    assert "40 strokes to write in 2 files" in capsys.readouterr().out
+    file = tmp_path / "strokes-00000.npz"
+    before = np.load(file)["position"]
+    file.unlink()
+    write_strokes(tmp_path, 60, 32, "pencil", seed=0)  # goes on, and mends
+    assert "40 strokes to write in 2 files" in capsys.readouterr().out
+    np.testing.assert_array_equal(np.load(file)["position"], before)
+    with pytest.raises(ValueError, match="'seed': 0"):
+        write_strokes(tmp_path, 60, 32, "pencil", seed=1)
+
+    reader, rng = StrokeFiles(tmp_path, "pencil"), np.random.default_rng(0)
+    stroke, opacity = reader.sample(rng, 8)
+    assert opacity.shape == (8, 32, 32)
+    np.testing.assert_allclose(opacity, draw(stroke, 32, BRUSHES["pencil"]), atol=0.51 / 255)
+    for file in tmp_path.glob("strokes-*.npz"):
+        file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(ValueError, match="is damaged"):
+        StrokeFiles(tmp_path, "pencil").sample(rng, 8)
+    with pytest.raises(ValueError, match="holds no strokes"):
+        StrokeFiles(tmp_path / "nothing", "pencil")
+    with pytest.raises(ValueError, match="got 0"):
+        write_strokes(tmp_path, 0, 32, "pencil", seed=0)
 
 
 def test_train_strokenet_learns(tmp_path):

@@ -1,12 +1,18 @@
-"""The compact generator, its features and its data."""
+"""The learned generators, their features and their data."""
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from strokenet_gym.generator import CompactGenerator, load_generator, save_generator
+from strokenet_gym.generator import (
+    CompactGenerator,
+    PaperGenerator,
+    load_generator,
+    save_generator,
+)
 from strokenet_gym.generator.features import resample, survey
+from strokenet_gym.generator.paper import gaussian_dots
 from strokenet_gym.generator.three_body import simulate, three_body_strokes, uniform_strokes
 from strokenet_gym.renderer import BRUSHES, draw
 from strokenet_gym.stroke import Stroke
@@ -147,6 +153,50 @@ def test_weights_are_frozen_and_survive_a_file(compact, tmp_path, rng):
     torch.testing.assert_close(copy(stroke, 32), compact(stroke, 32))
 
 
+def test_gaussian_dots():
+    centre = torch.tensor([[(40.5 / 32) - 1, 1 - (10.5 / 32)]])  # of the pixel in column 40, row 10
+    dots = gaussian_dots(centre)[0]
+    assert dots[10, 40] == pytest.approx(1)
+    assert dots[10, 41] == pytest.approx(np.exp(-0.5))
+    assert dots[11, 41] == pytest.approx(np.exp(-1))
+    assert dots.sum() == pytest.approx(2 * np.pi, rel=1e-3)
+
+
+def test_shipped_paper_generator():
+    paper = load_generator("paper")
+    position = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (200, 2))).float()
+    with torch.no_grad():
+        dots, truth = paper.dots(position), gaussian_dots(position)
+        assert (dots - truth).square().sum() < 0.5 * truth.square().sum()
+        stroke = three_body_strokes(np.random.default_rng(10**7), 20)
+        for size in (128, 256):
+            drawn = draw(stroke, size, PENCIL)
+            prediction = paper(tensors(stroke), size).numpy()
+            assert 0 <= prediction.min() <= prediction.max() <= 1
+            assert ((prediction - drawn) ** 2).sum() < 0.5 * (drawn**2).sum()
+
+
+def test_paper_generator_serves_any_size_and_has_gradients(rng):
+    paper = PaperGenerator(width=8, hidden=16).eval()
+    stroke = Stroke(*(field.requires_grad_() for field in tensors(three_body_strokes(rng, 2))))
+    for size in (16, 100, 256, 300):
+        assert paper(stroke, size).shape == (2, size, size)
+    paper.train()(stroke, 64).sum().backward()
+    for field in stroke[1:]:
+        assert field.grad.abs().max() > 0
+
+
+def test_paper_generator_survives_a_file(tmp_path, rng):
+    paper = PaperGenerator(width=8, hidden=16).eval()
+    file = tmp_path / "paper.safetensors"
+    save_generator(paper, file, "pencil")
+    copy = load_generator(file)
+    assert copy.sizes == {"width": 8, "hidden": 16}
+    stroke = tensors(three_body_strokes(rng, 2))
+    with torch.no_grad():  # the file is in half precision
+        torch.testing.assert_close(copy(stroke, 64), paper(stroke, 64), atol=2e-3, rtol=0)
+
+
 def test_bad_weight_files(tmp_path):
     with pytest.raises(ValueError, match="unknown generator 'papr'"):
         load_generator("papr")
@@ -158,7 +208,7 @@ def test_bad_weight_files(tmp_path):
     with pytest.raises(ValueError, match="does not hold a generator"):
         load_generator(file)
     generator = CompactGenerator(blobs=3)
-    generator.blobs = 4  # the file will claim other sizes than it holds
+    generator.sizes["blobs"] = 4  # the file will claim other sizes than it holds
     save_generator(generator, file, "pencil")
     with pytest.raises(ValueError, match="of another version"):
         load_generator(file)

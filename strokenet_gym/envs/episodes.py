@@ -156,31 +156,30 @@ class Episodes:
             return check_action(action, shape)[None]
         return check_action(action, (self.num_envs, *shape))
 
-    def paint(self, action: Any, active: np.ndarray) -> Any:
+    def paint(self, action: Any, active: np.ndarray | None = None) -> Any:
         """Paint a stroke on each canvas that is active.
 
         Args:
             action: ``[B, A]``, checked.
-            active: bool ``[B]``.
+            active: bool ``[B]``, or None for all.
 
         Returns:
             The rewards, float64 ``[B]``; 0 where not active.
         """
-        stroke = unpack(action, self.channels)
-        everywhere = bool(active.all())
-        if not everywhere:
+        stroke = unpack(action.astype(np.float64), self.channels)  # as the kernels want them
+        if active is not None:
             stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
         before = self.canvas.copy() if callable(self.reward) else None
         change = renderer.paint(self.canvas, self.target, stroke, self.brush, pixels=self._pixels)
         change /= self.canvas[0].size
         self._distance = np.maximum(self._distance + change, 0.0)
-        self.stroke += active
+        self.stroke += 1 if active is None else active
         if callable(self.reward):
             reward = self.reward(before, self.canvas.copy(), self.target.copy())
             reward = check_rewards(np.asarray(reward, float), self.num_envs)
         else:
             reward = -change[:, self._kind] / self._start[:, self._kind]
-        return reward if everywhere else np.where(active, reward, 0.0)
+        return reward if active is None else np.where(active, reward, 0.0)
 
     def composite(self, canvas: Any, action: Any) -> Any:
         """Return the canvases with a stroke painted on each; a pure function.
@@ -194,7 +193,7 @@ class Episodes:
         """
         self._check_canvas(canvas)
         painted = np.array(canvas, np.float32, order="C")
-        stroke = unpack(action, self.channels)
+        stroke = unpack(action.astype(np.float64), self.channels)
         renderer.paint(painted, painted.copy(), stroke, self.brush)
         return painted
 

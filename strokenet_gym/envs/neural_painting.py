@@ -86,7 +86,7 @@ class _NeuralEpisodes(Episodes):
             self.canvas[indices] = self._blank.to(self.canvas.dtype)
         self._distance[indices] = distance
 
-    def paint(self, action: Any, active: np.ndarray) -> Any:
+    def paint(self, action: Any, active: np.ndarray | None = None) -> Any:
         self.as_tensor = isinstance(action, Tensor)
         if self.as_tensor:
             return self._paint(action, active)
@@ -94,21 +94,22 @@ class _NeuralEpisodes(Episodes):
             reward = self._paint(torch.from_numpy(action), active)
         return reward.cpu().double().numpy()
 
-    def _paint(self, action: Tensor, active: np.ndarray) -> Tensor:
+    def _paint(self, action: Tensor, active: np.ndarray | None) -> Tensor:
         before = self.canvas
         after, change = self._apply(before, self.target, action)
-        mask = torch.from_numpy(active).to(self.device)
-        if not active.all():
+        if active is not None:
+            mask = torch.from_numpy(active).to(self.device)
             after = torch.where(mask[:, None, None, None], after, before)
             change = torch.where(mask[:, None], change, torch.zeros_like(change))
         if callable(self.reward):
             reward = check_rewards(self.reward(before, after, self.target), self.num_envs)
-            reward = torch.where(mask, reward, torch.zeros_like(reward))
+            if active is not None:
+                reward = torch.where(mask, reward, torch.zeros_like(reward))
         else:
             start = torch.from_numpy(self._start[:, self._kind]).to(self.device, change.dtype)
             reward = -change[:, self._kind] / start
         self.canvas = after
-        self.stroke += active
+        self.stroke += 1 if active is None else active
         self._distance = np.maximum(self._distance + change.detach().cpu().double().numpy(), 0.0)
         return reward
 

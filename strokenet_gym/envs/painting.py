@@ -17,7 +17,6 @@ from strokenet_gym.envs.episodes import Episodes, check_options, check_render_mo
 
 __all__ = ["PaintingEnv", "PaintingVectorEnv"]
 
-_ACTIVE = np.ones(1, bool)
 
 
 class PaintingEnv(gym.Env):
@@ -148,7 +147,7 @@ class PaintingEnv(gym.Env):
             raise ResetNeeded(f"{why}: call reset() before step()")
         action = self._episodes.check(action, single=True)
         self._running = False  # unless all goes well
-        reward = self._episodes.paint(action, _ACTIVE)[0]
+        reward = self._episodes.paint(action)[0]
         if isinstance(reward, np.floating):
             reward = float(reward)
         self._show()
@@ -171,7 +170,7 @@ class PaintingEnv(gym.Env):
         return self._episodes.composite(canvas[None], self._episodes.check(action, single=True))[0]
 
     def _info(self) -> dict[str, Any]:
-        return {key: value[0].item() for key, value in self._episodes.info().items()}
+        return {key: value.item() for key, value in self._episodes.info().items()}
 
     def render(self) -> np.ndarray | None:
         """Return the frame if ``render_mode`` is "rgb_array", uint8 ``[H, W, 3]``, else None.
@@ -311,9 +310,10 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
             which = np.flatnonzero(~self._begun | over).tolist()
             raise ResetNeeded(f"call reset() before step(): no episode runs in {which}")
         self._running = False  # unless all goes well
-        reward = self._episodes.paint(self._episodes.check(actions), ~over)
+        some_over = bool(over.any())  # NEXT_STEP: for these, this step only starts the next episode
+        reward = self._episodes.paint(self._episodes.check(actions), ~over if some_over else None)
         nothing = [None] * self.num_envs
-        if over.any():  # NEXT_STEP: for these, this step only starts the next episode
+        if some_over:
             self._begin(over, nothing)
         terminated = self._episodes.finished & ~over
         everywhere = np.ones(self.num_envs, bool)

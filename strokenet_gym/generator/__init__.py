@@ -12,39 +12,44 @@ require("neural", "torch", "safetensors")
 import torch
 from safetensors.torch import save_file
 
-from strokenet_gym.generator.base import Generator
+from strokenet_gym.generator.base import Generator, LearnedGenerator
 from strokenet_gym.generator.compact import CompactGenerator
 from strokenet_gym.generator.exact import ExactGenerator
+from strokenet_gym.generator.paper import PaperGenerator
 from strokenet_gym.pretrained import SHIPPED, read_weights
 
 __all__ = [
+    "ARCHITECTURES",
     "GENERATORS",
     "CompactGenerator",
     "ExactGenerator",
     "Generator",
+    "LearnedGenerator",
+    "PaperGenerator",
     "load_generator",
     "save_generator",
 ]
 
-GENERATORS = {"compact": SHIPPED / "generator_compact.safetensors"}
+ARCHITECTURES: dict[str, type[LearnedGenerator]] = {
+    "compact": CompactGenerator,
+    "paper": PaperGenerator,
+}
+GENERATORS = {name: SHIPPED / f"generator_{name}.safetensors" for name in ARCHITECTURES}
 
 
-def save_generator(generator: CompactGenerator, path: str | Path, brush: str) -> None:
+def save_generator(generator: LearnedGenerator, path: str | Path, brush: str) -> None:
     """Write a generator's weights, its sizes and the name of the brush that it imitates."""
-    metadata = {
-        "architecture": "compact",
-        "blobs": str(generator.blobs),
-        "width": str(generator.width),
-        "brush": brush,
-    }
-    save_file({k: v.contiguous() for k, v in generator.state_dict().items()}, path, metadata)
+    metadata = {"architecture": generator.architecture, "brush": brush}
+    metadata |= {name: str(value) for name, value in generator.sizes.items()}
+    weights = {k: v.to(generator.on_disk).contiguous() for k, v in generator.state_dict().items()}
+    save_file(weights, path, metadata)
 
 
-def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") -> CompactGenerator:
+def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") -> LearnedGenerator:
     """Load a generator, frozen and in eval mode.
 
     Args:
-        name: "compact", or the path of a file that :func:`save_generator` wrote.
+        name: "compact" or "paper", or the path of a file that :func:`save_generator` wrote.
         device: where to put it.
 
     Returns:
@@ -53,11 +58,12 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
     Raises:
         ValueError: if there is no generator of that name, or the file is not one.
     """
-    path, metadata, weights = read_weights("generator", name, GENERATORS, "compact")
+    path, metadata, weights = read_weights("generator", name, GENERATORS, ARCHITECTURES)
     try:
-        generator = CompactGenerator(int(metadata["blobs"]), int(metadata["width"]))
+        build, brush = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("brush")
+        generator = build(**{key: int(value) for key, value in metadata.items()})
         generator.load_state_dict(weights)
-        generator.imitates = metadata["brush"]
-    except (RuntimeError, KeyError) as error:
+    except (RuntimeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
+    generator.imitates = brush
     return generator.to(device).eval().requires_grad_(False)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "LearnedGenerator"]
 
 
 class Generator(nn.Module):
@@ -36,3 +36,19 @@ class Generator(nn.Module):
         squared = ((after - before) * (after + before)).mean((1, 2, 3))
         absolute = (after.abs() - before.abs()).mean((1, 2, 3))
         return painted, torch.stack([squared, absolute], 1)
+
+
+class LearnedGenerator(Generator):
+    """A network that imitates one brush.
+
+    Attributes:
+        architecture: name of the kind of network, one for each subclass.
+        on_disk: precision of the weights in a file.
+        sizes: the constructor's arguments.
+        imitates: name of the brush, once trained.
+    """
+
+    architecture: str
+    on_disk = torch.float32
+    sizes: dict[str, int]
+    imitates = ""

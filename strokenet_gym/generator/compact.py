@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from strokenet_gym.generator.base import Generator
+from strokenet_gym.generator.base import LearnedGenerator
 from strokenet_gym.generator.features import resample, survey
 from strokenet_gym.stroke import Stroke
 
@@ -34,7 +34,7 @@ _EPSILON = 1e-4  # ink that counts as none
 _GROUP_PIXELS = {"cpu": 2**16, "cuda": 2**24}
 
 
-class CompactGenerator(Generator):
+class CompactGenerator(LearnedGenerator):
     """Opacity maps of strokes, differentiable in position, pressure and radius.
 
     Args:
@@ -42,10 +42,11 @@ class CompactGenerator(Generator):
         width: hidden channels of the pixel network.
     """
 
+    architecture = "compact"
+
     def __init__(self, blobs: int = 4, width: int = 8) -> None:
         super().__init__()
-        self.blobs, self.width = blobs, width
-        self.imitates = ""  # name of the brush, once trained
+        self.sizes = {"blobs": blobs, "width": width}
         last = nn.Linear(32, 2 * blobs)
         with torch.no_grad():  # start with blobs from narrow to wide, all of the same weight
             last.weight.mul_(0.3)

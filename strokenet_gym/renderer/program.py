@@ -195,12 +195,20 @@ def _run(work: Callable[[int, int], None], count: int) -> None:
         work(0, count)
         return
     if _pool is None:
-        _pool = ThreadPoolExecutor(THREADS, "strokenet")
-    # Two shares for each thread, since strokes differ in cost.
+        _pool = ThreadPoolExecutor(THREADS - 1, "strokenet")
+    # Two shares for each thread, since strokes differ in cost. The calling thread helps, which
+    # saves it from being woken up.
     share = max(_CHUNK, -(-count // (2 * THREADS)))
-    starts = range(0, count, share)
-    for future in [_pool.submit(work, start, min(start + share, count)) for start in starts]:
-        future.result()
+    starts = iter(range(0, count, share))  # the next one that comes takes the next share
+
+    def some() -> None:
+        for start in starts:
+            work(start, min(start + share, count))
+
+    helpers = [_pool.submit(some) for _ in range(THREADS - 1)]
+    some()
+    for helper in helpers:
+        helper.result()
 
 
 def _forget_pool() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +27,9 @@ import strokenet_gym  # noqa: F401
 from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.generator import ExactGenerator, Generator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import BRUSHES, paint, program
-from strokenet_gym.renderer.path import RUN, RUN_COLUMNS, spline_tangents, trace_runs
+from strokenet_gym.renderer import BRUSHES, draw, paint, program
+from strokenet_gym.renderer.path import RUN, RUN_COLUMNS, SPACING, spline_tangents, trace_runs
+from strokenet_gym.renderer.raster import LANES, prepare_stroke, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack, unpack
 from strokenet_gym.targets import Glyphs
@@ -206,12 +209,79 @@ def rows(name: str, stroke: Stroke, size: int, compact: Generator) -> dict[str, 
     work["program, batch of 64, 1 thread"] = kernel(stroke, size)
     work["program, batch of 64"] = kernel(stroke, size)
     work |= environments(stroke, size)
+    work["exact, forward"] = forward(exact, stroke, size)
     work["exact, forward and backward"] = forward_and_backward(exact, stroke, size)
     if size <= 256:
-        work["exact, forward"] = forward(exact, stroke, size)
         work["network, forward"] = forward(compact, stroke, size)
         work["network, forward and backward"] = forward_and_backward(compact, stroke, size)
     return work
+
+
+def small_stroke(size: int) -> Callable[[], None]:
+    """One stroke of 80 x 60 pixels in the middle of the canvas, whatever its size."""
+    (stroke,) = [three_body_strokes(np.random.default_rng(3), 1)]
+    x, y = stroke.position[..., 0], stroke.position[..., 1]
+    position = np.stack([80 / size * x / np.abs(x).max(), 60 / size * y / np.abs(y).max()], -1)
+    return kernel(stroke._replace(position=position, radius=np.full(1, 6 / size)), size)
+
+
+def start_up() -> dict[str, float]:
+    """Seconds that a new interpreter needs, with compiled kernels on disk; the best of three."""
+    first_step = (
+        "import gymnasium as gym, strokenet_gym; env = gym.make('Painting-v0');"
+        "env.reset(seed=0); env.step(env.action_space.sample())"
+    )
+    result = {}
+    for name, code in {
+        "python": "pass",
+        "import gymnasium": "import gymnasium",
+        "import strokenet_gym": "import strokenet_gym",
+        "import, make, reset, step": first_step,
+    }.items():
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            times.append(time.perf_counter() - start)
+        result[name] = min(times)
+    return result
+
+
+def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
+    """Where the time of a stroke goes, in microseconds on one thread, and what it visits."""
+    program.THREADS = 1
+    position, pressure, radius = (
+        np.asarray(field, np.float64) for field in (stroke.position, stroke.pressure, stroke.radius)
+    )
+    points, tangents = np.empty((16, 2)), np.empty((15, 2, 2))
+    box, runs = np.empty(4, np.int64), np.empty((10**5, RUN_COLUMNS))
+    count, cells = 0, 0
+
+    def trace(b: int) -> int:
+        numbers = position[b], pressure[b], float(radius[b]), PENCIL.numbers, SPACING, size
+        return prepare_stroke(points, tangents, box, *numbers, runs)[1]
+
+    for b in range(BATCH):
+        found = trace(b)
+        count += found
+        for run in runs[:found]:
+            for row in range(*run_rows(run, box)):
+                left, right = run_columns(run, box, row)
+                cells += max(0, -(-right // LANES) - left // LANES)
+    call = 1e6 / rate(lambda: spline_tangents(points, tangents), 1, seconds)  # of a kernel
+    path = 1e6 / rate(lambda: [trace(b) for b in range(BATCH)], BATCH, seconds) - call
+    # Opacity maps need no canvas and no target.
+    drawn = 1e6 / rate(lambda: draw(stroke, size, PENCIL), BATCH, seconds)
+    zeros = 1e6 / rate(lambda: np.zeros((BATCH, size, size), np.float32).fill(0), BATCH, seconds)
+    painted = 1e6 / rate(kernel(stroke, size), BATCH, seconds)
+    return {
+        "path": path,
+        "stamps": drawn - path - zeros,
+        "compositing": painted - drawn + zeros,
+        "runs": count / BATCH,
+        "cells": cells / BATCH,
+        "ns a cell": 1e3 * (drawn - path - zeros) * BATCH / cells,
+    }
 
 
 def peak_memory(size: int) -> float:
@@ -236,6 +306,7 @@ def memory(kind: str) -> float:
 
 def main(args: Args) -> None:
     result: dict = {"peak_memory_mb": {"exact, forward and backward, 256 px": peak_memory(256)}}
+    result["costs"] = {}
     compact = load_generator("compact")
     kinds = {
         "three_body": three_body_strokes(np.random.default_rng(0), BATCH),
@@ -250,6 +321,7 @@ def main(args: Args) -> None:
                 program.THREADS = 1 if "1 thread" in row else program.available_cores()
                 rates[row] = rate(work, BATCH, args.seconds)
             result[name][str(size)] = rates
+            result["costs"][f"{name}, {size} px"] = costs(stroke, size, args.seconds)
         print(f"\n{name} strokes a second, and times one cv2.circle for each stamp\n")
         print(f"{'':34}" + "".join(f"{size:>11} px    " for size in args.sizes))
         columns = list(result[name].values())
@@ -259,7 +331,19 @@ def main(args: Args) -> None:
                 for c in columns
             ]
             print(f"{row:34}" + "".join(cells), flush=True)
-    print()
+    program.THREADS = 1
+    small = {size: rate(small_stroke(size), 1, args.seconds) for size in (256, 1024)}
+    program.THREADS = program.available_cores()
+    result["small stroke, 1024 px over 256 px"] = small[256] / small[1024]
+    result["start-up"] = start_up()
+    print("\nWhere a stroke's time goes, one thread, microseconds\n")
+    print(f"{'':20}" + "".join(f"{name:>12}" for name in next(iter(result["costs"].values()))))
+    for what, cost in result["costs"].items():
+        print(f"{what:20}" + "".join(f"{value:12.1f}" for value in cost.values()))
+    print("\nA new interpreter, seconds:", end="")
+    print("".join(f"  {what} {seconds:.2f}" for what, seconds in result["start-up"].items()))
+    ratio = result["small stroke, 1024 px over 256 px"]
+    print(f"A small stroke on 1024 px costs {ratio:.2f} times one on 256 px")
     for what, megabytes in result["peak_memory_mb"].items():
         print(f"{what}: {megabytes:.0f} MB at the peak")
     args.out.parent.mkdir(parents=True, exist_ok=True)
