@@ -13,7 +13,8 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import tyro
-from evaluate import ENVIRONMENTS, picture_grid, random_policy, rollout
+from evaluate import ENVIRONMENTS, random_policy, rollout
+from scores import picture_grid
 
 from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.renderer import draw, get_brush

@@ -15,22 +15,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import cv2
 import gymnasium as gym
 import numpy as np
-import torch
 import tyro
 from classifier import DigitClassifier
-from gradients import draw_gradients, gradient_cosines
+from generator_scores import GeneratorArgs, evaluate_generator
 from gymnasium.vector import AutoresetMode
-from skimage.metrics import structural_similarity
+from scores import picture_grid, psnr, ssim
 from tqdm import tqdm
 
 from strokenet_gym.agent import StrokeNetAgent
-from strokenet_gym.generator import load_generator
-from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import draw, get_brush
-from strokenet_gym.stroke import Stroke, action_size
+from strokenet_gym.stroke import action_size
 from strokenet_gym.targets import MNIST, ImageFolder, make_targets, read_image
 
 Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
@@ -84,39 +79,6 @@ def random_policy(seed: int = 0) -> Policy:
         return rng.uniform(-1, 1, shape).astype(np.float32)
 
     return policy
-
-
-def psnr(l2: np.ndarray) -> float:
-    """Mean peak signal-to-noise ratio in dB, of images in [0, 1]; each at most 100 dB."""
-    return float(np.mean(-10 * np.log10(np.maximum(l2, 1e-10))))
-
-
-def ssim(canvas: np.ndarray, target: np.ndarray) -> float:
-    """Mean structural similarity."""
-    pairs = zip(canvas, target, strict=True)
-    return float(np.mean([structural_similarity(a, b, channel_axis=0) for a, b in pairs]))
-
-
-def picture_grid(rows: Sequence[Sequence[np.ndarray]], path: Path, columns: int = 8) -> None:
-    """Write a PNG of groups (target | neural | real, …), ``columns`` groups a line.
-
-    Args:
-        rows: for each kind of picture, uint8 ``[C, H, W]`` of each item.
-        path: the file to write.
-        columns: groups in a line.
-    """
-    groups = []
-    for group in zip(*rows, strict=True):
-        tall = np.concatenate(
-            [np.pad(p, ((0, 0), (2, 2), (2, 2)), constant_values=90) for p in group], 1
-        )
-        groups.append(np.broadcast_to(tall, (3, *tall.shape[1:])))
-    groups += [np.zeros_like(groups[0])] * (-len(groups) % columns)
-    lines = [np.concatenate(groups[i : i + columns], 2) for i in range(0, len(groups), columns)]
-    image = np.concatenate(lines, 1).transpose(1, 2, 0)[:, :, ::-1]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.ascontiguousarray(image)):
-        raise OSError(f"cannot write {path}")
 
 
 @dataclasses.dataclass
@@ -193,57 +155,6 @@ def evaluate_agent(args: AgentArgs) -> dict[str, float]:
     if args.figure is not None:
         rows = exact["target"], runs["neural"]["canvas"], exact["canvas"]
         picture_grid([row[:48] for row in rows], args.figure, 16)
-    return result
-
-
-@dataclasses.dataclass
-class GeneratorArgs:
-    """Score a generator against the painting program on strokes that it has not seen."""
-
-    generator: str = "compact"
-    """Name of a shipped generator, or path of its weights."""
-    count: int = 2000
-    """Strokes per distribution."""
-    canvas_size: int = 128
-    """Width and height in pixels."""
-    seed: int = 10**6
-    """Seed of the strokes; training uses small ones."""
-    out: Path | None = None
-    """Write the result as JSON."""
-    figure: Path | None = None
-    """Draw the gradients at the anchors of four strokes: learned beside exact."""
-
-
-def evaluate_generator(args: GeneratorArgs) -> dict[str, dict[str, Any]]:
-    if args.count < 1:
-        raise ValueError(f"--count must be at least 1, got {args.count}")
-    generator = load_generator(args.generator)
-    brush = get_brush(generator.imitates)
-    result = {}
-    for name, sample in (("three_body", three_body_strokes), ("uniform", uniform_strokes)):
-        rng = np.random.default_rng(args.seed)
-        squared, ink, l2 = 0.0, 0.0, []
-        for start in tqdm(range(0, args.count, 100), desc=name, leave=False):
-            stroke = sample(rng, min(100, args.count - start))
-            truth = draw(stroke, args.canvas_size, brush)
-            with torch.no_grad():
-                prediction = generator(Stroke(*map(torch.from_numpy, stroke)), args.canvas_size)
-            prediction = prediction.numpy()
-            error = (prediction - truth) ** 2
-            squared, ink = squared + error.sum(dtype=float), ink + (truth**2).sum(dtype=float)
-            l2.append(error.mean((1, 2)))
-        result[name] = {
-            "ink_error": squared / ink,
-            "psnr": psnr(np.concatenate(l2)),
-            "gradient_cosine": gradient_cosines(
-                generator, brush, sample, args.count, args.canvas_size, args.seed
-            ),
-            "count": args.count,
-        }
-    if args.figure is not None:
-        draw_gradients(
-            generator, brush, three_body_strokes, args.canvas_size, args.seed, args.figure
-        )
     return result
 
 

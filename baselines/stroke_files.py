@@ -58,7 +58,7 @@ def write_strokes(folder: Path, count: int, size: int, brush: str, seed: int) ->
         trial.unlink()
         print(
             f"{len(missing) * SHARD:,} strokes to write in {len(missing):,} files: "
-            f"about {len(missing) * SHARD * size_gb:.2f} GB and "
+            f"about {len(missing) * SHARD * size_gb:.2g} GB and "
             f"{len(missing) * SHARD * seconds / 60:.1f} minutes"
         )
     for k in tqdm(missing, unit="file"):

@@ -22,7 +22,7 @@ _gym.register(
     entry_point="strokenet_gym.envs.painting:PaintingEnv",
     vector_entry_point="strokenet_gym.envs.painting:PaintingVectorEnv",
     disable_env_checker=True,
-        order_enforce=False,
+    order_enforce=False,
 )
 for _name, _kwargs in (
     ("NeuralPainting-v0", {}),

@@ -17,6 +17,7 @@ from compare import time_to_reach
 from conftest import ROOT
 from gradients import gradient_cosines
 from stroke_files import StrokeFiles, write_strokes
+from stroke_samples import agent_strokes, far_apart_strokes
 from training import read_curve
 
 from strokenet_gym.agent import StrokeNetAgent
@@ -65,8 +66,6 @@ def test_train_the_papers_generator_on_strokes_from_disk(tmp_path):
     assert "Resuming" in succeed(*command, "--minutes", 0.06)
     generator = load_generator(out / "generator.safetensors")
     assert generator.sizes == {"width": 4, "hidden": 16}
-    other = run(*command, "--brush", "marker")
-    assert "holds strokes of the brush 'pencil'" in other.stderr
 
 
 def test_several_processes_train_together(tmp_path):
@@ -100,6 +99,8 @@ def test_stroke_files(tmp_path, monkeypatch, capsys):
         file.write_bytes(file.read_bytes()[:3000])
     with pytest.raises(ValueError, match="is damaged"):
         StrokeFiles(tmp_path, "pencil").sample(rng, 8)
+    with pytest.raises(ValueError, match="strokes of the brush 'pencil', not 'marker'"):
+        StrokeFiles(tmp_path, "marker")
     with pytest.raises(ValueError, match="holds no strokes"):
         StrokeFiles(tmp_path / "nothing", "pencil")
     with pytest.raises(ValueError, match="got 0"):
@@ -236,23 +237,51 @@ def test_evaluate_agent_on_digits(tiny_mnist):
     )
 
 
-def test_evaluate_generator(tmp_path):
-    scores, figure = tmp_path / "scores.json", tmp_path / "figures" / "gradients.png"
-    succeed("baselines/evaluate.py", "generator", "--count", 30, "--out", scores,
-            "--figure", figure)  # fmt: skip
+@pytest.mark.parametrize("generator", ["compact", "paper"])
+def test_evaluate_generator(tmp_path, generator):
+    scores, figures = tmp_path / "scores.json", tmp_path / "figures"
+    small = ["--count", 20, "--canvas-size", 64, "--sizes", 32, 64]
+    succeed("baselines/evaluate.py", "generator", "--generator", generator, *small,
+            "--out", scores, "--figures", figures)  # fmt: skip
     result = json.loads(scores.read_text())
-    assert result.keys() == {"three_body", "uniform"}
-    for values in result.values():
-        assert values["count"] == 30
-        assert 0 < values["ink_error"] < 0.05
-        assert values["psnr"] > 30
+    assert result["ink_error_by_size"].keys() == {"32", "64"}
+    assert result["strokes_per_second"].keys() == {"forward", "forward_and_backward"}
+    assert result["parameters"] > 1000
+    best = 0.05 if generator == "compact" else 1.0
+    for kind in ("three_body", "uniform", "agents", "far_apart"):
+        values = result[kind]
+        assert values["count"] == 20
+        assert 0 < values["ink_error"] < best
+        assert values["ink_error"] < values["ink_error_worst_percent"]
         cosines = values["gradient_cosine"]
         assert cosines.keys() == {"all", "colour", "radius", "position", "pressure"}
         for cosine in cosines.values():
             assert -1 <= cosine["p10"] <= cosine["median"] <= 1
-            assert 0 < cosine["count"] <= 30
-        assert cosines["all"]["median"] > 0.8
-    assert cv2.imread(str(figure)).size > 0
+            assert 0 < cosine["count"] <= 20
+        if generator == "compact":
+            assert values["psnr"] > 30
+            assert cosines["all"]["median"] > 0.8
+            assert values["share_above_0.2"] < 0.1
+        assert cv2.imread(str(figures / f"worst_{kind}.png")).shape == (2 * 2 * 68, 8 * 68, 3)
+    assert cv2.imread(str(figures / "gradients.png")).size > 0
+    if generator == "paper":
+        assert result["dots_error"] < 0.5 < result["dots_error_untrained"]
+        assert cv2.imread(str(figures / "dots.png")).size > 0
+    else:
+        assert cv2.imread(str(figures / "features.png")).size > 0
+
+
+def test_far_apart_strokes_are_far_apart(rng):
+    position = far_apart_strokes(rng, 50).position
+    assert np.abs(position).max() <= 1
+    assert np.linalg.norm(np.diff(position, axis=1), axis=2).min() > 0.5
+
+
+def test_agent_strokes_are_the_agents(rng):
+    stroke = agent_strokes(rng, 5)
+    assert stroke.position.shape == (5, 16, 2)
+    assert stroke.pressure.max() > 0.5
+    assert len(agent_strokes(rng, 3, ("mnist",)).radius) == 3
 
 
 def test_the_exact_gradient_agrees_with_itself():

@@ -18,7 +18,6 @@ from strokenet_gym.envs.episodes import Episodes, check_options, check_render_mo
 __all__ = ["PaintingEnv", "PaintingVectorEnv"]
 
 
-
 class PaintingEnv(gym.Env):
     """Paint a target image with a limited number of brush strokes.
 

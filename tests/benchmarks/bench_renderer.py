@@ -22,17 +22,16 @@ import numpy as np
 import torch
 import tyro
 from gymnasium.vector import SyncVectorEnv
+from stroke_samples import agent_strokes
 
 import strokenet_gym  # noqa: F401
-from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.generator import ExactGenerator, Generator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.renderer import BRUSHES, draw, paint, program
 from strokenet_gym.renderer.path import RUN, RUN_COLUMNS, SPACING, spline_tangents, trace_runs
 from strokenet_gym.renderer.raster import LANES, prepare_stroke, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
-from strokenet_gym.stroke import Stroke, pack, unpack
-from strokenet_gym.targets import Glyphs
+from strokenet_gym.stroke import Stroke, pack
 
 BATCH = 64
 PENCIL = BRUSHES["pencil"]
@@ -62,17 +61,6 @@ def rate(work: Callable[[], object], strokes: int, seconds: float) -> float:
             count += strokes
         best = max(best, count / elapsed)
     return best
-
-
-def agent_strokes() -> Stroke:
-    """Strokes of the shipped MNIST agent, on printed digits of the size and place of MNIST's."""
-    rng, glyphs = np.random.default_rng(0), Glyphs(60, "0123456789")
-    targets = np.zeros((BATCH, 1, 128, 128), np.uint8)
-    for target in targets:
-        target[0, 34:94, 34:94] = glyphs.sample(rng) * 255
-    left = np.ones((BATCH, 1), np.float32)
-    seen = {"canvas": np.zeros_like(targets), "target": targets, "strokes_left": left}
-    return unpack(StrokeNetAgent.from_pretrained("mnist").act(seen), channels=1)
 
 
 def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int, float]]]:
@@ -311,7 +299,7 @@ def main(args: Args) -> None:
     kinds = {
         "three_body": three_body_strokes(np.random.default_rng(0), BATCH),
         "uniform": uniform_strokes(np.random.default_rng(0), BATCH),
-        "agent": agent_strokes(),
+        "agent": agent_strokes(np.random.default_rng(0), BATCH, ("mnist",)),
     }
     for name, stroke in kinds.items():
         result[name] = {}

@@ -1,0 +1,197 @@
+"""How well a generator imitates the painting program: errors, gradients, speed, and pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from gradients import draw_gradients, gradient_cosines
+from scores import picture_grid, psnr
+from stroke_samples import SAMPLERS
+from tqdm import tqdm
+
+from strokenet_gym.generator import (
+    CompactGenerator,
+    LearnedGenerator,
+    PaperGenerator,
+    load_generator,
+)
+from strokenet_gym.generator.paper import gaussian_dots
+from strokenet_gym.generator.three_body import three_body_strokes
+from strokenet_gym.renderer import draw, get_brush
+from strokenet_gym.stroke import Stroke
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+__all__ = ["GeneratorArgs", "evaluate_generator"]
+
+
+@dataclasses.dataclass
+class GeneratorArgs:
+    """Score a generator against the painting program on strokes that it has not seen."""
+
+    generator: str = "compact"
+    """Name of a shipped generator, or path of its weights."""
+    count: int = 2000
+    """Strokes per kind."""
+    canvas_size: int = 128
+    """Width and height in pixels."""
+    sizes: tuple[int, ...] = (64, 128, 256, 512)
+    """Canvas sizes to compare on a tenth of the three-body strokes."""
+    seed: int = 10**6
+    """Seed of the strokes; training uses small ones."""
+    out: Path | None = None
+    """Write the result as JSON."""
+    figures: Path | None = None
+    """Folder for pictures: the gradients at the anchors, the worst strokes, what the network sees
+    (compact) or its dots (paper)."""
+
+
+def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
+    if args.count < 1:
+        raise ValueError(f"--count must be at least 1, got {args.count}")
+    generator = load_generator(args.generator)
+    brush = get_brush(generator.imitates)
+    result: dict[str, Any] = {
+        "parameters": sum(p.numel() for p in generator.parameters()),
+        "strokes_per_second": strokes_per_second(generator, args.canvas_size),
+    }
+    if isinstance(generator, PaperGenerator):
+        torch.manual_seed(args.seed)
+        result["dots_error"] = dots_error(generator)
+        result["dots_error_untrained"] = dots_error(PaperGenerator(**generator.sizes))
+    result["ink_error_by_size"] = {}
+    for size in args.sizes:
+        errors = stroke_errors(generator, "three_body", -(-args.count // 10), size, args.seed)
+        result["ink_error_by_size"][str(size)] = errors["error"].sum() / errors["ink"].sum()
+    for kind, sample in SAMPLERS.items():
+        errors = stroke_errors(generator, kind, args.count, args.canvas_size, args.seed)
+        each = errors["error"][errors["ink"] > 1] / errors["ink"][errors["ink"] > 1]
+        result[kind] = {
+            "ink_error": errors["error"].sum() / errors["ink"].sum(),
+            "psnr": psnr(errors["error"] / args.canvas_size**2),
+            "ink_error_worst_percent": float(np.quantile(each, 0.99)),
+            "share_above_0.2": float((each > 0.2).mean()),
+            "gradient_cosine": gradient_cosines(
+                generator, brush, sample, args.count, args.canvas_size, args.seed
+            ),
+            "count": args.count,
+        }
+        if args.figures is not None:
+            worst = np.argsort(errors["error"])[-16:][::-1]
+            draw_worst(generator, kind, worst, args, args.figures / f"worst_{kind}.png")
+    if args.figures is not None:
+        size, seed = args.canvas_size, args.seed
+        gradients = args.figures / "gradients.png"
+        draw_gradients(generator, brush, three_body_strokes, size, seed, gradients)
+        if isinstance(generator, PaperGenerator):
+            draw_dots(generator, args.figures / "dots.png")
+        if isinstance(generator, CompactGenerator):
+            draw_features(generator, size, args.figures / "features.png")
+    return result
+
+
+def tensors(stroke: Stroke) -> Stroke:
+    return Stroke(*(torch.from_numpy(np.asarray(field, np.float32)) for field in stroke))
+
+
+def stroke_errors(
+    generator: LearnedGenerator, kind: str, count: int, size: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Each stroke's summed squared ``error`` and summed squared ``ink``, ``[count]``."""
+    rng, brush = np.random.default_rng(seed), get_brush(generator.imitates)
+    parts: dict[str, list[np.ndarray]] = {"error": [], "ink": []}
+    for start in tqdm(range(0, count, 50), desc=f"{kind}, {size} px", leave=False):
+        stroke = SAMPLERS[kind](rng, min(50, count - start))
+        truth = draw(stroke, size, brush)
+        with torch.no_grad():
+            prediction = generator(tensors(stroke), size).numpy()
+        parts["error"].append(((prediction - truth) ** 2).sum((1, 2), float))
+        parts["ink"].append((truth**2).sum((1, 2), float))
+    return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+def strokes_per_second(generator: LearnedGenerator, size: int) -> dict[str, float]:
+    """Three-body strokes a second in batches of 64, best of three rounds."""
+    stroke = tensors(three_body_strokes(np.random.default_rng(0), 64))
+    stroke = Stroke(*(field.requires_grad_() for field in stroke))
+
+    def forward() -> None:
+        with torch.no_grad():
+            generator(stroke, size)
+
+    def forward_and_backward() -> None:
+        generator(stroke, size).sum().backward()
+
+    def best(work: Callable[[], None]) -> float:
+        times = []
+        for _ in range(4):  # the first warms up
+            start = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - start)
+        return 64 / min(times[1:])
+
+    return {work.__name__: best(work) for work in (forward, forward_and_backward)}
+
+
+@torch.no_grad()
+def dots_error(generator: PaperGenerator) -> float:
+    """Squared error of the position encoder over the squared ink of the dots."""
+    position = torch.rand(2000, 2) * 2 - 1
+    truth = gaussian_dots(position)
+    return float((generator.dots(position) - truth).square().sum() / truth.square().sum())
+
+
+def draw_worst(
+    generator: LearnedGenerator, kind: str, worst: np.ndarray, args: GeneratorArgs, path: Path
+) -> None:
+    """The strokes with the largest error: program above network."""
+    rng = np.random.default_rng(args.seed)
+    counts = [min(50, args.count - start) for start in range(0, args.count, 50)]
+    parts = [SAMPLERS[kind](rng, count) for count in counts]
+    stroke = Stroke(*(np.concatenate(fields)[worst] for fields in zip(*parts, strict=True)))
+    truth = draw(stroke, args.canvas_size, get_brush(generator.imitates))
+    with torch.no_grad():
+        prediction = generator(tensors(stroke), args.canvas_size).numpy()
+    rows = [np.rint(pictures * 255).astype(np.uint8)[:, None] for pictures in (truth, prediction)]
+    picture_grid(rows, path)
+
+
+@torch.no_grad()
+def draw_dots(generator: PaperGenerator, path: Path) -> None:
+    """Dots of the position encoder: Gaussian above network."""
+    position = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (16, 2))).float()
+    rows = gaussian_dots(position), generator.dots(position)
+    picture_grid([np.uint8(np.rint(row.clamp(0, 1) * 255))[:, None] for row in rows], path)
+
+
+@torch.no_grad()
+def draw_features(generator: CompactGenerator, size: int, path: Path) -> None:
+    """What the pixel network sees of three strokes, what it predicts, and the truth."""
+    seen: list[torch.Tensor] = []
+    hook = generator.pixel.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    stroke = three_body_strokes(np.random.default_rng(5), 60)
+    chosen = np.flatnonzero(stroke.radius > 0.04)[:3]
+    figure, lines = pyplot.subplots(
+        3, generator.sizes["blobs"] + 2, figsize=(13, 6.8), layout="constrained"
+    )
+    for axes, k in zip(lines, chosen, strict=True):
+        one = Stroke(*(field[k : k + 1] for field in stroke))
+        prediction = generator(tensors(one), size)[0]
+        features, truth = seen.pop()[0], draw(one, size, get_brush(generator.imitates))[0]
+        pictures = {f"blobs {j}": feature for j, feature in enumerate(features, 1)}
+        pictures |= {"network": prediction, "program": truth}
+        for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
+            axis.imshow(picture, cmap="gray")
+            axis.set(xticks=[], yticks=[], title=title if k == chosen[0] else "")
+    hook.remove()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+    pyplot.close(figure)

@@ -1,0 +1,59 @@
+"""Strokes to measure with, of every kind: from physics, from chance, from agents, and hard ones."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from strokenet_gym.agent import AGENTS, StrokeNetAgent
+from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke, unpack
+from strokenet_gym.targets import Glyphs
+
+__all__ = ["SAMPLERS", "agent_strokes", "far_apart_strokes"]
+
+_FAR = 0.5  # half-widths: a quarter of the canvas
+
+
+def agent_strokes(
+    rng: np.random.Generator, count: int, agents: tuple[str, ...] = tuple(AGENTS)
+) -> Stroke:
+    """Strokes of the shipped agents on characters; the MNIST agent's are digits of MNIST's size."""
+    size, parts = 128, []
+    for k, name in enumerate(agents):
+        targets = np.zeros((len(range(k, count, len(agents))), 1, size, size), np.uint8)
+        for target in targets:
+            if name == "mnist":
+                target[0, 34:94, 34:94] = _digits(60).sample(rng) * 255
+            else:
+                target[0] = _glyphs(size).sample(rng) * 255
+        left = np.ones((len(targets), 1), np.float32)
+        seen = {"canvas": np.zeros_like(targets), "target": targets, "strokes_left": left}
+        parts.append(unpack(_agent(name).act(seen), channels=1))
+    return Stroke(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+
+
+_agent = functools.cache(StrokeNetAgent.from_pretrained)
+_glyphs = functools.cache(Glyphs)
+_digits = functools.cache(functools.partial(Glyphs, characters="0123456789"))
+
+
+def far_apart_strokes(rng: np.random.Generator, count: int) -> Stroke:
+    """Random anchors, each more than a quarter of the canvas from the one before."""
+    stroke = uniform_strokes(rng, count)
+    position = stroke.position
+    for i in range(1, NUM_ANCHORS):
+        near = np.full(count, True)
+        while near.any():
+            position[near, i] = rng.uniform(-1, 1, (int(near.sum()), 2))
+            near = np.linalg.norm(position[:, i] - position[:, i - 1], axis=1) <= _FAR
+    return stroke
+
+
+SAMPLERS = {
+    "three_body": three_body_strokes,
+    "uniform": uniform_strokes,
+    "agents": agent_strokes,
+    "far_apart": far_apart_strokes,
+}
