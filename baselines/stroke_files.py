@@ -108,7 +108,7 @@ class StrokeFiles:
         if len(self._order) < batch:
             file = self.files[rng.integers(len(self.files))]
             try:
-                with np.load(file, allow_pickle=False) as arrays:
+                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                     self._stroke = Stroke(*(arrays[name] for name in Stroke._fields))
                     self._opacity = arrays["opacity"]
             except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
