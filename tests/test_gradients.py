@@ -18,6 +18,8 @@ BRUSH_VARIANTS = [
     PENCIL,
     Brush(edge=1, pressure_size=0.5, pressure_opacity=1.5, opacity=0.6),
     Brush(edge=0.2, density=3, pressure_size=0),
+    BRUSHES["watercolour"],
+    BRUSHES["chalk"],
 ]
 
 

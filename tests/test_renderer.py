@@ -12,6 +12,7 @@ from reference import reference_opacity
 from strokenet_gym import renderer
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.renderer import BRUSHES, Brush, draw, get_brush
+from strokenet_gym.renderer.grain import paper
 from strokenet_gym.renderer.path import SPACING
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
@@ -59,6 +60,7 @@ def test_matches_the_reference(rng, size):
         Brush(pressure_size=0, pressure_opacity=0, edge=0.1),
         Brush(pressure_size=0.5, pressure_opacity=2, edge=1, opacity=0.05),
         Brush(density=2, opacity=0.5),
+        *(brush for brush in BRUSHES.values() if brush != PENCIL),
     ],
 )
 def test_matches_the_reference_with_other_brushes(rng, brush):
@@ -68,6 +70,8 @@ def test_matches_the_reference_with_other_brushes(rng, brush):
         wanted = reference_opacity(
             stroke.position[i], stroke.pressure[i], stroke.radius[i], 64, brush
         )
+        if brush.grain > 0:
+            wanted = wanted * paper(64, brush.grain)
         assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
 
 
@@ -87,9 +91,10 @@ def test_matches_the_reference_on_large_canvases(rng, size):
         assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
 
 
-def test_doubling_the_samples_changes_nothing_visible(rng):
+@pytest.mark.parametrize("brush", BRUSHES.values(), ids=BRUSHES)
+def test_doubling_the_samples_changes_nothing_visible(rng, brush):
     for stroke in (three_body_strokes(rng, 100), uniform_strokes(rng, 50)):
-        change = np.abs(draw(stroke, 128, PENCIL) - draw(stroke, 128, PENCIL, SPACING / 2))
+        change = np.abs(draw(stroke, 128, brush) - draw(stroke, 128, brush, SPACING / 2))
         assert change.max() * 255 <= 1
 
 
@@ -198,6 +203,34 @@ def test_paint_composites_and_reports_the_change(rng):
         np.testing.assert_allclose(change[:, kind], true, rtol=1e-3, atol=1e-2)
 
 
+@pytest.mark.parametrize("brush", BRUSHES.values(), ids=BRUSHES)
+def test_brushes_blend_as_they_say(rng, brush):
+    stroke = three_body_strokes(rng, 20, channels=3)
+    background = np.array([0.9, 0.8, 0.7])
+    stroke = stroke._replace(colour=brush.lays_down(stroke.colour, background))
+    canvas = rng.uniform(0, 1, (20, 3, 48, 48)).astype(np.float32)
+    before = canvas.copy()
+    renderer.paint(canvas, canvas.copy(), stroke, brush)
+    alpha, colour = draw(stroke, 48, brush)[:, None], stroke.colour[:, :, None, None]
+    if brush.blend == "multiply":
+        colour = colour * before
+    if brush.blend == "erase":
+        colour = background[:, None, None]
+    np.testing.assert_allclose(canvas, before * (1 - alpha) + colour * alpha, atol=1e-5)
+
+
+def test_grain_belongs_to_the_canvas(rng):
+    chalk = BRUSHES["chalk"]
+    small, large = paper(64, 0.9), paper(512, 0.9)
+    assert 0.1 <= large.min() < 0.2
+    assert 0.9 < large.max() <= 1
+    np.testing.assert_allclose(small, large.reshape(64, 8, 64, 8).mean((1, 3)), atol=0.02)
+    stroke = three_body_strokes(rng, 50)._replace(radius=np.full(50, 0.1))
+    small = draw(stroke, 64, chalk)
+    large = draw(stroke, 512, chalk).reshape(50, 64, 8, 64, 8).mean((2, 4))
+    assert ((small - large) ** 2).sum() < 0.01 * (large**2).sum()
+
+
 def test_clears_its_scratch(rng):
     stroke = uniform_strokes(rng, 1)
     first = draw(stroke, 64, PENCIL)
@@ -251,8 +284,16 @@ def test_brush_by_name():
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"edge": 0}, {"opacity": 1.5}, {"density": -1}, {"pressure_size": float("nan")}]
+    "numbers",
+    [
+        {"blend": "add"},
+        {"grain": 2},
+        {"edge": 0},
+        {"opacity": 1.5},
+        {"density": -1},
+        {"pressure_size": float("nan")},
+    ],
 )
 def test_brush_refuses_bad_numbers(numbers):
-    with pytest.raises(ValueError, match=f"brush {next(iter(numbers))} must be from"):
+    with pytest.raises(ValueError, match=f"brush {next(iter(numbers))} must be (from|one of)"):
         Brush(**numbers)

@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 from strokenet_gym import renderer
 from strokenet_gym.renderer import Brush, get_brush
-from strokenet_gym.stroke import action_size, check_action, unpack
+from strokenet_gym.stroke import Stroke, action_size, check_action, unpack
 from strokenet_gym.targets import fit_image, make_targets
 
 __all__ = ["Episodes"]
@@ -166,7 +166,7 @@ class Episodes:
         Returns:
             The rewards, float64 ``[B]``; 0 where not active.
         """
-        stroke = unpack(action.astype(np.float64), self.channels)  # as the kernels want them
+        stroke = self._stroke(action.astype(np.float64))  # as the kernels want it
         if active is not None:
             stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
         before = self.canvas.copy() if callable(self.reward) else None
@@ -181,6 +181,11 @@ class Episodes:
             reward = -change[:, self._kind] / self._start[:, self._kind]
         return reward if active is None else np.where(active, reward, 0.0)
 
+    def _stroke(self, action: Any) -> Stroke:
+        """What the brush does at these actions."""
+        stroke = unpack(action, self.channels)
+        return stroke._replace(colour=self.brush.lays_down(stroke.colour, self.background))
+
     def composite(self, canvas: Any, action: Any) -> Any:
         """Return the canvases with a stroke painted on each; a pure function.
 
@@ -193,7 +198,7 @@ class Episodes:
         """
         self._check_canvas(canvas)
         painted = np.array(canvas, np.float32, order="C")
-        stroke = unpack(action.astype(np.float64), self.channels)
+        stroke = self._stroke(action.astype(np.float64))
         renderer.paint(painted, painted.copy(), stroke, self.brush)
         return painted
 

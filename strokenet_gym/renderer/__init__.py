@@ -9,7 +9,8 @@
 4. *Accumulation.* Stamps follow each other at r / density and multiply the transmittance; in the
    limit of infinitely many, T = exp(∫ density / r log(1 - a) ds) along the path. One whole stamp
    is added at each end, so that a tap leaves a dot. The stroke's opacity is alpha = 1 - T.
-5. *Compositing.* canvas ← canvas (1 - alpha) + colour alpha.
+5. *Compositing.* canvas ← canvas (1 - alpha) + colour alpha. Other brushes multiply or erase, or
+   leave less on the bumps of a rough paper (brush.py, grain.py).
 
 Where a stamp is thinner than a pixel (r < 1 px), it is drawn with r = 1 px and the strength
 f q / (1 + k q (1 - f) (1 + f / 4)), where f = r / 1 px and k is the brush's ``buildup``: the ink of
@@ -17,8 +18,9 @@ a line stays in proportion to its width. A thin stamp at an end counts f times.
 
 All of it is continuous, and differentiable almost everywhere in every number of the stroke.
 
-The files: brush.py (the numbers), path.py (1, 2), raster.py (3 to 5), adjoint.py (the derivative),
-program.py (threads, and the functions to call), fastmath.py and cache.py (what makes it fast).
+The files: brush.py (the numbers), grain.py (the paper), path.py (1, 2), raster.py (3 to 5),
+adjoint.py (the derivative), program.py (threads, and the functions to call), fastmath.py and
+cache.py (what makes it fast).
 """
 
 from strokenet_gym.renderer.brush import BRUSHES, Brush, get_brush

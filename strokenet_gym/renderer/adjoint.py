@@ -237,7 +237,7 @@ def _spline_tangents_back(points, by_tangents, by_points):
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _blend_row_back(
     by_canvas, by_painted, by_squared, by_absolute,
-    canvas, target, alpha, colour, seed, x0, x1,
+    canvas, target, alpha, colour, multiply, seed, x0, x1,
 ):  # fmt: skip
     """Pass the derivative of one row of one channel back through the blending.
 
@@ -250,6 +250,7 @@ def _blend_row_back(
         target: the row.
         alpha: opacity.
         colour: of the stroke.
+        multiply: 1 for that blend mode, else 0.
         seed: the derivative by the opacity is added to it.
         x0: first column.
         x1: one past the last column.
@@ -262,33 +263,35 @@ def _blend_row_back(
     by_colour = zero
     for x in range(x0, x1):
         before = canvas[x] - target[x]
-        contrast = colour - canvas[x]
+        share = one + multiply * (canvas[x] - one)
+        contrast = colour * share - canvas[x]
         after = before + contrast * alpha[x]
         sign = (one if after > zero else zero) - (one if after < zero else zero)
         g = by_squared * (after + after) + by_absolute * sign
         if by_painted.size > 0:
             g += by_painted[x]
         seed[x] += g * contrast
-        by_colour += g * alpha[x]
+        by_colour += g * alpha[x] * share
         if by_canvas.size > 0:
             sign = (one if before > zero else zero) - (one if before < zero else zero)
             own = by_squared * (before + before) + by_absolute * sign
-            by_canvas[x] = g * (one - alpha[x]) - own
+            by_canvas[x] = g * (one + (colour * multiply - one) * alpha[x]) - own
     return by_colour
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _opacity_row_back(seed, alpha, x0, x1):
+def _opacity_row_back(seed, alpha, paper, row, x0, x1):
     """From the derivative by the opacity to the one by the log-transmittance."""
     one, zero = alpha.dtype.type(1.0), alpha.dtype.type(0.0)
     for x in range(x0, x1):
-        seed[x] = seed[x] * (alpha[x] - one) if alpha[x] > zero else zero
+        most = paper[row, x] if paper.size > 0 else one
+        seed[x] = seed[x] * (alpha[x] - most) if alpha[x] > zero else zero
 
 
 @njit(nogil=True, cache=True)
 def paint_strokes_back(
     by_canvas, by_colour, by_position, by_pressure, by_radius,
-    by_painted, by_change, canvas, alpha, marks, target,
+    by_painted, by_change, canvas, alpha, marks, target, paper,
     colour, position, pressure, radius, brush, seed, start, stop,
 ):  # fmt: skip
     """The adjoint of :func:`strokenet_gym.renderer.raster.paint_strokes`.
@@ -308,6 +311,7 @@ def paint_strokes_back(
         alpha: ``(B, H, W)``, the strokes' opacity, where marked.
         marks: uint8 ``(B, H, cells)``, where there is ink.
         target: ``(B, C, H, W)``.
+        paper: float32 ``(H, W)``, a factor of the opacity; or empty.
         colour: float64 ``(B, C)``.
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
@@ -346,11 +350,12 @@ def paint_strokes_back(
                         target[b, channel, row],
                         alpha[b, row],
                         real(colour[b, channel]),
+                        real(brush[6]),
                         seed[row],
                         x0,
                         x1,
                     )
-                _opacity_row_back(seed[row], alpha[b, row], x0, x1)
+                _opacity_row_back(seed[row], alpha[b, row], paper, row, x0, x1)
                 left, right = next_span(marks[b, row], right, end)
         by_tangents[:] = 0.0
         by_radius[b] = 0.0

@@ -1,12 +1,15 @@
-"""Brushes: how pressure, distance from the centre and overlap turn into ink."""
+"""Brushes: how pressure, distance from the centre and overlap become ink, and ink colour."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 __all__ = ["BRUSHES", "Brush", "get_brush"]
+
+_BLEND_MODES = ("normal", "multiply", "erase")
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,15 @@ class Brush:
             hard rim.
         opacity: strength at full pressure, 0.001 … 1.
         density: stamps per radius of path: how quickly ink builds up.
+        blend: how a stroke of opacity alpha changes the canvas c: "normal" gives
+            ``c (1 - alpha) + colour alpha``, as opaque paint does; "multiply" gives
+            ``c (1 - alpha) + c colour alpha``, as translucent paint does on white paper; "erase"
+            gives ``c (1 - alpha) + background alpha``, whatever the colour.
+        grain: how much of the ink the pits of a rough paper keep off, 0 … 1; see
+            :func:`strokenet_gym.renderer.grain.paper`.
 
     Raises:
-        ValueError: if a number is out of its range.
+        ValueError: if a number is out of its range, or the blend mode is unknown.
     """
 
     pressure_size: float = 1.0
@@ -34,6 +43,8 @@ class Brush:
     edge: float = 0.5
     opacity: float = 1.0
     density: float = 8.0
+    blend: str = "normal"
+    grain: float = 0.0
 
     def __post_init__(self) -> None:
         ranges = {
@@ -42,14 +53,15 @@ class Brush:
             "edge": (0.05, 1.0),
             "opacity": (0.001, 1.0),
             "density": (0.1, 100.0),
+            "grain": (0.0, 1.0),
         }
-        for field in fields(self):
-            low, high = ranges[field.name]
-            value = getattr(self, field.name)
-            if not low <= value <= high:
-                raise ValueError(
-                    f"brush {field.name} must be from {low:g} to {high:g}, got {value}"
-                )
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if isinstance(value, str) or not low <= value <= high:
+                raise ValueError(f"brush {name} must be from {low:g} to {high:g}, got {value!r}")
+        if self.blend not in _BLEND_MODES:
+            known = ", ".join(_BLEND_MODES)
+            raise ValueError(f"brush blend must be one of {known}, got {self.blend!r}")
 
     @property
     def buildup(self) -> float:
@@ -63,11 +75,30 @@ class Brush:
 
     @cached_property
     def numbers(self) -> tuple[float, ...]:
-        """What the compiled kernels take: the fields in their order, and the buildup."""
-        return *(float(value) for value in astuple(self)), self.buildup
+        """What the compiled kernels take: five fields, the buildup, and 1 for "multiply"."""
+        stamp = self.pressure_size, self.pressure_opacity, self.edge, self.opacity, self.density
+        return *(float(value) for value in stamp), self.buildup, float(self.blend == "multiply")
+
+    def lays_down(self, colour: Any, background: Any) -> Any:
+        """The colour that a stroke leaves: its own, or the background's if the brush erases.
+
+        Args:
+            colour: array or tensor ``[B, C]``.
+            background: of the same type, ``[C]``.
+        """
+        return colour * 0 + background if self.blend == "erase" else colour
 
 
-BRUSHES = {"pencil": Brush()}
+BRUSHES = {
+    "pencil": Brush(),
+    "marker": Brush(pressure_size=0.4, pressure_opacity=0, edge=0.1),
+    "airbrush": Brush(pressure_size=0, pressure_opacity=1.5, edge=1, opacity=0.06),
+    "watercolour": Brush(
+        pressure_size=0.7, pressure_opacity=0.5, edge=0.3, opacity=0.05, blend="multiply"
+    ),
+    "eraser": Brush(pressure_size=0.7, pressure_opacity=0.5, edge=0.3, blend="erase"),
+    "chalk": Brush(pressure_size=0.5, pressure_opacity=1, edge=0.4, opacity=0.4, grain=0.9),
+}
 
 
 def get_brush(brush: str | Brush) -> Brush:

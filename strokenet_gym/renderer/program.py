@@ -18,6 +18,7 @@ import numpy as np
 from strokenet_gym.renderer.adjoint import paint_strokes_back
 from strokenet_gym.renderer.brush import Brush
 from strokenet_gym.renderer.cache import announce
+from strokenet_gym.renderer.grain import paper
 from strokenet_gym.renderer.path import SPACING
 from strokenet_gym.renderer.raster import LANES, draw_strokes, paint_strokes
 from strokenet_gym.stroke import Stroke
@@ -80,7 +81,7 @@ def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> n
     def work(start: int, stop: int) -> None:
         logs, _, marks = _scratch(size, dtype)
         strokes = position, pressure, radius, brush.numbers, spacing
-        draw_strokes(alpha, *strokes, logs, marks[0], start, stop)
+        draw_strokes(alpha, paper(size, brush.grain), *strokes, logs, marks[0], start, stop)
 
     announce(draw_strokes)
     _run(work, len(alpha))
@@ -115,11 +116,13 @@ def paint(
     if pixels is None:
         pixels = np.empty((0, 0, 0, 0), np.uint8)
     strokes = colour, position, pressure, radius, brush.numbers
+    size = canvas.shape[-1]
+    ground = paper(size, brush.grain)
 
     def work(start: int, stop: int) -> None:
-        scratch = _scratch(canvas.shape[-1], canvas.dtype)
+        scratch = _scratch(size, canvas.dtype)
         alpha, marks = (scratch.alpha, scratch.marks) if ink is None else ink
-        pictures = canvas, pixels, alpha, marks, target, change
+        pictures = canvas, pixels, alpha, marks, target, change, ground
         paint_strokes(*pictures, *strokes, scratch.logs, ink is not None, start, stop)
 
     announce(paint_strokes)
@@ -163,7 +166,9 @@ def paint_back(
         *(by.colour, by.position, by.pressure, by.radius),
         nothing if by_painted is None else by_painted,
     )
-    inputs = by_change, canvas, *ink, target, colour, position, pressure, radius, brush.numbers
+    ground = paper(canvas.shape[-1], brush.grain)
+    strokes = colour, position, pressure, radius, brush.numbers
+    inputs = by_change, canvas, *ink, target, ground, *strokes
 
     def work(start: int, stop: int) -> None:
         seed = _scratch(canvas.shape[-1], canvas.dtype).logs

@@ -184,19 +184,23 @@ def next_span(marks, cell, end):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _opacity_row(alpha, ink, x0, x1):
-    """Opacity of a part of a row from its log-transmittance."""
+def _opacity_row(alpha, ink, paper, row, x0, x1):
+    """Opacity of a part of a row from its log-transmittance, on this paper."""
     one = ink.dtype.type(1.0)
     for x in range(x0, x1):
         alpha[x] = one - exp(ink[x])
+    if paper.size > 0:
+        for x in range(x0, x1):
+            alpha[x] *= paper[row, x]
 
 
 @njit(nogil=True, cache=True)
-def draw_strokes(alpha, position, pressure, radius, brush, spacing, ink, marks, start, stop):
+def draw_strokes(alpha, paper, position, pressure, radius, brush, spacing, ink, marks, start, stop):
     """Opacity maps of the strokes ``start`` to ``stop`` of a batch.
 
     Args:
         alpha: ``(B, H, W)``, all zero, filled with 0 … 1.
+        paper: float32 ``(H, W)``, a factor of the opacity; or empty.
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
@@ -220,7 +224,8 @@ def draw_strokes(alpha, position, pressure, radius, brush, spacing, ink, marks, 
         for row in range(box[2], box[3]):
             left, right = next_span(marks[row], first, end)
             while left < right:
-                _opacity_row(alpha[b, row], ink[row], left * LANES, min(right * LANES, size))
+                x0, x1 = left * LANES, min(right * LANES, size)
+                _opacity_row(alpha[b, row], ink[row], paper, row, x0, x1)
                 ink[row, left * LANES : right * LANES] = real(0.0)
                 marks[row, left:right] = 0
                 left, right = next_span(marks[row], right, end)
@@ -228,7 +233,7 @@ def draw_strokes(alpha, position, pressure, radius, brush, spacing, ink, marks, 
 
 @njit(nogil=True, cache=True)
 def paint_strokes(
-    canvas, pixels, alpha, marks, target, change,
+    canvas, pixels, alpha, marks, target, change, paper,
     colour, position, pressure, radius, brush, ink, keep, start, stop,
 ):  # fmt: skip
     """Composite the strokes ``start`` to ``stop`` of a batch, each on its own canvas.
@@ -243,6 +248,7 @@ def paint_strokes(
         target: ``(B, C, H, W)``.
         change: float64 ``(B, 2)``, filled with the change of the summed squared and of the summed
             absolute difference between canvas and target.
+        paper: float32 ``(H, W)``, a factor of the opacity; or empty.
         colour: float64 ``(B, C)``, 0 … 1.
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
@@ -269,14 +275,17 @@ def paint_strokes(
             left, right = next_span(mark[row], first, end)
             while left < right:
                 x0, x1 = left * LANES, min(right * LANES, size)
-                _opacity_row(opacity[row], ink[row], x0, x1)
+                _opacity_row(opacity[row], ink[row], paper, row, x0, x1)
                 ink[row, x0 : right * LANES] = real(0.0)
                 if not keep:
                     mark[row, left:right] = 0
                 for channel in range(canvas.shape[1]):
                     line = canvas[b, channel, row]
                     shade = real(colour[b, channel])
-                    ds, da = _blend_row(line, target[b, channel, row], opacity[row], shade, x0, x1)
+                    ds, da = _blend_row(
+                        line, target[b, channel, row], opacity[row],
+                        shade, real(brush[6]), x0, x1,
+                    )  # fmt: skip
                     squared += ds
                     absolute += da
                     if pixels.size > 0:
@@ -287,13 +296,14 @@ def paint_strokes(
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _blend_row(canvas, target, alpha, colour, x0, x1):
-    """Blend one row (mode normal); return the change of its squared and absolute error."""
+def _blend_row(canvas, target, alpha, colour, multiply, x0, x1):
+    """Blend one row; return the change of its squared and absolute error."""
     real = canvas.dtype.type
     squared, absolute = 0.0, 0.0  # summed in float64: an episode may have many strokes
     for x in range(x0, x1):
         old = canvas[x]
-        new = min(max(old + (colour - old) * alpha[x], real(0.0)), real(1.0))
+        shade = colour * (real(1.0) + multiply * (old - real(1.0)))
+        new = min(max(old + (shade - old) * alpha[x], real(0.0)), real(1.0))
         before, after = old - target[x], new - target[x]
         squared += (after - before) * (after + before)
         absolute += abs(after) - abs(before)

@@ -27,7 +27,7 @@ from stroke_samples import agent_strokes
 import strokenet_gym  # noqa: F401
 from strokenet_gym.generator import ExactGenerator, Generator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import BRUSHES, draw, paint, program
+from strokenet_gym.renderer import BRUSHES, Brush, draw, paint, program
 from strokenet_gym.renderer.path import RUN, RUN_COLUMNS, SPACING, spline_tangents, trace_runs
 from strokenet_gym.renderer.raster import LANES, prepare_stroke, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
@@ -144,14 +144,14 @@ def forward(generator: Generator, stroke: Stroke, size: int) -> Callable[[], Non
     return work
 
 
-def kernel(stroke: Stroke, size: int) -> Callable[[], None]:
+def kernel(stroke: Stroke, size: int, brush: Brush = PENCIL) -> Callable[[], None]:
     """The painting program as the environment calls it: one call paints the batch."""
     shape = (len(stroke.radius), 1, size, size)
     canvas, pixels = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
     target = np.zeros(shape, np.float32)
 
     def work() -> None:
-        paint(canvas, target, stroke, PENCIL, pixels=pixels)
+        paint(canvas, target, stroke, brush, pixels=pixels)
 
     return work
 
@@ -319,6 +319,10 @@ def main(args: Args) -> None:
                 for c in columns
             ]
             print(f"{row:34}" + "".join(cells), flush=True)
+    result["brushes"] = {
+        name: rate(kernel(kinds["three_body"], 128, brush), BATCH, args.seconds)
+        for name, brush in BRUSHES.items()
+    }
     program.THREADS = 1
     small = {size: rate(small_stroke(size), 1, args.seconds) for size in (256, 1024)}
     program.THREADS = program.available_cores()
@@ -328,6 +332,8 @@ def main(args: Args) -> None:
     print(f"{'':20}" + "".join(f"{name:>12}" for name in next(iter(result["costs"].values()))))
     for what, cost in result["costs"].items():
         print(f"{what:20}" + "".join(f"{value:12.1f}" for value in cost.values()))
+    print("\nBrushes, three_body strokes a second at 128 px:", end="")
+    print("".join(f"  {name} {rate:,.0f}" for name, rate in result["brushes"].items()))
     print("\nA new interpreter, seconds:", end="")
     print("".join(f"  {what} {seconds:.2f}" for what, seconds in result["start-up"].items()))
     ratio = result["small stroke, 1024 px over 256 px"]
