@@ -1,70 +1,209 @@
-"""What people see of an environment: frames, and a pygame window for them."""
+"""What people see of an environment: frames, and a pygame window in which strokes grow."""
 
 from __future__ import annotations
 
+import sys
+import time
+from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from strokenet_gym.extras import require
+from strokenet_gym.renderer import Brush, paint, pen_path
+from strokenet_gym.stroke import Stroke, part_way
 
-__all__ = ["Window", "frame"]
+__all__ = ["Scene", "Window", "frame"]
 
-FPS = 10
+FPS = 30
 _GAP = 8  # pixels between target and canvas
+_CAPTION = 24  # pixels under them
 _MIN_SIDE = 256  # small canvases are enlarged: a 28 px canvas is not a 28 px window
 _GREY = 128
+_PATH, _ANCHOR = (255, 200, 0), (255, 60, 60)
 
 
-def frame(target: np.ndarray, canvas: np.ndarray) -> np.ndarray:
-    """Target beside canvas, side by side on grey.
+@dataclass(frozen=True)
+class Scene:
+    """An episode at one moment.
 
-    Args:
+    Attributes:
         target: uint8 ``[C, H, W]``.
         canvas: uint8 ``[C, H, W]``.
+        number: strokes painted.
+        budget: strokes in an episode.
+        residual: see the environments' ``info``.
+        stroke: the last one, without a batch; None before the first.
+    """
+
+    target: np.ndarray
+    canvas: np.ndarray
+    number: int
+    budget: int
+    residual: float
+    stroke: Stroke | None = None
+
+
+def frame(scene: Scene, side: int | None = None, anchors: bool = False) -> np.ndarray:
+    """Target beside canvas, over a line that says how far the episode has come.
+
+    Args:
+        scene: what to show.
+        side: width and height of a picture in the frame; by default the canvas size, enlarged by a
+            whole factor to at least 256 px.
+        anchors: draw the last stroke's anchors (the larger, the more pressure) and path.
 
     Returns:
-        uint8 ``[H', W', 3]``, enlarged by a whole factor to at least 256 px a picture.
+        uint8 ``[side + 24, 2 * side + 8, 3]``.
     """
-    pictures = [np.broadcast_to(p, (3, *p.shape[1:])).transpose(1, 2, 0) for p in (target, canvas)]
-    side = pictures[0].shape[0]
-    factor = -(-_MIN_SIDE // side)
-    gap = np.full((side * factor, _GAP, 3), _GREY, np.uint8)
-    large = [p.repeat(factor, 0).repeat(factor, 1) for p in pictures]
-    return np.concatenate([large[0], gap, large[1]], axis=1)
+    size = scene.canvas.shape[-1]
+    side = side or size * -(-_MIN_SIDE // size)
+    image = np.full((side + _CAPTION, 2 * side + _GAP, 3), _GREY, np.uint8)
+    for picture, left in ((scene.target, 0), (scene.canvas, side + _GAP)):
+        colour = np.broadcast_to(picture, (3, size, size)).transpose(1, 2, 0)
+        way = cv2.INTER_NEAREST if side >= size else cv2.INTER_AREA
+        large = cv2.resize(np.ascontiguousarray(colour), (side, side), interpolation=way)
+        if anchors and left > 0 and scene.stroke is not None:
+            _draw_path(large, scene.stroke)
+        image[:side, left : left + side] = large
+    text = f"stroke {scene.number} of {scene.budget}   residual {scene.residual:.3f}"
+    where, font = (6, side + _CAPTION - 8), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(image, text, where, font, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+    return image
+
+
+def _draw_path(image: np.ndarray, stroke: Stroke) -> None:
+    bits = 4  # of a pixel's fraction, for OpenCV
+    half = image.shape[0] / 2
+
+    def pixels(position: np.ndarray) -> np.ndarray:
+        x, y = position[:, 0], position[:, 1]
+        flipped = np.stack([1 + x, 1 - y], 1) * half - 0.5
+        return np.rint(flipped.clip(-8 * half, 8 * half) * 2**bits).astype(np.int32)
+
+    path = pixels(pen_path(stroke.position, stroke.pressure))
+    cv2.polylines(image, [path], False, _PATH, 1, cv2.LINE_AA, bits)
+    for centre, pressure in zip(pixels(stroke.position), stroke.pressure, strict=True):
+        radius = round((2 + 4 * float(pressure)) * 2**bits)
+        cv2.circle(image, centre.tolist(), radius, _ANCHOR, 1, cv2.LINE_AA, bits)
 
 
 class Window:
-    """A window that shows frames, opened with the first one.
+    """A window in which strokes grow, opened with the first picture.
+
+    Keys: space pauses, the right arrow paints one stroke and pauses, ``a`` shows anchors and path,
+    ``s`` saves a picture to the working directory, ``q`` closes the window.
+
+    Args:
+        title: the window's.
+        stroke_seconds: how long a stroke takes.
+
+    Attributes:
+        closed: whether the user has closed it. It stays closed.
 
     Raises:
         DependencyNotInstalled: if pygame is missing.
+        ValueError: if the time is not 0 or more.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, stroke_seconds: float = 0.5) -> None:
         require("render", "pygame")
-        self._title = title
+        if not 0 <= stroke_seconds < float("inf"):
+            raise ValueError(f"stroke_seconds must be 0 or more, got {stroke_seconds}")
+        self.closed = False
+        self._title, self._seconds = title, stroke_seconds
+        self._paused = self._one_stroke = self._anchors = False
         self._screen: Any = None
         self._clock: Any = None
 
-    def show(self, image: np.ndarray) -> None:
-        """Show a frame, uint8 ``[H, W, 3]``, and wait for the display's turn."""
+    def show(self, scene: Scene) -> None:
+        """Show an episode as it is now.
+
+        Raises:
+            RuntimeError: if there is no display.
+        """
+        self._present(scene)
+        self._one_stroke = False
+
+    def paint(self, before: np.ndarray, scene: Scene, brush: Brush) -> None:
+        """Show how the scene's last stroke grows.
+
+        Args:
+            before: float32 ``[C, H, W]``, the canvas without it.
+            scene: what it leads to.
+            brush: what it is painted with.
+        """
+        assert scene.stroke is not None
+        steps = round(self._seconds * FPS)
+        for k in range(1, steps):
+            if self.closed:
+                return
+            canvas = before[None].copy()
+            stroke = part_way(scene.stroke, k / steps)
+            paint(canvas, canvas, Stroke(*(np.asarray(f)[None] for f in stroke)), brush)
+            pixels = np.rint(canvas[0] * 255).astype(np.uint8)
+            self._present(replace(scene, canvas=pixels, stroke=stroke))
+        self.show(scene)
+
+    def _present(self, scene: Scene) -> None:
+        """Draw the scene, and again and again while paused."""
+        while not self.closed:
+            image = self._draw(scene)
+            self._listen(image)
+            if self._screen is not None:
+                self._clock.tick(FPS)
+            if not self._paused or self._one_stroke:
+                return
+
+    def _draw(self, scene: Scene) -> np.ndarray:
         import pygame
 
-        size = (image.shape[1], image.shape[0])
         if self._screen is None:
-            pygame.display.init()
+            try:
+                pygame.display.init()
+                image = frame(scene)
+                size = image.shape[1::-1]
+                self._screen = pygame.display.set_mode(size, pygame.RESIZABLE)
+            except pygame.error as error:
+                raise RuntimeError(
+                    f"no window can be opened ({error}): without a display, use "
+                    'render_mode="rgb_array", or set SDL_VIDEODRIVER=dummy'
+                ) from error
             pygame.display.set_caption(self._title)
-            self._screen = pygame.display.set_mode(size)
             self._clock = pygame.time.Clock()
-        surface = pygame.image.frombuffer(np.ascontiguousarray(image).tobytes(), size, "RGB")
-        self._screen.blit(surface, (0, 0))
-        pygame.event.pump()
+        width, height = self._screen.get_size()
+        side = max(16, min((width - _GAP) // 2, height - _CAPTION))
+        image = frame(scene, side, self._anchors)
+        size = image.shape[1], image.shape[0]
+        surface = pygame.image.frombuffer(image.tobytes(), size, "RGB")
+        self._screen.fill((_GREY,) * 3)
+        self._screen.blit(surface, ((width - size[0]) // 2, (height - size[1]) // 2))
         pygame.display.flip()
-        self._clock.tick(FPS)
+        return image
+
+    def _listen(self, image: np.ndarray) -> None:
+        import pygame
+
+        for event in pygame.event.get():
+            key = event.key if event.type == pygame.KEYDOWN else None
+            if event.type == pygame.QUIT or key == pygame.K_q:
+                self.closed = True
+                self.close()
+                return
+            if key == pygame.K_SPACE:
+                self._paused = not self._paused
+            elif key == pygame.K_RIGHT:
+                self._paused = self._one_stroke = True
+            elif key == pygame.K_a:
+                self._anchors = not self._anchors
+            elif key == pygame.K_s:
+                file = time.strftime("strokenet-%Y%m%d-%H%M%S.png")
+                saved = cv2.imwrite(file, image[:, :, ::-1])
+                print(f"Wrote {file}" if saved else f"cannot write {file}", file=sys.stderr)
 
     def close(self) -> None:
-        """Close the window."""
+        """Close the window; the next picture opens it again, unless the user closed it."""
         if self._screen is not None:
             import pygame
 
@@ -73,4 +212,4 @@ class Window:
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy opens a window of its own."""
-        return {"_title": self._title, "_screen": None, "_clock": None}
+        return {**self.__dict__, "_screen": None, "_clock": None}

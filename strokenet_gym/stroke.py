@@ -111,6 +111,20 @@ def pack(stroke: Stroke) -> Any:
     return 2 * library.concatenate([stroke.colour, radius[..., None], flat], -1) - 1
 
 
+def part_way(stroke: Stroke, share: float) -> Stroke:
+    """The stroke as it is while the pen is still on its way.
+
+    The anchors ahead of the pen have no pressure yet, and at the one that it comes to the pressure
+    rises, so that the picture grows smoothly.
+
+    Args:
+        stroke: NumPy arrays, shapes as in :class:`Stroke`.
+        share: how far the pen has come, 0 … 1 (the whole stroke).
+    """
+    reached = share * NUM_ANCHORS - np.arange(NUM_ANCHORS)
+    return stroke._replace(pressure=stroke.pressure * np.clip(reached, 0, 1))
+
+
 def check_action(action: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Check a NumPy action before it is painted.
 

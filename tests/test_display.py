@@ -1,34 +1,157 @@
-"""Frames and the window."""
+"""Frames, and the window with its keys."""
 
+import time
+
+import gymnasium as gym
 import numpy as np
+import pygame
 import pytest
 
-from strokenet_gym.display import Window, frame
+from strokenet_gym.display import Scene, Window, frame
+from strokenet_gym.renderer import BRUSHES
+from strokenet_gym.stroke import Stroke
+
+LINE = Stroke(
+    np.ones(1), np.array(0.1), np.stack([np.linspace(-0.8, 0.8, 16), np.full(16, 0.5)], 1),
+    np.ones(16),
+)  # fmt: skip
+
+
+def scene(size=64, channels=1, stroke=LINE):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, channels, size, size)).astype(np.uint8)
+    return Scene(*pictures, number=3, budget=8, residual=0.25, stroke=stroke)
+
+
+@pytest.fixture
+def window():
+    window = Window("test", stroke_seconds=0.1)
+    yield window
+    window.close()
+
+
+def press(key):
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key))
 
 
 @pytest.mark.parametrize(("size", "side"), [(16, 256), (28, 280), (128, 256), (300, 300)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_frame(rng, size, side, channels):
-    target, canvas = rng.integers(0, 256, (2, channels, size, size)).astype(np.uint8)
-    picture = frame(target, canvas)
-    assert picture.shape == (side, 2 * side + 8, 3)
+def test_frame(size, side, channels):
+    moment = scene(size, channels)
+    picture = frame(moment)
+    assert picture.shape == (side + 24, 2 * side + 8, 3)
     factor = side // size
-    wanted = np.broadcast_to(target, (3, size, size)).transpose(1, 2, 0)
-    np.testing.assert_array_equal(picture[::factor, :side:factor], wanted)
-    wanted = np.broadcast_to(canvas, (3, size, size)).transpose(1, 2, 0)
-    np.testing.assert_array_equal(picture[::factor, side + 8 :: factor], wanted)
+    wanted = np.broadcast_to(moment.target, (3, size, size)).transpose(1, 2, 0)
+    np.testing.assert_array_equal(picture[:side:factor, :side:factor], wanted)
+    wanted = np.broadcast_to(moment.canvas, (3, size, size)).transpose(1, 2, 0)
+    np.testing.assert_array_equal(picture[:side:factor, side + 8 :: factor], wanted)
+    assert picture[side:].max() == 255, "the caption"
 
 
-def test_window_opens_once_and_closes():
-    import pygame
+def test_overlay_is_on_the_canvas_where_the_stroke_is():
+    moment = scene(256)
+    change = (frame(moment, anchors=True) != frame(moment)).any(2)
+    rows, columns = np.nonzero(change)
+    assert abs(rows.mean() - 64) < 2  # y = 0.5 is a quarter from the top
+    assert abs(columns.mean() - 264 - 128) < 2
+    assert columns.min() > 264
+    assert not (frame(scene(stroke=None), anchors=True) != frame(scene(stroke=None))).any()
 
-    window = Window("test")
+
+def test_window_opens_once_and_closes(window):
     assert not pygame.display.get_init()
-    picture = np.zeros((64, 136, 3), np.uint8)
-    picture[:, :, 1] = 255
-    window.show(picture)
-    window.show(picture)
-    assert pygame.display.get_surface().get_size() == (136, 64)
-    assert pygame.display.get_surface().get_at((5, 5))[:3] == (0, 255, 0)
+    window.show(scene())
+    window.show(scene())
+    surface = pygame.display.get_surface()
+    picture = np.asarray(pygame.surfarray.array3d(surface)).transpose(1, 0, 2)
+    np.testing.assert_array_equal(picture, frame(scene()))
     window.close()
     assert not pygame.display.get_init()
+    window.show(scene())
+    assert pygame.display.get_init()
+
+
+def test_a_stroke_grows(window, monkeypatch):
+    seen = []
+    monkeypatch.setattr(window, "_present", lambda moment: seen.append(moment.canvas))
+    final = scene()
+    window.paint(np.zeros((1, 64, 64), np.float32), final, BRUSHES["pencil"])
+    ink = [int(canvas.sum()) for canvas in seen[:-1]]
+    assert len(ink) == 2
+    assert 0 < ink[0] < ink[1]
+    assert seen[-1] is final.canvas
+
+
+def test_keys(window, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    window.show(scene())
+    press(pygame.K_a)
+    press(pygame.K_s)
+    press(pygame.K_RIGHT)  # the next stroke is painted, then a pause
+    start = time.monotonic()
+    window.show(scene())
+    assert time.monotonic() - start < 1
+    assert len(list(tmp_path.glob("strokenet-*.png"))) == 1
+    pygame.time.set_timer(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE), 300, loops=1)
+    start = time.monotonic()
+    window.show(scene())  # waits for the space
+    assert 0.2 < time.monotonic() - start < 5
+    picture = pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
+    np.testing.assert_array_equal(picture, frame(scene(), anchors=True))
+
+
+@pytest.mark.parametrize("how", ["key", "button"])
+def test_closing_ends_the_episode(how):
+    env = gym.make("Painting-v0", render_mode="human", stroke_seconds=0, max_strokes=5)
+    env.reset(seed=0)
+    assert not env.step(env.action_space.sample())[3]
+    if how == "key":
+        press(pygame.K_q)
+    else:
+        pygame.event.post(pygame.event.Event(pygame.QUIT))
+    _, reward, terminated, truncated, info = env.step(env.action_space.sample())
+    assert (terminated, truncated) == (False, True)
+    assert np.isfinite(reward)
+    assert info["stroke"] == 2
+    assert not pygame.display.get_init()
+    env.reset()  # without a window
+    assert not pygame.display.get_init()
+    env.close()
+
+
+def test_window_of_a_batch():
+    envs = gym.make_vec(
+        "Painting-v0", num_envs=3, render_mode="human", stroke_seconds=0, shown=2, max_strokes=2
+    )
+    envs.reset(seed=0)
+    for _ in range(5):
+        observation = envs.step(envs.action_space.sample())[0]
+        picture = pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
+        np.testing.assert_array_equal(picture[:256:2, 264::2, 0], observation["canvas"][2, 0])
+    press(pygame.K_q)
+    for _ in range(4):
+        truncated = envs.step(envs.action_space.sample())[3]
+        assert not truncated.any()
+    assert not pygame.display.get_init()
+    envs.close()
+    with pytest.raises(ValueError, match="shown must be from 0 to 2, got 3"):
+        gym.make_vec("Painting-v0", num_envs=3, render_mode="human", shown=3)
+
+
+def test_resized_window(window):
+    window.show(scene())
+    pygame.display.set_mode((700, 500), pygame.RESIZABLE)
+    window.show(scene())
+    picture = pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
+    wanted = frame(scene(), side=346)
+    np.testing.assert_array_equal(picture[65 : 65 + 370, :700], wanted)
+
+
+def test_no_display(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "nonsense")
+    with pytest.raises(RuntimeError, match=r'no window can be opened .*render_mode="rgb_array"'):
+        Window("test").show(scene())
+
+
+def test_bad_speed():
+    with pytest.raises(ValueError, match="stroke_seconds must be 0 or more, got -1"):
+        Window("test", -1)

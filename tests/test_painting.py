@@ -253,16 +253,16 @@ def test_render():
     env = make(render_mode="rgb_array")
     observation, _ = env.reset(seed=0)
     picture = env.render()
-    assert picture.shape == (256, 256 + 8 + 256, 3)
+    assert picture.shape == (256 + 24, 256 + 8 + 256, 3)
     assert picture.dtype == np.uint8
-    np.testing.assert_array_equal(picture[4::8, 4:256:8, 0], observation["target"][0])
-    assert picture[:, -256:].max() == 0
+    np.testing.assert_array_equal(picture[4:256:8, 4:256:8, 0], observation["target"][0])
+    assert picture[:256, -256:].max() == 0
     env.step(np.ones(50, np.float32))
-    assert env.render()[:, -256:].max() == 255
+    assert env.render()[:256, -256:].max() == 255
 
 
 def test_human_window():
-    env = make(render_mode="human")
+    env = make(render_mode="human", stroke_seconds=0)
     env.reset(seed=0)
     assert env.render() is None
     env.step(env.action_space.sample())
@@ -271,6 +271,17 @@ def test_human_window():
     env.close()
     twin.reset(seed=0)
     twin.close()
+
+
+def test_an_eraser_paints_the_background():
+    env = make(brush="eraser", background=0.4, channels=3, max_strokes=4).unwrapped
+    env.reset(seed=0)
+    np.testing.assert_allclose(env.step(np.ones(52, np.float32))[1], 0, atol=1e-6)
+    white = np.ones((3, 128, 128), np.float32)
+    assert env.paint(white, np.ones(52, np.float32)).min() == pytest.approx(0.4)
+    env = make(brush="watercolour").unwrapped
+    env.reset(seed=0)
+    assert env.step(np.ones(50, np.float32))[0]["canvas"].max() == 0  # it darkens
 
 
 def test_missing_pygame(monkeypatch):
@@ -454,14 +465,14 @@ def test_vector_env_pickles_and_renders():
     assert_same(envs.step(action), twin.step(action))
     frames = envs.render()
     assert len(frames) == 3
-    assert frames[0].shape == (256, 520, 3)
+    assert frames[0].shape == (280, 520, 3)
 
 
 def test_vector_env_refuses_bad_arguments():
     with pytest.raises(ValueError, match="num_envs must be from 1"):
         make_vec(0)
     with pytest.raises(ValueError, match="render_mode"):
-        make_vec(2, render_mode="human")
+        make_vec(2, render_mode="ansi")
     envs = make_vec(2)
     envs.reset()
     with pytest.raises(ValueError, match=r"expected an action of shape \(2, 50\), got \(3, 50\)"):

@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium import spaces
 
 from strokenet_gym import renderer
+from strokenet_gym.display import Scene
 from strokenet_gym.renderer import Brush, get_brush
 from strokenet_gym.stroke import Stroke, action_size, check_action, unpack
 from strokenet_gym.targets import fit_image, make_targets
@@ -63,6 +64,8 @@ class Episodes:
         self.max_strokes = _whole(max_strokes, "max_strokes", 1, 2**20)
         self.brush = get_brush(brush)
         self.source = make_targets(targets, canvas_size, data_dir)
+        named = isinstance(targets, (str, os.PathLike))
+        self.source_name = os.fspath(targets) if named else type(targets).__name__
         if channels is None:
             channels = _channels_of(self.source)
         if channels not in (1, 3):
@@ -235,7 +238,23 @@ class Episodes:
         l2 = self._distance[:, 0].copy()
         return {"l2": l2, "residual": l2 / self._start[:, 0], "stroke": self.stroke.copy()}
 
-    def pictures(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def scene(self, index: int, action: Any = None) -> Scene:
+        """An episode as it is now, after its last action ``[A]`` (checked)."""
+        target, canvas = self._pictures(index)
+        stroke = None if action is None else self.stroke_of(action)
+        residual = self._distance[index, 0] / self._start[index, 0]
+        number = int(self.stroke[index])
+        return Scene(target, canvas, number, self.max_strokes, float(residual), stroke)
+
+    def stroke_of(self, action: Any) -> Stroke:
+        """What the real brush does at an action ``[A]`` (checked): float64 arrays."""
+        return self._stroke(np.asarray(action, np.float64))
+
+    def float_canvas(self, index: int) -> np.ndarray:
+        """A copy of a canvas, float32 ``[C, H, W]``."""
+        return self.canvas[index].copy()
+
+    def _pictures(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Target and canvas as uint8 ``[C, H, W]``."""
         return self._target_pixels[index], self._pixels[index]
 

@@ -23,7 +23,7 @@ from strokenet_gym.envs.episodes import Episodes, check_rewards, to_bytes
 from strokenet_gym.envs.painting import PaintingEnv, PaintingVectorEnv
 from strokenet_gym.generator import ExactGenerator, Generator, load_generator
 from strokenet_gym.renderer import get_brush
-from strokenet_gym.stroke import unpack
+from strokenet_gym.stroke import Stroke, unpack
 
 __all__ = ["NeuralPaintingEnv", "NeuralPaintingVectorEnv"]
 
@@ -168,7 +168,15 @@ class _NeuralEpisodes(Episodes):
             "strokes_left": left,
         }
 
-    def pictures(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def stroke_of(self, action: Any) -> Stroke:
+        if isinstance(action, Tensor):
+            action = action.detach().cpu().numpy()
+        return super().stroke_of(action)
+
+    def float_canvas(self, index: int) -> np.ndarray:
+        return self.canvas[index].detach().cpu().float().numpy().copy()
+
+    def _pictures(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         target, canvas = self.target[index], self.canvas[index].detach()
         return to_bytes(target.cpu().numpy()), to_bytes(canvas.cpu().numpy())
 

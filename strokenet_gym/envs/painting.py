@@ -12,10 +12,12 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from strokenet_gym.display import FPS, Window, frame
+from strokenet_gym.display import Window, frame
 from strokenet_gym.envs.episodes import Episodes, check_options, check_render_mode, first
 
 __all__ = ["PaintingEnv", "PaintingVectorEnv"]
+
+_VIDEO_FPS = 5  # of videos with a frame for each stroke, as RecordVideo makes them
 
 
 class PaintingEnv(gym.Env):
@@ -60,7 +62,7 @@ class PaintingEnv(gym.Env):
 
     ## Episode End
 
-    Terminates after `max_strokes` strokes. Never truncates.
+    Terminates after `max_strokes` strokes. Truncates only when a person closes the window.
 
     ## Information
 
@@ -75,11 +77,14 @@ class PaintingEnv(gym.Env):
     * `canvas_size=128`: width and height in pixels, 16 to 4096 (the paper's is 256).
     * `channels=None`: 1, 3, or None for the targets' own.
     * `max_strokes=1`: the budget.
-    * `brush="pencil"`: a name or a `strokenet_gym.Brush`.
+    * `brush="pencil"`: a `strokenet_gym.Brush` or its name: pencil, marker, airbrush, watercolour,
+      eraser or chalk.
     * `background=0.0`: intensity of the empty canvas, one number or one for each channel.
     * `reward="l2"`: "l2", "l1", or a function of (canvas before, canvas after, target), float32
       `[B, C, H, W]` each, that returns `[B]` (B is 1 in a single environment).
-    * `render_mode=None`: "rgb_array" (target beside canvas) or "human" (the same in a window).
+    * `render_mode=None`: "rgb_array" (target beside canvas) or "human" (the same in a window, where
+      each stroke is seen growing; `help(strokenet_gym.display.Window)` lists the keys).
+    * `stroke_seconds=0.5`: how long a stroke takes in the window.
 
     ## Vectorized environment
 
@@ -97,17 +102,22 @@ class PaintingEnv(gym.Env):
 
     metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": ["rgb_array", "human"],
-        "render_fps": FPS,
+        "render_fps": _VIDEO_FPS,
     }
 
-    def __init__(self, *, render_mode: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, render_mode: str | None = None, stroke_seconds: float = 0.5, **kwargs: Any
+    ) -> None:
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self._episodes = self._make_episodes(**kwargs)
         self.observation_space = self._episodes.observation_space
         self.action_space = self._episodes.action_space
         self._begun = False  # whether there was a reset
         self._running = False  # whether an episode is under way
-        self._window = Window(type(self).__name__) if render_mode == "human" else None
+        self._window: Window | None = None
+        if render_mode == "human":
+            self._window = Window(type(self).__name__, stroke_seconds)
+        self._action: Any = None  # the last one
 
     def _make_episodes(self, **kwargs: Any) -> Episodes:
         return Episodes(1, **kwargs)
@@ -128,7 +138,9 @@ class PaintingEnv(gym.Env):
         options = check_options(options, self._known_options)
         self._episodes.begin([0], [self.np_random], [options.get("target")])
         self._begun = self._running = True
-        self._show()
+        self._action = None
+        if self._window is not None:
+            self._window.show(self._episodes.scene(0))
         return first(self._episodes.observe()), self._info()
 
     _known_options: ClassVar[tuple[str, ...]] = ("target",)
@@ -146,13 +158,18 @@ class PaintingEnv(gym.Env):
             raise ResetNeeded(f"{why}: call reset() before step()")
         action = self._episodes.check(action, single=True)
         self._running = False  # unless all goes well
+        before = None if self._window is None else self._episodes.float_canvas(0)
         reward = self._episodes.paint(action)[0]
+        self._action = action[0]
         if isinstance(reward, np.floating):
             reward = float(reward)
-        self._show()
-        terminated = bool(self._episodes.finished[0])
-        self._running = not terminated
-        return first(self._episodes.observe()), reward, terminated, False, self._info()
+        terminated, truncated = bool(self._episodes.finished[0]), False
+        if self._window is not None and before is not None:
+            scene = self._episodes.scene(0, self._action)
+            self._window.paint(before, scene, self._episodes.brush)
+            truncated = self._window.closed
+        self._running = not (terminated or truncated)
+        return first(self._episodes.observe()), reward, terminated, truncated, self._info()
 
     def paint(self, canvas: Any, action: Any) -> Any:
         """Return the canvas with one stroke painted on it: a pure function, apart from episodes.
@@ -183,11 +200,7 @@ class PaintingEnv(gym.Env):
             gym.logger.warn('render() without a render_mode; pass render_mode="rgb_array"')
         if self.render_mode != "rgb_array":
             return None
-        return frame(*self._episodes.pictures(0))
-
-    def _show(self) -> None:
-        if self._window is not None:
-            self._window.show(frame(*self._episodes.pictures(0)))
+        return frame(self._episodes.scene(0, self._action))
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -205,15 +218,18 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         autoreset_mode: when a sub-environment that ended is reset, see
             :class:`gymnasium.vector.AutoresetMode`. With DISABLED, ``reset`` takes the option
             ``reset_mask``.
-        render_mode: None or "rgb_array": ``render`` returns a frame for each sub-environment.
+        render_mode: None; "rgb_array": ``render`` returns a frame for each sub-environment; or
+            "human": one of them is shown in a window. Closing that only ends the showing.
+        stroke_seconds: how long a stroke takes in the window.
+        shown: index of the sub-environment in the window.
         copy: whether observations are copies. If not, they are faster, and the next ``step`` or
             ``reset`` changes them.
         kwargs: see :class:`PaintingEnv`.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
-        "render_modes": ["rgb_array"],
-        "render_fps": FPS,
+        "render_modes": ["rgb_array", "human"],
+        "render_fps": _VIDEO_FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
@@ -223,6 +239,8 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        stroke_seconds: float = 0.5,
+        shown: int = 0,
         copy: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -238,6 +256,13 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._rngs: dict[int, np.random.Generator] = {}
         self._begun = np.zeros(self.num_envs, bool)
+        if not 0 <= shown < self.num_envs:
+            raise ValueError(f"shown must be from 0 to {self.num_envs - 1}, got {shown}")
+        self._shown = shown
+        self._window: Window | None = None
+        if render_mode == "human":
+            title = f"{type(self).__name__}, {shown} of {self.num_envs}"
+            self._window = Window(title, stroke_seconds)
 
     def _make_episodes(self, num_envs: int, **kwargs: Any) -> Episodes:
         return Episodes(num_envs, **kwargs)
@@ -286,6 +311,8 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         rngs = [self._rngs[i] for i in indices]
         self._episodes.begin(indices, rngs, [targets[i] for i in indices])
         self._begun |= mask
+        if self._window is not None and mask[self._shown]:
+            self._window.show(self._episodes.scene(self._shown))
 
     def step(
         self, actions: Any
@@ -310,7 +337,12 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
             raise ResetNeeded(f"call reset() before step(): no episode runs in {which}")
         self._running = False  # unless all goes well
         some_over = bool(over.any())  # NEXT_STEP: for these, this step only starts the next episode
-        reward = self._episodes.paint(self._episodes.check(actions), ~over if some_over else None)
+        actions = self._episodes.check(actions)
+        before = None if self._window is None else self._episodes.float_canvas(self._shown)
+        reward = self._episodes.paint(actions, ~over if some_over else None)
+        if self._window is not None and before is not None and not over[self._shown]:
+            scene = self._episodes.scene(self._shown, actions[self._shown])
+            self._window.paint(before, scene, self._episodes.brush)
         nothing = [None] * self.num_envs
         if some_over:
             self._begin(over, nothing)
@@ -355,13 +387,18 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         return info
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """Return a frame for each sub-environment if ``render_mode`` is "rgb_array".
+        """Return a frame for each sub-environment if ``render_mode`` is "rgb_array", else None.
 
         Raises:
             ResetNeeded: before the first ``reset``.
         """
         if not self._begun.all():
             raise ResetNeeded("there is nothing to render yet: call reset() first")
-        if self.render_mode is None:
+        if self.render_mode != "rgb_array":
             return None
-        return tuple(frame(*self._episodes.pictures(i)) for i in range(self.num_envs))
+        return tuple(frame(self._episodes.scene(i)) for i in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()

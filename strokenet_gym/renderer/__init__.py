@@ -27,6 +27,6 @@ from strokenet_gym.renderer.brush import BRUSHES, Brush, get_brush
 from strokenet_gym.renderer.cache import kernel_cache
 
 with kernel_cache():
-    from strokenet_gym.renderer.program import draw, new_ink, paint, paint_back
+    from strokenet_gym.renderer.program import draw, new_ink, paint, paint_back, pen_path
 
-__all__ = ["BRUSHES", "Brush", "draw", "get_brush", "new_ink", "paint", "paint_back"]
+__all__ = ["BRUSHES", "Brush", "draw", "get_brush", "new_ink", "paint", "paint_back", "pen_path"]

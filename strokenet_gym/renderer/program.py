@@ -19,11 +19,11 @@ from strokenet_gym.renderer.adjoint import paint_strokes_back
 from strokenet_gym.renderer.brush import Brush
 from strokenet_gym.renderer.cache import announce
 from strokenet_gym.renderer.grain import paper
-from strokenet_gym.renderer.path import SPACING
+from strokenet_gym.renderer.path import SPACING, spline_tangents
 from strokenet_gym.renderer.raster import LANES, draw_strokes, paint_strokes
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["Ink", "draw", "new_ink", "paint", "paint_back"]
+__all__ = ["Ink", "draw", "new_ink", "paint", "paint_back", "pen_path"]
 
 
 def available_cores() -> int:
@@ -86,6 +86,32 @@ def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> n
     announce(draw_strokes)
     _run(work, len(alpha))
     return alpha
+
+
+def pen_path(position: np.ndarray, pressure: np.ndarray, steps: int = 16) -> np.ndarray:
+    """Points along a stroke's path, for those who want to follow it themselves.
+
+    Args:
+        position: anchors ``[n, 2]``.
+        pressure: ``[n]``.
+        steps: points from one anchor to the next.
+
+    Returns:
+        float64 ``[(n - 1) * steps + 1, 3]``: x, y (in the units of the anchors), pressure.
+    """
+    scale = 1024.0  # the spline is made for pixels
+    anchors = np.asarray(position, np.float64) * scale
+    tangents = np.empty((len(anchors) - 1, 2, 2))
+    spline_tangents(anchors, tangents)
+    t = np.arange(steps)[:, None] / steps
+    h, s = t * t * (3 - 2 * t), 1 - t
+    points = (
+        anchors[:-1, None] * (1 - h) + anchors[1:, None] * h
+        + tangents[:, None, 0] * (s * s * t) - tangents[:, None, 1] * (t * t * s)
+    )  # fmt: skip
+    points = np.concatenate([points.reshape(-1, 2), anchors[-1:]]) / scale
+    where = np.arange(len(points)) / steps
+    return np.column_stack([points, np.interp(where, np.arange(len(anchors)), pressure)])
 
 
 def paint(

@@ -1,0 +1,53 @@
+"""The command ``strokenet-gym``: what people do with files, without writing Python."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from strokenet_gym.export import export
+from strokenet_gym.extras import require
+from strokenet_gym.stroke_log import StrokeLog
+
+require("export", "tyro")
+
+import tyro
+
+__all__ = ["main"]
+
+
+def export_log(
+    log: Annotated[Path, tyro.conf.Positional],
+    to: Path,
+    size: int = 512,
+    stroke_seconds: float = 0.5,
+    paper_mm: tuple[float, float] = (210.0, 297.0),
+) -> None:
+    """Turn a stroke log into a picture, a film, or points for a plotter.
+
+    Args:
+        log: The log, as RecordStrokes writes it.
+        to: File to write; its suffix says what kind: .png, .svg, .gif, .mp4 or .csv.
+        size: Width and height in pixels; any size is as sharp.
+        stroke_seconds: How long a stroke takes in a GIF or MP4.
+        paper_mm: Width and height of the paper, for CSV.
+    """
+    options: dict[str, object] = {}
+    if to.suffix in (".gif", ".mp4"):
+        options["stroke_seconds"] = stroke_seconds
+    if to.suffix == ".csv":
+        options["paper_mm"] = paper_mm
+    export(StrokeLog.load(log), to, size, **options)
+    print(f"Wrote {to}")
+
+
+def main() -> None:
+    """Run the command; an error is one line on stderr, and the exit status is 1."""
+    app = tyro.extras.SubcommandApp()
+    app.command(name="export")(export_log)
+    try:
+        app.cli(prog="strokenet-gym", description=__doc__)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"strokenet-gym: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -1,0 +1,316 @@
+"""Episodes that are kept: a JSON document of strokes, which paints the same picture again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from strokenet_gym.renderer import Brush, paint
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke
+
+__all__ = ["RecordStrokes", "StrokeLog", "VectorRecordStrokes", "replace_file"]
+
+_FORMAT = "strokenet-gym strokes"
+_VERSION = 1
+
+
+@dataclasses.dataclass
+class StrokeLog:
+    """The strokes of one episode, in physical units, and what they were painted on.
+
+    Attributes:
+        size: width and height of the canvas in pixels.
+        background: intensity of the empty canvas, for each of C channels.
+        brush: what painted.
+        target: name of the target's source.
+        seed: seed of the environment's last seeded reset, None if there was none.
+        episode: number of the episode since then.
+        strokes: the strokes so far, each with float64 fields and no batch.
+    """
+
+    size: int
+    background: tuple[float, ...]
+    brush: Brush
+    target: str = ""
+    seed: int | None = None
+    episode: int = 0
+    strokes: list[Stroke] = dataclasses.field(default_factory=list)
+
+    def blank(self, size: int | None = None) -> np.ndarray:
+        """The empty canvas, float32 ``[C, size, size]``."""
+        side = size or self.size
+        colour = np.asarray(self.background, np.float32)
+        return np.broadcast_to(colour[:, None, None], (len(colour), side, side)).copy()
+
+    def replay(self, size: int | None = None) -> np.ndarray:
+        """Paint the picture again.
+
+        Args:
+            size: width and height; by default the episode's, and then the canvas is the same as in
+                `Painting-v0`, bit for bit.
+
+        Returns:
+            float32 ``[C, size, size]`` in 0 … 1.
+        """
+        canvas = self.blank(size)
+        for stroke in self.strokes:
+            paint_one(canvas, stroke, self.brush)
+        return canvas
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the log as JSON; the file appears whole or not at all.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        from strokenet_gym import __version__
+
+        document = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "package": __version__,
+            "canvas": {"size": self.size, "background": list(self.background)},
+            "brush": dataclasses.asdict(self.brush),
+            "target": self.target,
+            "seed": self.seed,
+            "episode": self.episode,
+            "strokes": [
+                {name: np.asarray(value).tolist() for name, value in stroke._asdict().items()}
+                for stroke in self.strokes
+            ],
+        }
+        with replace_file(Path(path)) as new:
+            new.write_text(json.dumps(document) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> StrokeLog:
+        """Read a log.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is no stroke log, of a later version, or damaged.
+        """
+        path = Path(path)
+        try:
+            document = json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not JSON: {error}") from error
+        if not isinstance(document, dict) or document.get("format") != _FORMAT:
+            raise ValueError(f"{path} is not a stroke log: its format is not {_FORMAT!r}")
+        if document.get("version") != _VERSION:
+            raise ValueError(
+                f"{path} has version {document.get('version')!r} of the format; this package "
+                f"reads version {_VERSION}, so it may need an update"
+            )
+        try:
+            canvas = document["canvas"]
+            size, background = canvas["size"], tuple(float(v) for v in canvas["background"])
+            if not isinstance(size, int) or not 16 <= size <= 4096:
+                raise ValueError(f"canvas size must be a whole number from 16 to 4096, got {size}")
+            if len(background) not in (1, 3):
+                raise ValueError(f"background must have 1 or 3 numbers, got {len(background)}")
+            return cls(
+                size=size,
+                background=background,
+                brush=Brush(**document["brush"]),
+                target=document["target"],
+                seed=document["seed"],
+                episode=document["episode"],
+                strokes=[_stroke(entry, len(background)) for entry in document["strokes"]],
+            )
+        except KeyError as error:
+            raise ValueError(f"{path} lacks the field {error}") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _stroke(entry: dict[str, Any], channels: int) -> Stroke:
+    stroke = Stroke(*(np.asarray(entry[name], np.float64) for name in Stroke._fields))
+    shapes = (channels,), (), (NUM_ANCHORS, 2), (NUM_ANCHORS,)
+    for name, field, shape in zip(Stroke._fields, stroke, shapes, strict=True):
+        if field.shape != shape:
+            raise ValueError(f"a stroke's {name} must have the shape {shape}, got {field.shape}")
+        if not np.isfinite(field).all():
+            raise ValueError(f"a stroke's {name} must be finite, got {field.tolist()}")
+    return stroke
+
+
+def paint_one(canvas: np.ndarray, stroke: Stroke, brush: Brush) -> None:
+    """Paint a stroke without a batch on a float32 canvas ``[C, H, W]``, in place."""
+    batch = Stroke(*(np.asarray(field)[None] for field in stroke))
+    paint(canvas[None], canvas[None], batch, brush)
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Write a new file that takes the place of ``path`` at the end, if all goes well.
+
+    Args:
+        path: the file; its folder is made.
+
+    Yields:
+        The path to write to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.stem}.new{path.suffix}")  # writers look at the suffix
+    try:
+        yield new
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+class _Recorder:
+    """Keeps the actions of one sub-environment and writes a log when the episode is over."""
+
+    def __init__(self, episodes: Any, folder: Path, name: str) -> None:
+        self.episodes, self._folder, self._name = episodes, folder, name
+        self._written = 0
+        self._seed: int | None = None
+        self._episode = -1
+        self._actions: list[np.ndarray] | None = None  # None: there is no episode
+
+    def begin(self, seed: int | None = None) -> None:
+        self.write()
+        self._seed, self._episode = (self._seed, self._episode + 1) if seed is None else (seed, 0)
+        self._actions = []
+
+    def add(self, action: Any) -> None:
+        """Keep a checked action, array or tensor."""
+        if hasattr(action, "detach"):
+            action = action.detach().cpu().numpy()
+        if self._actions is not None:
+            self._actions.append(np.array(action))
+
+    @property
+    def log(self) -> StrokeLog | None:
+        if self._actions is None:
+            return None
+        return StrokeLog(
+            size=self.episodes.canvas_size,
+            background=tuple(self.episodes.background.tolist()),
+            brush=self.episodes.brush,
+            target=self.episodes.source_name,
+            seed=self._seed,
+            episode=self._episode,
+            strokes=[self.episodes.stroke_of(action) for action in self._actions],
+        )
+
+    def write(self) -> None:
+        log = self.log
+        if log is not None and log.strokes:
+            log.save(self._folder / f"{self._name}-{self._written:05}.json")
+            self._written += 1
+        self._actions = None
+
+
+class RecordStrokes(gym.Wrapper):
+    """Writes each episode of a painting environment as a :class:`StrokeLog`.
+
+    Files ``strokes-00000.json`` and so on; an episode that is broken off by ``reset`` or ``close``
+    is kept too. Strokes painted by a learned generator are kept as strokes: their replay is what
+    the real program paints. Put this wrapper next to the environment, inside those that change
+    actions.
+
+    Args:
+        env: `Painting-v0` or one of its kin.
+        folder: where to write.
+
+    Attributes:
+        log: the episode under way, or None.
+    """
+
+    def __init__(self, env: gym.Env, folder: str | os.PathLike) -> None:
+        super().__init__(env)
+        self._recorder = _Recorder(_episodes_of(env), Path(folder), "strokes")
+
+    @property
+    def log(self) -> StrokeLog | None:
+        """The strokes of the episode under way."""
+        return self._recorder.log
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """Start an episode, and write the one before if it was not finished."""
+        result = self.env.reset(seed=seed, options=options)
+        self._recorder.begin(seed)
+        return result
+
+    def step(self, action: Any) -> Any:
+        """Paint a stroke and keep it."""
+        result = self.env.step(action)
+        self._recorder.add(self._recorder.episodes.check(action, single=True)[0])
+        if result[2] or result[3]:
+            self._recorder.write()
+        return result
+
+    def close(self) -> None:
+        """Write the episode under way."""
+        self._recorder.write()
+        super().close()
+
+
+class VectorRecordStrokes(gym.vector.VectorWrapper):
+    """:class:`RecordStrokes` for the batched environments: files ``strokes-ENV-EPISODE.json``.
+
+    Args:
+        env: what ``gym.make_vec`` gave.
+        folder: where to write.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv, folder: str | os.PathLike) -> None:
+        super().__init__(env)
+        episodes = _episodes_of(env)
+        self._recorders = [
+            _Recorder(episodes, Path(folder), f"strokes-{i:03}") for i in range(env.num_envs)
+        ]
+        self._over = np.zeros(env.num_envs, bool)
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
+        """Start episodes, and write those before that were not finished."""
+        result = self.env.reset(seed=seed, options=options)
+        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
+        for i in np.flatnonzero(mask):
+            number = seed + int(i) if isinstance(seed, (int, np.integer)) else None
+            self._recorders[i].begin(seed[i] if isinstance(seed, (list, tuple)) else number)
+            self._over[i] = False
+        return result
+
+    def step(self, actions: Any) -> Any:
+        """Paint strokes and keep them."""
+        result = self.env.step(actions)
+        checked = self._recorders[0].episodes.check(actions)
+        ended = result[2]
+        for i, recorder in enumerate(self._recorders):
+            if self._over[i]:  # NEXT_STEP: this step only started the next episode
+                recorder.begin()
+                continue
+            recorder.add(checked[i])
+            if ended[i]:
+                recorder.write()
+                if self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
+                    recorder.begin()
+        next_step = self.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+        self._over = ended.copy() if next_step else self._over
+        return result
+
+    def close(self, **kwargs: Any) -> None:
+        """Write the episodes under way."""
+        for recorder in self._recorders:
+            recorder.write()
+        super().close(**kwargs)
+
+
+def _episodes_of(env: Any) -> Any:
+    episodes = getattr(env.unwrapped, "_episodes", None)
+    if episodes is None:
+        raise ValueError(f"expected one of this package's environments, got {env.unwrapped}")
+    return episodes
