@@ -18,7 +18,7 @@ from scores import picture_grid
 
 from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.renderer import draw, get_brush
-from strokenet_gym.stroke import NUM_ANCHORS, unpack
+from strokenet_gym.stroke import NUM_ANCHORS, part_way, unpack
 from strokenet_gym.targets import Glyphs
 
 
@@ -36,9 +36,9 @@ class Args:
 
 def growing(action: np.ndarray, size: int) -> np.ndarray:
     """Frames of a white stroke as the pen moves on, uint8 ``[16, size, size]``."""
-    stroke = unpack(np.repeat(action[None], NUM_ANCHORS, 0), channels=1)
-    pressure = np.tril(stroke.pressure)  # frame k: the pen has reached anchor k
-    opacity = draw(stroke._replace(pressure=pressure), size, get_brush("pencil"))
+    stroke = unpack(action[None], channels=1)
+    parts = [part_way(stroke, k / NUM_ANCHORS) for k in range(1, NUM_ANCHORS + 1)]
+    opacity = np.concatenate([draw(part, size, get_brush("pencil")) for part in parts])
     return (opacity * stroke.colour[:, :1, None] * 255 + 0.5).astype(np.uint8)
 
 

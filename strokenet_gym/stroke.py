@@ -125,6 +125,23 @@ def part_way(stroke: Stroke, share: float) -> Stroke:
     return stroke._replace(pressure=stroke.pressure * np.clip(reached, 0, 1))
 
 
+def fit_anchors(points: np.ndarray, *along: np.ndarray) -> list[np.ndarray]:
+    """Anchors for a path that somebody drew: 16 points at equal distances along it.
+
+    Args:
+        points: ``[N, 2]``, at least one.
+        along: ``[N]`` each, what else is known of the points, such as pressure or time.
+
+    Returns:
+        The anchors, float64 ``[16, 2]``, and for each of ``along`` its values there, ``[16]``.
+    """
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    length = np.concatenate([[0], np.cumsum(steps)])
+    where = np.linspace(0, length[-1], NUM_ANCHORS)
+    x, y, *others = (np.interp(where, length, values) for values in (*np.transpose(points), *along))
+    return [np.stack([x, y], 1), *others]
+
+
 def check_action(action: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Check a NumPy action before it is painted.
 

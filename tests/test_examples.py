@@ -1,9 +1,12 @@
 """Every example, run as a user runs it."""
 
+import importlib.util
 import subprocess
 import sys
 
+import cv2
 import imageio.v3 as imageio
+import pygame
 from conftest import ROOT
 
 
@@ -27,3 +30,38 @@ def test_fit_one_stroke(tmp_path):
     for line in text.splitlines()[:2]:
         name, residual = line.split(": residual ")
         assert float(residual) < 0.6, name
+
+
+def test_draw_brushes(tmp_path):
+    run("examples/draw_brushes.py", "--out", tmp_path / "brushes.png", "--size", 64)
+    assert cv2.imread(str(tmp_path / "brushes.png")).shape == (128, 192, 3)
+
+
+def test_watch_agent(tmp_path):
+    text = run("examples/watch_agent.py", "--pictures", 2, "--stroke-seconds", 0.1,
+               "--canvas-size", 64, "--record", tmp_path)  # fmt: skip
+    residuals = [float(line.split("residual ")[1]) for line in text.splitlines()]
+    assert len(residuals) == 2
+    assert max(residuals) < 1
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_play(monkeypatch, capsys):
+    """A person draws a line, sees the scores, asks for the next character and quits."""
+    spec = importlib.util.spec_from_file_location("play", ROOT / "examples" / "play.py")
+    play = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(play)
+    event, moves = pygame.event.Event, [(160, 60 + 5 * k) for k in range(40)]
+    script = [
+        *(event(pygame.MOUSEMOTION, pos=pos, buttons=(1, 0, 0), rel=(0, 5)) for pos in moves),
+        event(pygame.MOUSEBUTTONUP, button=1, pos=(160, 260)),
+        event(pygame.KEYDOWN, key=pygame.K_n),
+        event(pygame.KEYDOWN, key=pygame.K_q),
+    ]
+    turns = iter(script)
+    monkeypatch.setattr(pygame.event, "wait", lambda milliseconds: next(turns))
+    play.main()
+    pygame.quit()
+    scores = [float(part.split()[0]) for part in capsys.readouterr().out.split("residual ")[1:]]
+    assert len(scores) == 2
+    assert all(0 < score < 5 for score in scores)

@@ -11,7 +11,7 @@ from reference import reference_opacity
 
 from strokenet_gym import renderer
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import BRUSHES, Brush, draw, get_brush
+from strokenet_gym.renderer import BRUSHES, Brush, draw, get_brush, pen_path
 from strokenet_gym.renderer.grain import paper
 from strokenet_gym.renderer.path import SPACING
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
@@ -229,6 +229,19 @@ def test_grain_belongs_to_the_canvas(rng):
     small = draw(stroke, 64, chalk)
     large = draw(stroke, 512, chalk).reshape(50, 64, 8, 64, 8).mean((2, 4))
     assert ((small - large) ** 2).sum() < 0.01 * (large**2).sum()
+
+
+def test_pen_path_is_where_the_ink_is(rng):
+    stroke = three_body_strokes(rng, 10)._replace(pressure=np.ones((10, NUM_ANCHORS)))
+    stroke = stroke._replace(radius=np.full(10, 0.02))
+    drawn = draw(stroke, 256, PENCIL)
+    for i in range(10):
+        path = pen_path(stroke.position[i], stroke.pressure[i])
+        assert path.shape == (241, 3)
+        np.testing.assert_allclose(path[::16, :2], stroke.position[i], atol=1e-6)
+        inside = np.abs(path[:, :2]).max(1) < 0.99
+        x, y = (128 * np.stack([1 + path[:, 0], 1 - path[:, 1]]))[:, inside].astype(int)
+        assert drawn[i, y, x].min() > 0.5
 
 
 def test_clears_its_scratch(rng):

@@ -11,7 +11,9 @@ from strokenet_gym.stroke import (
     Stroke,
     action_size,
     check_action,
+    fit_anchors,
     pack,
+    part_way,
     split,
     unpack,
 )
@@ -88,3 +90,27 @@ def test_check_action_clips_and_converts():
 def test_check_action_refuses(action, error, message):
     with pytest.raises(error, match=message):
         check_action(action, (50,))
+
+
+def test_fit_anchors_follows_a_drawn_path():
+    angle = np.linspace(0, 3, 200) ** 1.3  # unevenly fast
+    points = np.stack([np.cos(angle), np.sin(angle)], 1)
+    position, pressure = fit_anchors(points, np.linspace(0, 1, 200))
+    assert position.shape == (NUM_ANCHORS, 2)
+    np.testing.assert_allclose(position[[0, -1]], points[[0, -1]])
+    np.testing.assert_allclose(np.linalg.norm(position, axis=1), 1, atol=1e-3)
+    steps = np.linalg.norm(np.diff(position, axis=0), axis=1)
+    assert np.ptp(steps) < 0.01 * steps.mean()
+    assert (np.diff(pressure) > 0).all()
+    (dot,) = fit_anchors(np.array([[0.1, 0.2]]))
+    np.testing.assert_array_equal(dot, [[0.1, 0.2]] * NUM_ANCHORS)
+
+
+def test_part_way_grows():
+    stroke = Stroke(
+        np.ones(1), np.array(0.1), np.zeros((NUM_ANCHORS, 2)), np.full(NUM_ANCHORS, 0.5)
+    )
+    assert part_way(stroke, 0).pressure.max() == 0
+    np.testing.assert_array_equal(part_way(stroke, 1).pressure, stroke.pressure)
+    half = part_way(stroke, 0.5 + 0.5 / NUM_ANCHORS).pressure
+    np.testing.assert_allclose(half, [0.5] * 8 + [0.25] + [0] * 7)

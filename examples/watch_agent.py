@@ -1,0 +1,56 @@
+"""Watch the shipped agent paint characters, live.
+
+    python examples/watch_agent.py
+    python examples/watch_agent.py --env NeuralPainting-v0 --record runs/watched
+
+Space pauses, the right arrow steps, a shows anchors, s saves a picture, q ends.
+"""
+
+from pathlib import Path
+
+import gymnasium as gym
+import tyro
+
+import strokenet_gym  # noqa: F401
+from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.stroke_log import RecordStrokes
+
+
+def main(
+    agent: str = "glyphs",
+    env: str = "Painting-v0",
+    targets: str = "glyphs",
+    data_dir: Path | None = None,
+    canvas_size: int = 256,
+    strokes: int = 1,
+    pictures: int = 20,
+    stroke_seconds: float = 1.0,
+    record: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Watch a trained agent paint; --record keeps the strokes as logs."""
+    player = StrokeNetAgent.from_pretrained(agent)
+    world = gym.make(
+        env,
+        targets=targets,
+        data_dir=data_dir,
+        canvas_size=canvas_size,
+        max_strokes=strokes,
+        render_mode="human",
+        stroke_seconds=stroke_seconds,
+    )
+    if record is not None:
+        world = RecordStrokes(world, record)
+    for picture in range(pictures):
+        observation, info = world.reset(seed=seed if picture == 0 else None)
+        terminated = truncated = False
+        while not (terminated or truncated):
+            observation, _, terminated, truncated, info = world.step(player.act(observation))
+        print(f"picture {picture + 1}: residual {info['residual']:.3f}")
+        if truncated:  # the window was closed
+            break
+    world.close()
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
