@@ -118,9 +118,8 @@ def main(args: Args) -> None:
             run.log(loss=loss.item())
     classifier.eval()
     test = sets["test"]
-    canvases = np.stack([(test[i][None] * 255 + 0.5).astype(np.uint8) for i in range(len(test))])
-    found = classifier.classify(canvases)
-    print(f"accuracy on {len(test)} test digits: {(found == test.labels).mean():.4f}")
+    found = classifier.classify(np.array(test.images)[:, None])
+    print(f"accuracy on {len(test)} test digits: {(found == test.labels.astype(int)).mean():.4f}")
     weights = {
         k: v.half() if v.is_floating_point() else v for k, v in classifier.state_dict().items()
     }

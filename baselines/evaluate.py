@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.stroke import action_size
-from strokenet_gym.targets import MNIST, ImageFolder, make_targets, read_image
+from strokenet_gym.targets import ImageFolder, ImageSet, make_targets, read_image
 
 Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
 ENVIRONMENTS = {"exact": "Painting-v0", "neural": "NeuralPainting-v0"}
@@ -110,9 +110,9 @@ class AgentArgs:
 def test_targets(
     targets: str, canvas_size: int, data_dir: Path | None, split: str, limit: int | None
 ) -> tuple[list[np.ndarray], np.ndarray | None]:
-    """The images to paint, and their labels if they are digits."""
+    """The images to paint, and their labels if there are any."""
     source = make_targets(targets, canvas_size, data_dir, split)
-    if isinstance(source, MNIST):
+    if isinstance(source, ImageSet):
         count = min(limit or len(source), len(source))
         return [source[i] for i in range(count)], source.labels[:count]
     if isinstance(source, ImageFolder):
@@ -143,7 +143,7 @@ def evaluate_agent(args: AgentArgs) -> dict[str, float]:
     exact = runs["exact"]
     result["psnr_exact"] = psnr(exact["l2"])
     result["ssim_exact"] = ssim(exact["canvas"], exact["target"])
-    if labels is not None:
+    if labels is not None and args.targets.startswith("mnist"):
         classifier = DigitClassifier.from_pretrained()
         pictures = {
             "originals": exact["target"],
@@ -151,7 +151,8 @@ def evaluate_agent(args: AgentArgs) -> dict[str, float]:
             "neural": runs["neural"]["canvas"],
         }
         for name, images in pictures.items():
-            result[f"accuracy_{name}"] = float((classifier.classify(images) == labels).mean())
+            right = classifier.classify(images) == labels.astype(int)
+            result[f"accuracy_{name}"] = float(right.mean())
     if args.figure is not None:
         rows = exact["target"], runs["neural"]["canvas"], exact["canvas"]
         picture_grid([row[:48] for row in rows], args.figure, 16)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from strokenet_gym.export import export
 from strokenet_gym.extras import require
 from strokenet_gym.stroke_log import StrokeLog
+from strokenet_gym.targets.download import download
 
 require("export", "tyro")
 
@@ -42,10 +43,27 @@ def export_log(
     print(f"Wrote {to}")
 
 
+def download_data(
+    name: Annotated[Literal["mnist", "omniglot", "quickdraw", "kanjivg"], tyro.conf.Positional],
+    to: Path,
+    categories: tuple[str, ...] = (),
+) -> None:
+    """Fetch a published data set; a broken download goes on where it stopped.
+
+    Args:
+        name: The data set.
+        to: The data directory; the files go to a subfolder of the data set's name.
+        categories: Categories of quickdraw, such as cat; each is a file of its own.
+    """
+    for file in download(name, to, categories):
+        print(file)
+
+
 def main() -> None:
     """Run the command; an error is one line on stderr, and the exit status is 1."""
     app = tyro.extras.SubcommandApp()
     app.command(name="export")(export_log)
+    app.command(name="download")(download_data)
     try:
         app.cli(prog="strokenet-gym", description=__doc__)
     except (OSError, ValueError, ImportError) as error:

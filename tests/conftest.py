@@ -7,6 +7,7 @@ os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 
 import gzip
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,10 @@ from hypothesis import settings
 # The same examples in every run of CI; new ones on a developer's machine.
 settings.register_profile("ci", derandomize=True)
 settings.load_profile("ci" if "CI" in os.environ else "default")
+
+# Prepared images of the data sets; not in the user's own cache.
+_cache = tempfile.TemporaryDirectory(prefix="strokenet-tests-")
+os.environ["STROKENET_CACHE"] = _cache.name
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "baselines"))  # the scripts import each other by name

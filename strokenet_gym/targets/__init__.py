@@ -9,21 +9,30 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from strokenet_gym.targets.glyphs import Glyphs
+from strokenet_gym.targets.image_set import ImageSet
 from strokenet_gym.targets.images import ArrayTargets, ImageFolder, fit_image, read_image
+from strokenet_gym.targets.kanjivg import KanjiVG
 from strokenet_gym.targets.mnist import MNIST
+from strokenet_gym.targets.omniglot import Omniglot
+from strokenet_gym.targets.quickdraw import QuickDraw
 
 __all__ = [
+    "DATA_SETS",
     "MNIST",
     "ArrayTargets",
     "Glyphs",
     "ImageFolder",
+    "ImageSet",
+    "KanjiVG",
+    "Omniglot",
+    "QuickDraw",
     "Targets",
     "fit_image",
     "make_targets",
     "read_image",
 ]
 
-_NAMES = ("glyphs", "mnist")
+DATA_SETS = {"mnist": MNIST, "omniglot": Omniglot, "quickdraw": QuickDraw, "kanjivg": KanjiVG}
 
 
 @runtime_checkable
@@ -44,8 +53,10 @@ def make_targets(
     """Return the source of targets that the argument names.
 
     Args:
-        targets: "glyphs", "mnist", the path of an image or of a folder of images, an array, or
-            an object with ``sample(rng)``, which is returned as it is.
+        targets: "glyphs"; a data set's name ("mnist", "omniglot", "quickdraw", "kanjivg"), or the
+            name and a selection of labels ("quickdraw:cat,house"); the path of an image or of a
+            folder of images; an array; or an object with ``sample(rng)``, which is returned as it
+            is.
         size: width and height of the canvas; data sets prepare their images for it.
         data_dir: folder with the data sets; by default the environment variable STROKENET_DATA.
         split: "train" or "test", for data sets that have one.
@@ -66,17 +77,20 @@ def make_targets(
         )
     if targets == "glyphs":
         return Glyphs(size)
-    if targets == "mnist":
+    name, _, labels = os.fspath(targets).partition(":")
+    if name in DATA_SETS:
         folder = data_dir or os.environ.get("STROKENET_DATA")
         if folder is None:
             raise FileNotFoundError(
-                'targets="mnist" needs the data set: pass data_dir=… or set STROKENET_DATA to the '
-                "folder that has train-images-idx3-ubyte.gz, or that has it in a subfolder mnist"
+                f'targets="{name}" needs the data set: pass data_dir=… or set STROKENET_DATA to '
+                f"the folder that has it, or run `strokenet-gym download {name} --to FOLDER` first"
             )
-        return MNIST(Path(folder), split, size)
+        select = [label.strip() for label in labels.split(",") if label.strip()]
+        return DATA_SETS[name](Path(folder), split, size, select)
     if Path(targets).exists():
         return ImageFolder(Path(targets))
+    known = ", ".join(["glyphs", *DATA_SETS])
     raise ValueError(
-        f"unknown targets {os.fspath(targets)!r}: neither one of {', '.join(_NAMES)} nor the path "
+        f"unknown targets {os.fspath(targets)!r}: neither one of {known} nor the path "
         "of an image or a folder"
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
+
+from strokenet_gym.targets.image_set import ImageSet, Item, chosen, find_data, on_canvas
 
 __all__ = ["MNIST", "read_idx"]
 
@@ -42,68 +44,28 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 
-class MNIST:
+class MNIST(ImageSet):
     """Handwritten digits, white on black.
 
-    The images are enlarged with cubic interpolation to 120/256 of the canvas and centred.
-
-    Args:
-        data_dir: folder with the published files (``train-images-idx3-ubyte`` and so on, with
-            or without ``.gz``), or one that has them in a subfolder ``mnist``.
-        split: "train" or "test".
-        size: width and height of the images in pixels.
-
-    Attributes:
-        digits: uint8 ``[N, 28, 28]``, the original images.
-        labels: uint8 ``[N]``.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if a file is damaged, or the split is unknown.
+    Made from the published files ``train-images-idx3-ubyte`` and so on, with or without ``.gz``.
+    The digits are enlarged with cubic interpolation to 120/256 of the canvas and centred. Labels
+    are "0" to "9".
     """
 
-    channels = 1
+    name = "mnist"
 
-    def __init__(self, data_dir: str | Path, split: str = "train", size: int = 128) -> None:
-        if split not in _FILES:
-            raise ValueError(f"unknown split {split!r} of MNIST; known: {', '.join(_FILES)}")
-        images, labels = (_find(Path(data_dir), name) for name in _FILES[split])
-        self.digits = read_idx(images)
-        self.labels = read_idx(labels)
-        self.size = size
-        if self.digits.ndim != 3 or self.labels.shape != self.digits.shape[:1]:
+    def _find(self, data_dir: Path, split: str) -> list[Path]:
+        return [find_data(self.name, data_dir, f"{f}.gz", f)[0] for f in _FILES[split]]
+
+    def _prepare(
+        self, files: list[Path], split: str, size: int, select: Sequence[str]
+    ) -> Iterator[Item]:
+        digits, numbers = (read_idx(file) for file in files)
+        if digits.ndim != 3 or numbers.shape != digits.shape[:1]:
             raise ValueError(
-                f"{images} has the shape {self.digits.shape} and {labels} {self.labels.shape}: "
+                f"{files[0]} has the shape {digits.shape} and {files[1]} {numbers.shape}: "
                 "expected [N, 28, 28] and [N]"
             )
-        if len(self.digits) == 0:
-            raise ValueError(f"{images} holds no image")
-
-    def __len__(self) -> int:
-        return len(self.digits)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        """The image of that index on a canvas, float32 ``[size, size]`` in 0 … 1."""
-        extent = max(1, round(self.size * _DIGIT_SHARE))
-        method = cv2.INTER_CUBIC if extent > self.digits.shape[1] else cv2.INTER_AREA
-        digit = self.digits[index].astype(np.float32) / 255
-        digit = np.clip(cv2.resize(digit, (extent, extent), interpolation=method), 0, 1)
-        image = np.zeros((self.size, self.size), np.float32)
-        start = (self.size - extent) // 2
-        image[start : start + extent, start : start + extent] = digit
-        return image
-
-    def sample(self, rng: np.random.Generator) -> np.ndarray:
-        """One of the images, uniformly at random."""
-        return self[int(rng.integers(len(self)))]
-
-
-def _find(data_dir: Path, name: str) -> Path:
-    for folder in (data_dir, data_dir / "mnist"):
-        for file in (folder / f"{name}.gz", folder / name):
-            if file.is_file():
-                return file
-    raise FileNotFoundError(
-        f"MNIST needs the file {name}.gz (or {name}) in {data_dir} or {data_dir / 'mnist'}; "
-        "pass data_dir=… or set STROKENET_DATA to the folder that has it"
-    )
+        for digit, number in zip(digits, numbers, strict=True):
+            if chosen(str(number), select):
+                yield str(number), on_canvas(digit, size, _DIGIT_SHARE)

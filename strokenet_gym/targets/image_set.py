@@ -1,0 +1,234 @@
+"""Data sets as images that are prepared once: splits, selections, and a cache on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+
+__all__ = [
+    "ImageSet",
+    "Item",
+    "chosen",
+    "find_data",
+    "in_split",
+    "members",
+    "normalised",
+    "on_canvas",
+    "rasterise",
+]
+
+_VERSION = 1  # of the prepared images; a new one leaves old files aside
+_TEST_SHARE = 26  # of 256
+_OVERSAMPLING = 2
+
+Item = tuple[str, np.ndarray]  # a label, and an image uint8 [size, size]
+
+
+class ImageSet:
+    """Grey images of a data set, prepared for one canvas size.
+
+    A subclass has a ``name``, finds its published files and prepares the images; this class keeps
+    them on disk, in the folder that the environment variable STROKENET_CACHE names, or in the
+    user's cache.
+
+    Args:
+        data_dir: folder with the published files, or one that has them in a subfolder of the data
+            set's name.
+        split: "train" or "test".
+        size: width and height of the images in pixels.
+        select: labels of the images to take; all if empty.
+
+    Attributes:
+        images: uint8 ``[N, size, size]``, white on black.
+        labels: what each image shows, str ``[N]``.
+
+    Raises:
+        FileNotFoundError: if the published files are missing; the message names the command that
+            fetches them.
+        ValueError: if a file is damaged, the split unknown, or nothing is selected.
+    """
+
+    name: ClassVar[str]
+    channels = 1
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike,
+        split: str = "train",
+        size: int = 128,
+        select: Sequence[str] = (),
+    ) -> None:
+        self._arguments = data_dir, split, size, tuple(select)
+        if split not in ("train", "test"):
+            raise ValueError(f"unknown split {split!r} of {self.name}; known: train, test")
+        files = self._find(Path(data_dir), split)
+        stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+        key = hashlib.sha256(json.dumps([_VERSION, split, size, *select, stats]).encode())
+        folder = _cache_folder()
+        path = folder / f"{self.name}-{key.hexdigest()[:20]}"
+        try:
+            self.images = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+            self.labels = np.array(json.loads(path.with_suffix(".json").read_text()))
+            if len(self.labels) == len(self.images):
+                return
+        except (OSError, ValueError, EOFError):  # not there, or damaged
+            pass
+        what = f"{self.name}, {split}, {size} px"
+        print(f"strokenet_gym: preparing {what} (once; kept in {folder})", file=sys.stderr)
+        items = list(self._prepare(files, split, size, select))
+        if not items:
+            what = f" with the labels {', '.join(select)}" if select else ""
+            raise ValueError(f"{self.name} has no {split} images{what} in {data_dir}")
+        self.labels = np.array([label for label, _ in items])
+        self.images = np.stack([image for _, image in items])
+        with contextlib.suppress(OSError):  # a disk that is full or read-only: no cache
+            folder.mkdir(parents=True, exist_ok=True)
+            # Whole files appear at once, so that two processes may prepare the same.
+            new = path.with_name(f"{path.name}-{os.getpid()}.new.npy")
+            new.write_text(json.dumps(self.labels.tolist()))
+            os.replace(new, path.with_suffix(".json"))
+            np.save(new, self.images)
+            os.replace(new, path.with_suffix(".npy"))
+
+    def _find(self, data_dir: Path, split: str) -> list[Path]:
+        """The published files that a split is made of."""
+        raise NotImplementedError
+
+    def _prepare(
+        self, files: list[Path], split: str, size: int, select: Sequence[str]
+    ) -> Iterator[Item]:
+        """The images of a split, or of those labels of it."""
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process opens the same files."""
+        return type(self), self._arguments
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The image of that index, float32 ``[size, size]`` in 0 … 1."""
+        return self.images[index].astype(np.float32) / 255
+
+    def sample(self, rng: np.random.Generator) -> np.ndarray:
+        """One of the images, uniformly at random."""
+        return self[int(rng.integers(len(self)))]
+
+
+def _cache_folder() -> Path:
+    """The folder in the environment variable STROKENET_CACHE, or one in the user's cache."""
+    chosen = os.environ.get("STROKENET_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen) if chosen else base / "strokenet_gym" / "targets"
+
+
+def find_data(name: str, data_dir: Path, *patterns: str) -> list[Path]:
+    """Files of a data set in a folder, or in its subfolder of the data set's name.
+
+    Args:
+        name: of the data set.
+        data_dir: the folder.
+        patterns: the files of the first one that matches any are taken.
+
+    Raises:
+        FileNotFoundError: if there are none; the message names the command that fetches them.
+    """
+    for pattern in patterns:
+        for folder in (data_dir / name, data_dir):
+            files = sorted(folder.glob(pattern))
+            if files:
+                return files
+    raise FileNotFoundError(
+        f"{name} needs {' or '.join(patterns)} in {data_dir} or {data_dir / name}: run "
+        f"`strokenet-gym download {name} --to {data_dir}`, or pass data_dir=… or set "
+        "STROKENET_DATA to the folder that has it"
+    )
+
+
+def in_split(key: str, split: str) -> bool:
+    """Whether an item belongs to a split, by a hash of its key: a tenth of them to "test"."""
+    return (hashlib.sha256(key.encode()).digest()[0] < _TEST_SHARE) == (split == "test")
+
+
+def rasterise(lines: Iterable[np.ndarray], size: int, width: float) -> np.ndarray:
+    """Draw lines with round ends, white on black, with anti-aliasing.
+
+    Args:
+        lines: ``[K, 2]`` each: x, y in 0 … 1, y down. A single point is a dot.
+        size: width and height of the image in pixels.
+        width: of the lines, where the image has 1.
+
+    Returns:
+        uint8 ``[size, size]``.
+    """
+    large, bits = size * _OVERSAMPLING, 4
+    image = np.zeros((large, large), np.uint8)
+    thickness = max(1, round(width * large))
+    for line in lines:
+        points = np.rint((line * large - 0.5) * 2**bits).astype(np.int32)
+        if len(np.unique(points, axis=0)) == 1:
+            radius = thickness * 2**bits // 2
+            cv2.circle(image, points[0].tolist(), radius, 255, -1, cv2.LINE_AA, bits)
+        else:
+            cv2.polylines(image, [points], False, 255, thickness, cv2.LINE_AA, bits)
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def members(file: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of a zip's files with that suffix, by name.
+
+    Raises:
+        ValueError: if the zip is damaged.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for name in sorted(archive.namelist()):
+                if name.endswith(suffix):
+                    yield name, archive.read(name)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
+
+
+def on_canvas(picture: np.ndarray, size: int, share: float) -> np.ndarray:
+    """Resize a square picture to a share of the canvas, with anti-aliasing, and centre it.
+
+    Args:
+        picture: uint8 ``[S, S]``.
+        size: width and height of the canvas in pixels.
+        share: of the canvas' width.
+
+    Returns:
+        uint8 ``[size, size]``.
+    """
+    extent = max(1, round(size * share))
+    method = cv2.INTER_CUBIC if extent > picture.shape[0] else cv2.INTER_AREA
+    image = np.zeros((size, size), np.uint8)
+    start = (size - extent) // 2
+    resized = cv2.resize(picture, (extent, extent), interpolation=method)
+    image[start : start + extent, start : start + extent] = resized
+    return image
+
+
+def chosen(label: str, select: Sequence[str]) -> bool:
+    """Whether a label is among those asked for; all are if none is."""
+    return not select or label in select
+
+
+def normalised(lines: Sequence[np.ndarray], share: float) -> Iterator[np.ndarray]:
+    """Lines moved and scaled so that they are centred and their longer side is ``share``."""
+    points = np.concatenate(lines)
+    low, high = points.min(0), points.max(0)
+    extent = max(float((high - low).max()), 1e-9)
+    for line in lines:
+        yield (line - (low + high) / 2) * (share / extent) + 0.5

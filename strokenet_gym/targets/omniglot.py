@@ -1,0 +1,51 @@
+"""Omniglot's handwritten characters from the published zips of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from strokenet_gym.targets.image_set import ImageSet, Item, find_data, in_split, members, on_canvas
+
+__all__ = ["Omniglot"]
+
+_SHARE = 0.75  # of the canvas that the 105 px drawings fill
+
+
+class Omniglot(ImageSet):
+    """Characters of many alphabets, each drawn by 20 people; white on black.
+
+    Made from ``images_background*.zip``. If ``images_evaluation.zip`` is there too, that is the
+    test split. Else a tenth of the drawings are for tests, by a hash of their names. Labels are
+    such as "Greek/character03"; an alphabet such as "Greek" selects all of its characters.
+    """
+
+    name = "omniglot"
+
+    def _find(self, data_dir: Path, split: str) -> list[Path]:
+        files = find_data(self.name, data_dir, "images_background.zip", "images_background*.zip")
+        evaluation = files[0].with_name("images_evaluation.zip")
+        if not evaluation.exists():
+            return files
+        return [evaluation] if split == "test" else [*files, evaluation]
+
+    def _prepare(
+        self, files: list[Path], split: str, size: int, select: Sequence[str]
+    ) -> Iterator[Item]:
+        published = any(file.name == "images_evaluation.zip" for file in files)
+        for file in files:
+            if published and (file.name == "images_evaluation.zip") != (split == "test"):
+                continue
+            for name, data in members(file, ".png"):
+                _, alphabet, character, drawing = name.split("/")
+                label = f"{alphabet}/{character}"
+                if select and alphabet not in select and label not in select:
+                    continue
+                if published or in_split(f"{label}/{drawing}", split):
+                    ink = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+                    if ink is None:
+                        raise ValueError(f"{name} in {file} is not an image")
+                    yield label, on_canvas(255 - ink, size, _SHARE)

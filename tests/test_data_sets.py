@@ -1,0 +1,311 @@
+"""The data sets: on small files in their formats, on the real ones, and fetched from a server."""
+
+import http.server
+import io
+import json
+import pickle
+import threading
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+
+from strokenet_gym.targets import (
+    DATA_SETS,
+    KanjiVG,
+    Omniglot,
+    QuickDraw,
+    download,
+    image_set,
+    make_targets,
+)
+
+SVG = """<?xml version="1.0"?>
+<!DOCTYPE svg [<!ATTLIST path xmlns:kvg CDATA #FIXED "x" kvg:type CDATA #IMPLIED>]>
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 109 109"><g>
+<path d="M10,10L99,10"/><path d="M54.5,20c5,20,5,40,0,60"/></g></svg>"""
+
+
+def png(picture):
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STROKENET_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def small_sets(tmp_path, cache, rng):
+    """A folder with all sets but MNIST, 60 items each."""
+    folder = tmp_path / "data"
+    for name in ("omniglot", "quickdraw", "kanjivg"):
+        (folder / name).mkdir(parents=True)
+    with zipfile.ZipFile(folder / "omniglot" / "images_background_small1.zip", "w") as archive:
+        for k in range(60):
+            picture = np.full((105, 105), 255, np.uint8)
+            picture[20:40, 10:95] = 0  # a bar near the top
+            alphabet = ("Greek", "Latin")[k % 2]
+            name = f"images_background_small1/{alphabet}/character{k % 4:02}/{k:04}_01.png"
+            archive.writestr(name, png(picture))
+    with zipfile.ZipFile(folder / "quickdraw" / "quickdraw_raw_sample.zip", "w") as archive:
+        for category in ("cat", "aircraft carrier"):
+            lines = [
+                json.dumps({
+                    "word": category, "recognized": k % 3 > 0, "key_id": str(k),
+                    "drawing": [[[-500, 1500], [100, 100], [0, 9]], [[500], [1700], [0]]],
+                })
+                for k in range(90)
+            ]  # fmt: skip
+            archive.writestr(f"{category}.ndjson", "\n".join(lines))
+    with zipfile.ZipFile(folder / "kanjivg" / "kanjivg-main.zip", "w") as archive:
+        for code in range(0x4E00, 0x4E00 + 60):
+            archive.writestr(f"kanji/{code:05x}.svg", SVG)
+        archive.writestr("kanji/04e00-Kaisho.svg", SVG)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "total"), [("omniglot", 60), ("quickdraw", 120), ("kanjivg", 60)])
+def test_splits_share_nothing_and_repeat(small_sets, name, total):
+    train, test = (DATA_SETS[name](small_sets, split, 32) for split in ("train", "test"))
+    assert len(train) + len(test) == total
+    assert 0 < len(test) < total / 3
+    assert train.images.shape == (len(train), 32, 32)
+    again = DATA_SETS[name](small_sets, "train", 32)
+    np.testing.assert_array_equal(train.images, again.images)
+    np.testing.assert_array_equal(train.labels, again.labels)
+    if name == "kanjivg":
+        assert not set(train.labels) & set(test.labels)
+        assert "一" in {*train.labels, *test.labels}
+
+
+def test_orientation_and_place(small_sets):
+    for name in DATA_SETS:
+        if name == "mnist":
+            continue
+        image = DATA_SETS[name](small_sets, "train", 64)[0]
+        assert image.dtype == np.float32
+        assert image.max() > 0.9
+        assert image[:24].sum() > 2 * image[40:].sum(), name  # the bar is at the top
+        columns = np.flatnonzero(image.max(0) > 0.5)
+        assert columns.mean() == pytest.approx(31.5, abs=1)
+
+
+def test_selection(small_sets):
+    assert set(Omniglot(small_sets, select=["Greek"]).labels) == {
+        "Greek/character00", "Greek/character02"
+    }  # fmt: skip
+    assert set(Omniglot(small_sets, select=["Latin/character01"]).labels) == {"Latin/character01"}
+    carriers = make_targets("quickdraw:aircraft carrier", 32, small_sets)
+    assert set(carriers.labels) == {"aircraft carrier"}
+    assert len(make_targets("kanjivg:一,丁", 32, small_sets)) == 2
+    with pytest.raises(ValueError, match=r"quickdraw has no train images with the labels dog"):
+        QuickDraw(small_sets, select=["dog"])
+
+
+def test_published_split_of_omniglot(small_sets):
+    file = small_sets / "omniglot" / "images_evaluation.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        blank = np.full((105, 105), 255, np.uint8)
+        for k in range(5):
+            archive.writestr(f"images_evaluation/Klingon/character01/{k}.png", png(blank))
+    assert len(Omniglot(small_sets, "train")) == 60
+    assert set(Omniglot(small_sets, "test").labels) == {"Klingon/character01"}
+
+
+def test_other_formats_of_quickdraw(tmp_path, cache):
+    simplified = {"word": "cat", "recognized": True, "drawing": [[[0, 255], [10, 10]]]}
+    lines = [json.dumps({**simplified, "key_id": str(k)}) for k in range(50)]
+    (tmp_path / "cat.ndjson").write_text("\n".join(lines) + "\n\n")
+    sketches = QuickDraw(tmp_path, size=32)
+    assert sketches[0][15:17].max() > 0.5
+    (tmp_path / "cat.ndjson").unlink()
+    bitmaps = np.zeros((50, 784), np.uint8)
+    bitmaps[:, 28 * 14 : 28 * 15] = 255
+    np.save(tmp_path / "dog.npy", bitmaps)
+    sketches = QuickDraw(tmp_path, size=32)
+    assert 30 < len(sketches) < 50
+    assert set(sketches.labels) == {"dog"}
+    assert sketches[0][15:18].max() > 0.5
+
+
+def test_kanji_from_a_folder(tmp_path, cache):
+    (tmp_path / "kanji").mkdir()
+    for code in range(0x4E00, 0x4E00 + 20):
+        (tmp_path / "kanji" / f"{code:05x}.svg").write_text(SVG)
+    assert len(KanjiVG(tmp_path, size=32)) + len(KanjiVG(tmp_path, "test", 32)) == 20
+
+
+def spoil_zip(path, name, data):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "data", "message"),
+    [
+        ("omniglot", "a/Greek/c/x.png", b"no image", "is not an image"),
+        ("quickdraw", "cat.ndjson", b'{"recognized": tru', "line 1 of cat.ndjson .* is damaged"),
+        ("quickdraw", "cat.ndjson", b'{"recognized": true}', "damaged: KeyError"),
+        ("kanjivg", "kanji/04e01.svg", b"<svg><path d=", "04e01.svg is damaged"),
+        ("kanjivg", "kanji/04e01.svg", b'<svg><path d="M1,?"/></svg>', "04e01.svg is damaged"),
+        ("kanjivg", "kanji/04e01.svg",
+         b'<!DOCTYPE svg [<!ENTITY a "b">]><svg>&a;</svg>', "04e01.svg is damaged"),
+    ],
+)  # fmt: skip
+def test_damaged_members(small_sets, name, member, data, message, monkeypatch):
+    monkeypatch.setattr(image_set, "_TEST_SHARE", 0)  # all of them train
+    (file,) = (small_sets / name).iterdir()
+    spoil_zip(file, member, data)
+    with pytest.raises(ValueError, match=message):
+        DATA_SETS[name](small_sets)
+
+
+@pytest.mark.parametrize("name", ["omniglot", "quickdraw", "kanjivg"])
+def test_damaged_and_missing_files(small_sets, name, tmp_path):
+    (file,) = (small_sets / name).iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match=f"{file.name} is damaged"):
+        DATA_SETS[name](small_sets)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=f"strokenet-gym download {name} --to"):
+        DATA_SETS[name](small_sets)
+    with pytest.raises(ValueError, match=f"unknown split 'valid' of {name}"):
+        DATA_SETS[name](small_sets, "valid")
+
+
+def test_cache(small_sets, cache, capsys, monkeypatch):
+    first = Omniglot(small_sets, size=32)
+    assert "preparing omniglot" in capsys.readouterr().err
+    assert len(list(cache.glob("omniglot-*.npy"))) == 1
+    monkeypatch.setattr(Omniglot, "_prepare", None)  # is not called any more
+    np.testing.assert_array_equal(Omniglot(small_sets, size=32).images, first.images)
+    monkeypatch.undo()
+    monkeypatch.setenv("STROKENET_CACHE", str(cache))
+    (file,) = cache.glob("omniglot-*.npy")
+    file.write_bytes(file.read_bytes()[:200])  # damaged: it is made again
+    np.testing.assert_array_equal(Omniglot(small_sets, size=32).images, first.images)
+    Omniglot(small_sets, size=16)
+    assert len(list(cache.glob("omniglot-*.npy"))) == 2
+    monkeypatch.setenv("STROKENET_CACHE", "/proc/nothing")  # cannot be written to
+    np.testing.assert_array_equal(Omniglot(small_sets, size=32).images, first.images)
+
+
+def test_pickles_are_small(small_sets):
+    source = Omniglot(small_sets, size=64)
+    data = pickle.dumps(source)
+    assert len(data) < 1000
+    np.testing.assert_array_equal(pickle.loads(data).images, source.images)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("omniglot", (2457, 263)), ("mnist", (10_000, 10_000))],
+)
+def test_real_data(data_dir, name, counts):
+    sets = [DATA_SETS[name](data_dir, split, 64) for split in ("train", "test")]
+    assert tuple(map(len, sets)) == counts
+    for source in sets:
+        assert 0.01 < np.mean(source.images[:500]) / 255 < 0.2
+
+
+def test_real_drawings(data_dir):
+    cats = make_targets("quickdraw:cat", 64, data_dir)
+    assert 10 < len(cats) < 60
+    kanji = make_targets("kanjivg:永,日,あ", 64, data_dir)
+    assert set(kanji.labels) <= {"永", "日", "あ"}
+    assert 0.03 < kanji[0].mean() < 0.3
+
+
+class Server:
+    """A server on this machine that can break off and knows ranges."""
+
+    def __init__(self):
+        self.content, self.break_at, self.ranges, self.asked = {}, None, True, []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                data = outer.content.get(self.path)
+                outer.asked.append(self.headers.get("Range"))
+                if data is None:
+                    self.send_error(404)
+                    return
+                start = 0
+                if outer.ranges and self.headers.get("Range"):
+                    start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Length", str(len(data) - start))
+                self.end_headers()
+                stop = len(data) if outer.break_at is None else outer.break_at
+                self.wfile.write(data[start:stop])
+                self.close_connection = True
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def server(monkeypatch, small_sets):
+    server = Server()
+    file = small_sets / "omniglot" / "images_background_small1.zip"
+    server.content["/images_background_small1.zip"] = file.read_bytes() * 1
+    digest = "sha256:" + __import__("hashlib").sha256(file.read_bytes()).hexdigest()
+    address = server.address + "images_background_small1.zip"
+    monkeypatch.setitem(download._FILES, "omniglot", {address: digest})
+    monkeypatch.setattr(download, "_QUICKDRAW", server.address)
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+
+
+def test_download(server, tmp_path):
+    folder = tmp_path / "fetched"
+    (file,) = download.download("omniglot", folder)
+    assert file.read_bytes() == server.content["/images_background_small1.zip"]
+    assert len(Omniglot(folder, size=16)) > 40
+    download.download("omniglot", folder)  # is there already
+    assert len(server.asked) == 1
+    server.content["/aircraft%20carrier.ndjson"] = b"{}"
+    (file,) = download.download("quickdraw", folder, ["aircraft carrier"])
+    assert file.name == "aircraft carrier.ndjson"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_broken_download_goes_on(server, tmp_path, ranges, monkeypatch):
+    monkeypatch.setattr(download, "_PIECE", 1000)
+    server.break_at, server.ranges = 3000, ranges
+    with pytest.raises(OSError, match=r"broke|Broken|IncompleteRead"):
+        download.download("omniglot", tmp_path / "fetched")
+    part = tmp_path / "fetched" / "omniglot" / "images_background_small1.zip.part"
+    assert part.stat().st_size == 3000
+    server.break_at = None
+    (file,) = download.download("omniglot", tmp_path / "fetched")
+    assert server.asked == [None, "bytes=3000-"]
+    assert file.read_bytes() == server.content["/images_background_small1.zip"]
+    assert not part.exists()
+
+
+def test_wrong_checksum(server, tmp_path):
+    data = io.BytesIO(server.content["/images_background_small1.zip"]).getvalue()
+    server.content["/images_background_small1.zip"] = data[:-1] + b"x"
+    with pytest.raises(ValueError, match="hash"):
+        download.download("omniglot", tmp_path / "fetched")
+    assert not list((tmp_path / "fetched" / "omniglot").iterdir())
+
+
+def test_download_refuses(server, tmp_path):
+    with pytest.raises(ValueError, match="unknown data set 'imagenet'"):
+        download.download("imagenet", tmp_path)
+    with pytest.raises(ValueError, match="quickdraw needs categories"):
+        download.download("quickdraw", tmp_path)
+    with pytest.raises(ValueError, match="mnist has no categories"):
+        download.download("mnist", tmp_path, ["3"])
+    with pytest.raises(OSError, match="404"):
+        download.download("quickdraw", tmp_path, ["unicorn"])
