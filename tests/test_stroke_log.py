@@ -144,6 +144,7 @@ def test_recording_changes_nothing(tmp_path):
 
 
 def test_record_video_works(tmp_path):
+    pytest.importorskip("moviepy", reason="Gymnasium's RecordVideo needs moviepy")
     env = gym.make("Painting-v0", render_mode="rgb_array", max_strokes=3, canvas_size=64)
     env = gym.wrappers.RecordVideo(env, str(tmp_path / "films"))
     play(env, seed=0)
