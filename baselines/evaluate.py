@@ -29,6 +29,7 @@ from strokenet_gym.stroke import action_size
 from strokenet_gym.targets import ImageFolder, ImageSet, make_targets, read_image
 
 Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
+MATTERS = 0.005  # reward of a stroke that is worth painting: half a percent of the picture
 ENVIRONMENTS = {"exact": "Painting-v0", "neural": "NeuralPainting-v0"}
 
 
@@ -37,8 +38,8 @@ def rollout(env_id: str, policy: Policy, targets: Sequence[np.ndarray], **kwargs
 
     Returns:
         ``l2_blank`` ``[N]`` before the first stroke; ``canvas`` and ``target`` uint8
-        ``[N, C, H, W]``, ``l2`` and ``residual`` ``[N]`` at the end; and the ``actions``
-        ``[N, strokes, A]``.
+        ``[N, C, H, W]``, ``l2`` and ``residual`` ``[N]`` at the end; and ``actions``
+        ``[N, strokes, A]`` with their ``rewards`` ``[N, strokes]``.
     """
     batch = min(100, len(targets))
     envs = gym.make_vec(
@@ -49,7 +50,8 @@ def rollout(env_id: str, policy: Policy, targets: Sequence[np.ndarray], **kwargs
         **kwargs,
     )
     parts: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("l2_blank", "canvas", "target", "l2", "residual", "actions")
+        name: []
+        for name in ("l2_blank", "canvas", "target", "l2", "residual", "actions", "rewards")
     }
     few = len(targets) <= 1000  # done at once
     for start in tqdm(range(0, len(targets), batch), desc=env_id, leave=False, disable=few):
@@ -57,12 +59,14 @@ def rollout(env_id: str, policy: Policy, targets: Sequence[np.ndarray], **kwargs
         count = len(group)
         group += [group[-1]] * (batch - count)  # fills up the last batch
         observation, info = envs.reset(options={"target": group})
-        actions, l2_blank = [], info["l2"]
+        actions, rewards, l2_blank = [], [], info["l2"]
         done = np.zeros(batch, bool)
         while not done.all():
             actions.append(policy(observation))
-            observation, _, done, _, info = envs.step(actions[-1])
-        values = {**observation, **info, "l2_blank": l2_blank, "actions": np.stack(actions, 1)}
+            observation, reward, done, _, info = envs.step(actions[-1])
+            rewards.append(reward)
+        values = {**observation, **info, "l2_blank": l2_blank}
+        values |= {"actions": np.stack(actions, 1), "rewards": np.stack(rewards, 1)}
         for name, part in parts.items():
             part.append(values[name][:count])
     envs.close()
@@ -88,7 +92,7 @@ class AgentArgs:
     agent: str = "glyphs"
     """Name of a shipped agent, or path of its weights."""
     targets: str = "glyphs"
-    """glyphs, mnist, or the path of an image or folder."""
+    """glyphs, mnist, omniglot, quickdraw, kanjivg, or the path of an image or folder."""
     data_dir: Path | None = None
     """Folder with the data sets."""
     split: Literal["train", "test"] = "test"
@@ -97,8 +101,8 @@ class AgentArgs:
     """Only the first so many; sources without an end give 1000 by default."""
     canvas_size: int = 128
     """Width and height of the canvas in pixels."""
-    max_strokes: int = 1
-    """Strokes per picture."""
+    max_strokes: int | None = None
+    """Strokes per picture; by default as many as the agent was trained for."""
     generator: str = "compact"
     """Generator of the neural environment."""
     out: Path | None = None
@@ -121,14 +125,15 @@ def test_targets(
     return [source.sample(rng) for _ in range(limit or 1000)], None
 
 
-def evaluate_agent(args: AgentArgs) -> dict[str, float]:
+def evaluate_agent(args: AgentArgs) -> dict[str, Any]:
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit must be at least 1, got {args.limit}")
     agent = StrokeNetAgent.from_pretrained(args.agent)
     targets, labels = test_targets(
         args.targets, args.canvas_size, args.data_dir, args.split, args.limit
     )
-    setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
+    max_strokes = args.max_strokes or agent.max_strokes
+    setup = {"canvas_size": args.canvas_size, "max_strokes": max_strokes}
     runs = {
         "exact": rollout("Painting-v0", agent.act, targets, **setup),
         "neural": rollout(
@@ -136,13 +141,16 @@ def evaluate_agent(args: AgentArgs) -> dict[str, float]:
         ),
         "random": rollout("Painting-v0", random_policy(), targets, **setup),
     }
-    result = {"count": len(targets), "l2_blank": float(runs["exact"]["l2_blank"].mean())}
+    result: dict[str, Any] = {"count": len(targets), "max_strokes": max_strokes}
+    result["l2_blank"] = float(runs["exact"]["l2_blank"].mean())
     for name, run in runs.items():
         result[f"l2_{name}"] = float(run["l2"].mean())
         result[f"residual_{name}"] = float(run["residual"].mean())
     exact = runs["exact"]
     result["psnr_exact"] = psnr(exact["l2"])
     result["ssim_exact"] = ssim(exact["canvas"], exact["target"])
+    result["residual_by_stroke"] = (1 - exact["rewards"].cumsum(1)).mean(0).tolist()
+    result["strokes_that_matter"] = float((exact["rewards"] > MATTERS).sum(1).mean())
     if labels is not None and args.targets.startswith("mnist"):
         classifier = DigitClassifier.from_pretrained()
         pictures = {

@@ -30,7 +30,8 @@ class Args:
     """Train the StrokeNet agent by back-propagation through the environment."""
 
     targets: str = "glyphs"
-    """What to paint: glyphs, mnist, or the path of an image or folder."""
+    """What to paint: glyphs, mnist, omniglot, quickdraw, kanjivg (or a selection such as
+    quickdraw:cat,house), or the path of an image or folder."""
     data_dir: Path | None = None
     """Folder with the data sets; by default the environment variable STROKENET_DATA."""
     out: Path | None = None
@@ -74,7 +75,8 @@ def main(args: Args) -> None:
         device=args.device,
     )
     channels = envs.single_observation_space["canvas"].shape[0]
-    agent = StrokeNetAgent(channels, width=args.width).to(envs.device)
+    agent = StrokeNetAgent(channels, width=args.width, max_strokes=args.max_strokes)
+    agent.to(envs.device)
     optimizer = torch.optim.Adam(agent.parameters(), args.lr)
     run = Run(args, agent, optimizer)
 

@@ -46,14 +46,22 @@ class StrokeNetAgent(nn.Module):
         input_size: width and height to which canvas and target are resized, a multiple of 16.
         width: channels of the first convolution; doubled in each of the next two stages.
         hidden: units of the layer that the heads share.
+        max_strokes: strokes in the episodes that it is trained for.
     """
 
     def __init__(
-        self, channels: int = 1, input_size: int = 64, width: int = 24, hidden: int = 512
+        self,
+        channels: int = 1,
+        input_size: int = 64,
+        width: int = 24,
+        hidden: int = 512,
+        max_strokes: int = 1,
     ) -> None:
         super().__init__()
+        self.max_strokes = max_strokes
         self.sizes = {
             "channels": channels, "input_size": input_size, "width": width, "hidden": hidden,
+            "max_strokes": max_strokes,
         }  # fmt: skip
         self.channels, self.input_size = channels, input_size
         widths = [2 * channels, width, 2 * width, 4 * width, 4 * width]
@@ -88,6 +96,10 @@ class StrokeNetAgent(nn.Module):
         Returns:
             Actions ``[B, C + 49]`` in [-1, 1].
         """
+        return self.decode(self.encode(observation))
+
+    def encode(self, observation: dict[str, Tensor]) -> Tensor:
+        """What the heads see of an observation, ``[B, hidden]``: the strokes' latent space."""
         seen = torch.cat([observation["target"], observation["canvas"]], 1)
         side = (self.input_size, self.input_size)
         if seen.shape[-1] > self.input_size:
@@ -95,7 +107,10 @@ class StrokeNetAgent(nn.Module):
         elif seen.shape[-1] < self.input_size:
             seen = F.interpolate(seen, side, mode="bilinear")
         features = torch.cat([self.see(seen), observation["strokes_left"]], 1)
-        thought = self.think(features)
+        return self.think(features)
+
+    def decode(self, thought: Tensor) -> Tensor:
+        """Strokes for points of the latent space: actions ``[B, C + 49]`` in [-1, 1]."""
         brush = torch.sigmoid(self.brush(thought))
         colour, radius = brush[:, :-1], brush[:, -1]
         return pack(

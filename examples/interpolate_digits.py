@@ -1,0 +1,54 @@
+"""Walk from one digit to another through the agent's latent space.
+
+    python examples/interpolate_digits.py --data-dir DIR --pairs 3
+
+Each line starts and ends with a digit of the test set as the agent paints it; between them, the
+stroke is what the agent makes of the points on the line between their latent vectors.
+"""
+
+from pathlib import Path
+
+import cv2
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+
+import strokenet_gym
+from strokenet_gym.agent import StrokeNetAgent
+
+
+def main(
+    data_dir: Path,
+    pairs: int = 4,
+    steps: int = 9,
+    seed: int = 0,
+    out: Path = Path("runs/interpolation.png"),
+) -> None:
+    """Interpolate between digits of MNIST's test set."""
+    agent = StrokeNetAgent.from_pretrained("mnist")
+    digits = strokenet_gym.MNIST(data_dir, "test")
+    envs = gym.make_vec("Painting-v0", num_envs=steps, targets=digits)
+    rng, lines = np.random.default_rng(seed), []
+    for _ in range(pairs):
+        ends = [digits.sample(rng) for _ in range(2)]
+        targets = torch.from_numpy(np.stack(ends))[:, None]
+        left = torch.ones(2, 1)
+        with torch.no_grad():
+            first, last = agent.encode(
+                {"target": targets, "canvas": torch.zeros_like(targets), "strokes_left": left}
+            )
+            share = torch.linspace(0, 1, steps)[:, None]
+            actions = agent.decode(first + (last - first) * share).numpy()
+        envs.reset(options={"target": [ends[0]] * steps})
+        canvases = envs.step(actions)[0]["canvas"][:, 0]
+        originals = [(end * 255).astype(np.uint8) for end in ends]
+        lines.append(np.concatenate([originals[0], *canvases, originals[1]], 1))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(out), np.concatenate(lines)):
+        raise OSError(f"cannot write {out}")
+    print(f"Wrote {out}: digit, {steps} paintings from it to the other, the other digit")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
