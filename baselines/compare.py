@@ -3,8 +3,9 @@
     python baselines/compare.py --targets mnist --data-dir DIR --minutes 6 --seeds 3
 
 One method at a time, so that none steals another's cores. All are scored on the same test targets
-on the real program. Interrupted, the same command goes on. Writes report.json, report.md and
-curves.png to the output folder.
+on the real program, beside the blank canvas, a random agent, and what gradient descent on the
+strokes of each target reaches. Interrupted, the same command goes on. Writes report.json,
+report.md, curves.png and paintings.png to the output folder.
 """
 
 from __future__ import annotations
@@ -17,11 +18,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import filelock
+import gymnasium as gym
 import matplotlib
 import numpy as np
+import torch
 import tyro
-from evaluate import AgentArgs, evaluate_agent
+from evaluate import AgentArgs, evaluate_agent, test_targets
+from gymnasium.vector import AutoresetMode
+from rl import first_stroke
+from scores import picture_grid
 from training import read_curve
+
+from strokenet_gym.agent import neighbour_penalty
+from strokenet_gym.stroke import action_size
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -41,7 +50,10 @@ class Method:
 METHODS = {
     "neural": Method("StrokeNet, learned generator", "train_strokenet.py", ()),
     "exact": Method("StrokeNet, exact gradient", "train_strokenet.py", ("--generator", "exact")),
+    "ppo": Method("PPO", "train_ppo.py", ()),
+    "sac": Method("SAC", "train_sac.py", ()),
 }
+GENERATOR_MINUTES = 60  # of training, for the shipped one
 
 
 @dataclasses.dataclass
@@ -62,7 +74,12 @@ class Args:
     """Folder with the data sets; by default the environment variable STROKENET_DATA."""
     canvas_size: int = 128
     """Width and height of the canvas in pixels (the paper's is 256)."""
-    methods: tuple[Literal["neural", "exact"], ...] = ("neural", "exact")
+    methods: tuple[Literal["neural", "exact", "ppo", "sac"], ...] = (
+        "neural",
+        "exact",
+        "ppo",
+        "sac",
+    )
     """Which methods."""
 
 
@@ -82,7 +99,7 @@ def check_settings(args: Args) -> None:
 def train(args: Args, name: str, seed: int) -> Path:
     """Train one method, unless that is done already; return the folder of the run."""
     method, folder = METHODS[name], args.out / f"{name}-{seed}"
-    if not (folder / "agent.safetensors").exists():
+    if not any((folder / f"{kind}.safetensors").exists() for kind in ("agent", "policy")):
         options = {
             "targets": args.targets, "minutes": args.minutes, "canvas-size": args.canvas_size,
             "max-strokes": args.strokes, "seed": seed, "out": folder,
@@ -100,9 +117,9 @@ def train(args: Args, name: str, seed: int) -> Path:
     return folder
 
 
-def time_to_reach(curve: list[dict[str, float]], residual: float) -> float | None:
-    """Seconds of training after which the residual was first that low, None if never."""
-    return next((p["seconds"] for p in curve if p["residual_exact"] <= residual), None)
+def reached(curve: list[dict[str, float]], residual: float) -> dict[str, float] | None:
+    """The first point of a learning curve that is that low, None if there is none."""
+    return next((point for point in curve if point["residual_exact"] <= residual), None)
 
 
 def summarise(args: Args, folders: dict[str, list[Path]]) -> dict[str, Any]:
@@ -118,6 +135,7 @@ def summarise(args: Args, folders: dict[str, list[Path]]) -> dict[str, Any]:
                 task = {
                     "targets": args.targets, "data_dir": args.data_dir,
                     "canvas_size": args.canvas_size, "max_strokes": args.strokes,
+                    "samples": path / "samples.npz",
                 }  # fmt: skip
                 result = evaluate_agent(AgentArgs(agent=str(path / "agent.safetensors"), **task))
                 scores.write_text(json.dumps(result))
@@ -129,33 +147,94 @@ def summarise(args: Args, folders: dict[str, list[Path]]) -> dict[str, Any]:
             "residual_exact": float(np.mean(final)),
             "spread": float(np.std(final)),
         }
-    # Seed by seed: how long each method takes to be as good as another is at its end.
+    report["optimum"] = optimum(args)
+    # Seed by seed: what it takes to be as good as another method ever is.
     for name, method in report["methods"].items():
-        method["time_ratios"] = {}
+        method["as_good_as"] = {}
         for other, slow in report["methods"].items():
             if other == name:
                 continue
-            ratios = []
+            parts = []
             for mine, theirs in zip(method["runs"], slow["runs"], strict=True):
-                end = theirs["curve"][-1]
-                seconds = time_to_reach(mine["curve"], end["residual_exact"])
-                ratios.append(None if seconds is None else end["seconds"] / max(seconds, 1.0))
-            method["time_ratios"][other] = ratios
+                best = min(theirs["curve"], key=lambda point: point["residual_exact"])
+                first = reached(mine["curve"], best["residual_exact"])
+                parts.append(first and as_good(name, first, best))
+            method["as_good_as"][other] = parts
     return report
+
+
+def as_good(name: str, mine: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
+    """How many times less of everything one point of a curve took than another's."""
+    before = GENERATOR_MINUTES * 60 if name == "neural" else 0
+    return {
+        "time": theirs["seconds"] / max(mine["seconds"], 1.0),
+        "time_with_generator": theirs["seconds"] / max(mine["seconds"] + before, 1.0),
+        "strokes": theirs["strokes"] / max(mine["strokes"], 1.0),
+    }
+
+
+def optimum(args: Args, count: int = 100, steps: int = 400) -> float:
+    """The residual that gradient descent on the strokes reaches, target by target.
+
+    Adam through the real program, from the stroke that an untrained agent starts with, all strokes
+    of a picture at once.
+    """
+    targets, _ = test_targets(args.targets, args.canvas_size, args.data_dir, "test", count)
+    envs = gym.make_vec(
+        "DifferentiablePainting-v0",
+        num_envs=len(targets),
+        targets=targets[0],
+        canvas_size=args.canvas_size,
+        max_strokes=args.strokes,
+        autoreset_mode=AutoresetMode.DISABLED,
+    )
+    (size,) = envs.single_action_space.shape
+    generator = torch.Generator().manual_seed(0)
+    start = first_stroke(size - action_size(0)).expand(len(targets), args.strokes, -1)
+    noise = 0.1 * torch.randn(start.shape, generator=generator)
+    actions = (start + noise).clamp(-0.95, 0.95).requires_grad_()
+    optimizer = torch.optim.Adam([actions], lr=0.03)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.03 * (1 - step / steps)
+        envs.reset(options={"target": targets, "as_tensor": True})
+        loss = torch.zeros(())
+        for k in range(args.strokes):
+            _, reward, *_, info = envs.step(actions[:, k])
+            loss = (
+                loss
+                - reward.sum()
+                + 0.3 * 0.01 ** (step / steps) * neighbour_penalty(actions[:, k]).sum()
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            actions.clamp_(-1, 1)
+    return float(info["residual"].mean())
 
 
 def table(report: dict[str, Any]) -> str:
     lines = [
-        "| method | residual, real program | spread | as good as another at its end after |",
+        "| method | residual, real program | spread | to be as good as another ever is, it takes |",
         "|---|---|---|---|",
     ]
     some = next(iter(report["methods"].values()))["runs"][0]["scores"]
     lines.append("| blank canvas | 1 | | |")
     lines.append(f"| random agent | {some['residual_random']:.2f} | | |")
+    lines.append(f"| gradient descent on each target | {report['optimum']:.4f} | | |")
     for method in report["methods"].values():
         parts = []
-        for other, ratios in method["time_ratios"].items():
-            shares = ["never" if r is None else f"1/{r:.1f} of its time" for r in ratios]
+        for other, results in method["as_good_as"].items():
+            if any(result is None for result in results):
+                continue  # not in every run
+            shares = [
+                f"1/{min(result[kind] for result in results):.1f} of its {what}"
+                for kind, what in (("time", "time"), ("strokes", "strokes"))
+            ]
+            if "learned" in method["label"]:
+                least = min(result["time_with_generator"] for result in results)
+                shares.append(f"1/{least:.2f} of its time with the generator's training")
             parts.append(f"{other}: {', '.join(shares)}")
         cells = f"{method['residual_exact']:.4f} | {method['spread']:.4f}"
         lines.append(f"| {method['label']} | {cells} | {'; '.join(parts)} |")
@@ -163,21 +242,38 @@ def table(report: dict[str, Any]) -> str:
 
 
 def draw_curves(report: dict[str, Any], path: Path) -> None:
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    for index, method in enumerate(report["methods"].values()):
-        for k, run in enumerate(method["runs"]):
-            axes.plot(
-                [point["seconds"] / 60 for point in run["curve"]],
-                [point["residual_exact"] for point in run["curve"]],
-                color=f"C{index}",
-                alpha=0.8,
-                label=method["label"] if k == 0 else None,
-            )
-    axes.axhline(1, color="grey", linestyle=":", label="blank canvas")
-    axes.set(xlabel="minutes of training", ylabel="residual, real program", yscale="log")
-    axes.legend()
-    figure.savefig(path, dpi=120)
+    figure, plots = pyplot.subplots(1, 2, figsize=(12, 4.5), layout="constrained", sharey=True)
+    for axes, key, unit in zip(plots, ("seconds", "strokes"), (60, 1), strict=True):
+        for index, method in enumerate(report["methods"].values()):
+            for k, run in enumerate(method["runs"]):
+                axes.plot(
+                    [point[key] / unit for point in run["curve"]],
+                    [point["residual_exact"] for point in run["curve"]],
+                    color=f"C{index}",
+                    alpha=0.8,
+                    label=method["label"] if k == 0 else None,
+                )
+        some = next(iter(report["methods"].values()))["runs"][0]["scores"]
+        lines = {
+            "random agent": (some["residual_random"], "--"),
+            "blank canvas": (1, ":"),
+            "gradient descent on each target": (report["optimum"], "-."),
+        }
+        for label, (height, style) in lines.items():
+            axes.axhline(height, color="grey", linestyle=style, label=label)
+        axes.set(yscale="log")
+    plots[0].set(xlabel="minutes of training", ylabel="residual, real program")
+    plots[1].set(xlabel="strokes painted in training", xscale="symlog")
+    plots[0].legend(fontsize="small")
+    figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def draw_paintings(folders: dict[str, list[Path]], path: Path) -> None:
+    """Targets, and below them what each method's first run paints."""
+    samples = [np.load(paths[0] / "samples.npz") for paths in folders.values()]
+    rows = [samples[0]["target"], *(sample["canvas"] for sample in samples)]
+    picture_grid(rows, path, columns=12)
 
 
 def main(args: Args) -> None:
@@ -203,10 +299,11 @@ def main(args: Args) -> None:
         (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         (args.out / "report.md").write_text(table(report) + "\n")
         draw_curves(report, args.out / "curves.png")
+        draw_paintings(folders, args.out / "paintings.png")
     finally:
         lock.release()
     print(table(report))
-    print(f"\nWrote report.json, report.md and curves.png to {args.out}")
+    print(f"\nWrote report.json, report.md, curves.png and paintings.png to {args.out}")
 
 
 if __name__ == "__main__":

@@ -109,6 +109,8 @@ class AgentArgs:
     """Write the result as JSON."""
     figure: Path | None = None
     """Write a grid of the first 48: target above neural above real."""
+    samples: Path | None = None
+    """Write the first 12 targets and real canvases as arrays (.npz)."""
 
 
 def test_targets(
@@ -126,19 +128,21 @@ def test_targets(
 
 
 def evaluate_agent(args: AgentArgs) -> dict[str, Any]:
+    agent = StrokeNetAgent.from_pretrained(args.agent)
+    return evaluate_policy(agent.act, args, args.max_strokes or agent.max_strokes)
+
+
+def evaluate_policy(policy: Policy, args: AgentArgs, max_strokes: int) -> dict[str, Any]:
+    """Score any policy as the arguments say; their agent is not looked at."""
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"--limit must be at least 1, got {args.limit}")
-    agent = StrokeNetAgent.from_pretrained(args.agent)
     targets, labels = test_targets(
         args.targets, args.canvas_size, args.data_dir, args.split, args.limit
     )
-    max_strokes = args.max_strokes or agent.max_strokes
     setup = {"canvas_size": args.canvas_size, "max_strokes": max_strokes}
     runs = {
-        "exact": rollout("Painting-v0", agent.act, targets, **setup),
-        "neural": rollout(
-            "NeuralPainting-v0", agent.act, targets, generator=args.generator, **setup
-        ),
+        "exact": rollout("Painting-v0", policy, targets, **setup),
+        "neural": rollout("NeuralPainting-v0", policy, targets, generator=args.generator, **setup),
         "random": rollout("Painting-v0", random_policy(), targets, **setup),
     }
     result: dict[str, Any] = {"count": len(targets), "max_strokes": max_strokes}
@@ -164,6 +168,8 @@ def evaluate_agent(args: AgentArgs) -> dict[str, Any]:
     if args.figure is not None:
         rows = exact["target"], runs["neural"]["canvas"], exact["canvas"]
         picture_grid([row[:48] for row in rows], args.figure, 16)
+    if args.samples is not None:
+        np.savez(args.samples, target=exact["target"][:12], canvas=exact["canvas"][:12])
     return result
 
 

@@ -85,7 +85,8 @@ def main(args: Args) -> None:
         with run.uncounted():
             setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
             scores = rollout("Painting-v0", agent.act, held_out, **setup)
-            run.record(residual_exact=float(scores["residual"].mean()))
+            strokes = run.step * args.batch * args.max_strokes
+            run.record(residual_exact=float(scores["residual"].mean()), strokes=strokes)
 
     held_out, _ = test_targets(args.targets, args.canvas_size, args.data_dir, "test", 500)
     # A resumed run must not see the first targets again.

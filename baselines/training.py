@@ -41,7 +41,7 @@ class Run:
         args: the script's arguments, a dataclass with ``out`` (folder of the run), ``minutes``
             (time budget) and ``seed``.
         model: its weights are kept.
-        optimizer: its state is kept.
+        optimizers: their states are kept.
 
     Attributes:
         rng: NumPy generator for the data, seeded by ``args.seed``; its state is kept.
@@ -54,13 +54,13 @@ class Run:
             settings.
     """
 
-    def __init__(self, args: Any, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, args: Any, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
         if not args.minutes > 0:
             raise ValueError(f"--minutes must be positive, got {args.minutes}")
         self.folder = Path(args.out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.minutes = args.minutes
-        self.model, self.optimizer = model, optimizer
+        self.model, self.optimizers = model, optimizers
         self.rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         self.first = self.rank == 0
         self.rng = np.random.default_rng(args.seed)
@@ -68,7 +68,7 @@ class Run:
         self.seconds = 0.0
         self._free = 0.0  # seconds of this turn that do not count
         self._next = 0.0  # when every() is true again
-        skip = ("out", "minutes", "device", "data_dir", "evaluate_every")
+        skip = ("out", "minutes", "device", "data_dir", "evaluate_every", "read")
         self.settings = {k: str(v) for k, v in dataclasses.asdict(args).items() if k not in skip}
         if (self.folder / _CHECKPOINT).exists():
             self._load()
@@ -171,9 +171,13 @@ class Run:
         """Write the checkpoint, whole or not at all."""
         if not self.first:
             return
-        tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{k}": v.contiguous() for k, v in state.items()}
+        # Clones, since a file must not hold a shared tensor twice.
+        weights = self.model.state_dict()
+        tensors = {f"model.{k}": v.clone().contiguous() for k, v in weights.items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, state in optimizer.state_dict()["state"].items():
+                key = f"optimizer.{number}.{index}"
+                tensors |= {f"{key}.{k}": v.contiguous() for k, v in state.items()}
         tensors["random"] = torch.get_rng_state()
         metadata = {
             "settings": json.dumps(self.settings),
@@ -203,13 +207,14 @@ class Run:
         self.model.load_state_dict(
             {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
         )
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".", 2)
-                state.setdefault(int(index), {})[key] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        for number, optimizer in enumerate(self.optimizers):
+            state: dict[int, dict[str, torch.Tensor]] = {}
+            for name, value in tensors.items():
+                if name.startswith(f"optimizer.{number}."):
+                    _, _, index, key = name.split(".", 3)
+                    state.setdefault(int(index), {})[key] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
         torch.set_rng_state(tensors["random"])
         self.rng.bit_generator.state = json.loads(metadata["rng"])
         self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])

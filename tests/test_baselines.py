@@ -13,7 +13,7 @@ import pytest
 import stroke_files
 import torch
 from classifier import DigitClassifier, crop_digits
-from compare import time_to_reach
+from compare import as_good, reached
 from conftest import ROOT
 from gradients import gradient_cosines
 from stroke_files import StrokeFiles, write_strokes
@@ -33,14 +33,23 @@ def run(*args, timeout=120):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
 
 
-def succeed(*args):
-    result = run(*args)
+def succeed(*args, timeout=120):
+    result = run(*args, timeout=timeout)
     assert result.returncode == 0, result.stderr[-2000:]
     return result.stdout
 
 
 @pytest.mark.parametrize(
-    "script", ["train_generator", "train_strokenet", "classifier", "compare", "demo"]
+    "script",
+    [
+        "train_generator",
+        "train_strokenet",
+        "train_ppo",
+        "train_sac",
+        "classifier",
+        "compare",
+        "demo",
+    ],
 )
 def test_help(script):
     assert "--out" in succeed(f"baselines/{script}.py", "--help")
@@ -151,16 +160,21 @@ def test_a_resumed_run_forgets_what_it_does_again(tmp_path):
 def test_compare(tmp_path):
     out = tmp_path / "comparison"
     command = ["baselines/compare.py", "--minutes", 0.05, "--seeds", 1, "--canvas-size", 32,
-               "--out", out]  # fmt: skip
-    text = succeed(*command)
+               "--out", out, "--methods", "exact", "ppo"]  # fmt: skip
+    text = succeed(*command, timeout=300)
     assert "StrokeNet, exact gradient" in text
+    assert "gradient descent on each target" in text
     assert "random agent" in text
     report = json.loads((out / "report.json").read_text())
-    assert report["methods"].keys() == {"neural", "exact"}
+    assert report["methods"].keys() == {"exact", "ppo"}
+    assert 0 < report["optimum"] < 0.5
     for method in report["methods"].values():
         assert 0 < method["residual_exact"] < 2
-        assert len(method["runs"][0]["curve"]) >= 2
+        curve = method["runs"][0]["curve"]
+        assert len(curve) >= 2
+        assert curve[-1]["strokes"] > curve[0]["strokes"] == 0
     assert cv2.imread(str(out / "curves.png")).size > 0
+    assert cv2.imread(str(out / "paintings.png")).shape == (3 * 36, 12 * 36, 3)
     before = (out / "exact-0" / "agent.safetensors").stat().st_mtime
     assert succeed(*command).count("Resuming") == 0  # all is done already
     assert (out / "exact-0" / "agent.safetensors").stat().st_mtime == before
@@ -173,11 +187,34 @@ def test_compare(tmp_path):
     assert "is in use by another run" in busy.stderr
 
 
-def test_time_to_reach():
-    curve = [{"seconds": s, "residual_exact": r} for s, r in ((0, 1.0), (5, 0.4), (9, 0.2))]
-    assert time_to_reach(curve, 0.5) == 5
-    assert time_to_reach(curve, 0.4) == 5
-    assert time_to_reach(curve, 0.1) is None
+def test_what_it_takes_to_be_as_good():
+    curve = [
+        {"seconds": s, "residual_exact": r, "strokes": 100 * s}
+        for s, r in ((0, 1.0), (5, 0.4), (10, 0.2))
+    ]
+    assert reached(curve, 0.5)["seconds"] == 5
+    assert reached(curve, 0.4)["seconds"] == 5
+    assert reached(curve, 0.1) is None
+    slow = {"seconds": 100, "residual_exact": 0.4, "strokes": 5000}
+    assert as_good("exact", curve[1], slow) == {
+        "time": 20, "time_with_generator": 20, "strokes": 10
+    }  # fmt: skip
+    assert as_good("neural", curve[1], slow)["time_with_generator"] < 1
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
+def test_model_free_training(tmp_path, algorithm):
+    out = tmp_path / "run"
+    small = ["--num-envs", 4, "--canvas-size", 16, "--width", 4, "--evaluate-every", 2]
+    small += ["--begin", 8, "--updates", 1] if algorithm == "sac" else ["--rollout", 8]
+    command = [f"baselines/train_{algorithm}.py", *small, "--batch", 16, "--out", out]
+    succeed(*command, "--minutes", 0.05)
+    assert "Resuming" in succeed(*command, "--minutes", 0.1)
+    curve = read_curve(out)
+    assert curve[-1]["strokes"] > curve[0]["strokes"] == 0
+    assert 0 < curve[-1]["residual_exact"] < 3
+    assert json.loads((out / "scores.json").read_text())["count"] == 1000
+    assert (out / "policy.safetensors").exists()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
