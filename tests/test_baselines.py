@@ -127,6 +127,8 @@ def test_train_strokenet_learns(tmp_path):
     result = json.loads(scores.read_text())
     assert result["count"] == 20
     assert result["residual_exact"] < 1 < result["residual_random"]
+    assert result["residual_by_stroke"] == pytest.approx([result["residual_exact"]])
+    assert 0 < result["strokes_that_matter"] <= 1
     assert result["residual_neural"] == pytest.approx(result["residual_exact"], abs=0.1)
     assert "accuracy_exact" not in result  # there is no classifier of glyphs
     assert cv2.imread(str(tmp_path / "grid.png")).shape == (2 * 3 * 36, 16 * 36, 3)

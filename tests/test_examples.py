@@ -32,6 +32,13 @@ def test_fit_one_stroke(tmp_path):
         assert float(residual) < 0.6, name
 
 
+def test_interpolate_digits(tiny_mnist):
+    out = tiny_mnist / "walk.png"
+    run("examples/interpolate_digits.py", "--data-dir", tiny_mnist, "--pairs", 2, "--steps", 3,
+        "--out", out)  # fmt: skip
+    assert cv2.imread(str(out)).shape == (2 * 128, 5 * 128, 3)
+
+
 def test_draw_brushes(tmp_path):
     run("examples/draw_brushes.py", "--out", tmp_path / "brushes.png", "--size", 64)
     assert cv2.imread(str(tmp_path / "brushes.png")).shape == (128, 192, 3)
