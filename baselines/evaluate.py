@@ -2,6 +2,7 @@
 
     python baselines/evaluate.py agent --agent mnist --targets mnist --data-dir DIR --out mnist.json
     python baselines/evaluate.py generator --out generator.json
+    python baselines/evaluate.py all --data-dir DIR
 
 Agents are scored on the real program ("exact") and in the network ("neural"), beside the blank
 canvas and a random agent. The keys are explained in the README.
@@ -24,7 +25,7 @@ from gymnasium.vector import AutoresetMode
 from scores import picture_grid, psnr, ssim
 from tqdm import tqdm
 
-from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.agent import AGENTS, StrokeNetAgent
 from strokenet_gym.stroke import action_size
 from strokenet_gym.targets import ImageFolder, ImageSet, make_targets, read_image
 
@@ -173,10 +174,57 @@ def evaluate_policy(policy: Policy, args: AgentArgs, max_strokes: int) -> dict[s
     return result
 
 
-def main(args: AgentArgs | GeneratorArgs) -> None:
-    result = evaluate_agent(args) if isinstance(args, AgentArgs) else evaluate_generator(args)
+@dataclasses.dataclass
+class AllArgs:
+    """Score every shipped agent on the test targets it was made for: the README's table."""
+
+    data_dir: Path | None = None
+    """Folder with the data sets; by default the environment variable STROKENET_DATA."""
+    limit: int | None = None
+    """Only the first so many targets of each."""
+    canvas_size: int = 128
+    """Width and height of the canvas in pixels."""
+    out: Path | None = None
+    """Write the results as JSON."""
+
+
+def evaluate_all(args: AllArgs) -> dict[str, Any]:
+    results = {}
+    for name in AGENTS:
+        task = {"targets": name.partition("-")[0], "data_dir": args.data_dir, "limit": args.limit}
+        results[name] = evaluate_agent(AgentArgs(name, canvas_size=args.canvas_size, **task))
+    lines = [
+        "| agent | strokes | that matter | residual, real program | network | random agent "
+        "| PSNR | SSIM | accuracy | originals |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, scores in results.items():
+        cells = [
+            name,
+            str(scores["max_strokes"]),
+            f"{scores['strokes_that_matter']:.1f}",
+            *(f"{scores[f'residual_{kind}']:.3f}" for kind in ("exact", "neural", "random")),
+            f"{scores['psnr_exact']:.1f} dB",
+            f"{scores['ssim_exact']:.3f}",
+        ]
+        for kind in ("exact", "originals"):
+            accuracy = scores.get(f"accuracy_{kind}")
+            cells.append("" if accuracy is None else f"{100 * accuracy:.1f} %")
+        lines.append(f"| {' | '.join(cells)} |")
+    print("\n".join(lines))
+    return results
+
+
+def main(args: AgentArgs | GeneratorArgs | AllArgs) -> None:
+    if isinstance(args, AllArgs):
+        result = evaluate_all(args)
+    elif isinstance(args, AgentArgs):
+        result = evaluate_agent(args)
+    else:
+        result = evaluate_generator(args)
     text = json.dumps(result, indent=2)
-    print(text)
+    if not isinstance(args, AllArgs):
+        print(text)
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(text + "\n")
@@ -187,5 +235,6 @@ if __name__ == "__main__":
         tyro.cli(
             Annotated[AgentArgs, tyro.conf.subcommand("agent")]
             | Annotated[GeneratorArgs, tyro.conf.subcommand("generator")]
+            | Annotated[AllArgs, tyro.conf.subcommand("all")]
         )
     )

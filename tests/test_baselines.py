@@ -20,7 +20,7 @@ from stroke_files import StrokeFiles, write_strokes
 from stroke_samples import agent_strokes, far_apart_strokes
 from training import read_curve
 
-from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.agent import AGENTS, StrokeNetAgent
 from strokenet_gym.generator import ExactGenerator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes
 from strokenet_gym.renderer import BRUSHES, draw
@@ -276,6 +276,14 @@ def test_evaluate_agent_on_digits(tiny_mnist):
     assert result["residual_exact"] * result["l2_blank"] == pytest.approx(
         result["l2_exact"], rel=0.5
     )
+
+
+def test_evaluate_all(tiny_mnist):
+    out = tiny_mnist / "all.json"
+    text = succeed("baselines/evaluate.py", "all", "--data-dir", tiny_mnist, "--limit", 5,
+                   "--canvas-size", 64, "--out", out)  # fmt: skip
+    assert json.loads(out.read_text()).keys() == AGENTS.keys()
+    assert len([line for line in text.splitlines() if line.startswith("| ")]) == 1 + len(AGENTS)
 
 
 @pytest.mark.parametrize("generator", ["compact", "paper"])
