@@ -118,7 +118,8 @@ def main(args: Args) -> None:
             run.log(loss=loss.item())
     classifier.eval()
     test = sets["test"]
-    found = classifier.classify(np.array(test.images)[:, None])
+    canvases = np.stack([np.rint(test[i] * 255).astype(np.uint8) for i in range(len(test))])
+    found = classifier.classify(canvases[:, None])
     print(f"accuracy on {len(test)} test digits: {(found == test.labels.astype(int)).mean():.4f}")
     weights = {
         k: v.half() if v.is_floating_point() else v for k, v in classifier.state_dict().items()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,7 @@ class Args:
     seeds: int = 3
     """Runs of each method."""
     targets: str = "glyphs"
-    """What to paint: glyphs, mnist, or the path of an image or folder."""
+    """What to paint: glyphs, the name of a data set, or the path of an image or folder."""
     strokes: int = 1
     """Strokes per picture."""
     data_dir: Path | None = None
@@ -111,10 +112,24 @@ def train(args: Args, name: str, seed: int) -> Path:
         for key, value in options.items():
             command += [f"--{key}", str(value)]
         print(f"{name}, seed {seed}: {method.label}", flush=True)
-        done = subprocess.run(command)
-        if done.returncode != 0:
-            raise SystemExit(done.returncode)
+        status = run(command)
+        if status != 0:
+            raise SystemExit(status)
     return folder
+
+
+def run(command: list[str]) -> int:
+    """Run a script; a signal that is to stop us stops it, and we wait until it has saved."""
+    with subprocess.Popen(command, start_new_session=True) as child:
+        previous = {
+            number: signal.signal(number, lambda number, _: child.send_signal(number))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return child.wait()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def reached(curve: list[dict[str, float]], residual: float) -> dict[str, float] | None:
@@ -222,7 +237,7 @@ def table(report: dict[str, Any]) -> str:
     some = next(iter(report["methods"].values()))["runs"][0]["scores"]
     lines.append("| blank canvas | 1 | | |")
     lines.append(f"| random agent | {some['residual_random']:.2f} | | |")
-    lines.append(f"| gradient descent on each target | {report['optimum']:.4f} | | |")
+    lines.append(f"| gradient descent on each of 100 targets | {report['optimum']:.4f} | | |")
     for method in report["methods"].values():
         parts = []
         for other, results in method["as_good_as"].items():

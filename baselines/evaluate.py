@@ -99,7 +99,7 @@ class AgentArgs:
     split: Literal["train", "test"] = "test"
     """Split of the data set. Glyphs are endless; test glyphs have seeds of their own."""
     limit: int | None = None
-    """Only the first so many; sources without an end give 1000 by default."""
+    """Only so many, at random; sources without an end give 1000 by default."""
     canvas_size: int = 128
     """Width and height of the canvas in pixels."""
     max_strokes: int | None = None
@@ -118,10 +118,18 @@ def test_targets(
     targets: str, canvas_size: int, data_dir: Path | None, split: str, limit: int | None
 ) -> tuple[list[np.ndarray], np.ndarray | None]:
     """The images to paint, and their labels if there are any."""
-    source = make_targets(targets, canvas_size, data_dir, split)
+    try:
+        source = make_targets(targets, canvas_size, data_dir, split)
+    except ValueError:
+        name, selection, _ = targets.partition(":")
+        if not selection:
+            raise
+        # Some sets are split by label: then all test items stand for the selected ones.
+        source = make_targets(name, canvas_size, data_dir, split)
     if isinstance(source, ImageSet):
-        count = min(limit or len(source), len(source))
-        return [source[i] for i in range(count)], source.labels[:count]
+        # In random order, since the sets are sorted.
+        chosen = np.random.default_rng(0).permutation(len(source))[:limit]
+        return [source[int(i)] for i in chosen], source.labels[chosen]
     if isinstance(source, ImageFolder):
         return [read_image(file) for file in source.files[:limit]], None
     rng = np.random.default_rng({"train": 0, "test": 10**6}[split])
@@ -181,7 +189,7 @@ class AllArgs:
     data_dir: Path | None = None
     """Folder with the data sets; by default the environment variable STROKENET_DATA."""
     limit: int | None = None
-    """Only the first so many targets of each."""
+    """Only so many targets of each, at random."""
     canvas_size: int = 128
     """Width and height of the canvas in pixels."""
     out: Path | None = None

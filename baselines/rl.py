@@ -58,7 +58,8 @@ class Args:
     lr: float = 3e-4
     """Learning rate at the start; falls to zero linearly."""
     evaluate_every: float = 60.0
-    """Seconds between evaluations on 500 test targets (not counted as training); 0 for none."""
+    """Seconds between evaluations on 500 test targets (not counted as training); 0: only at the
+    end."""
     seed: int = 0
     """Seed of weights, targets and exploration."""
     device: str = "cpu"

@@ -98,10 +98,12 @@ def main(args: Args) -> None:
         if device.type == "cuda":
             device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(device)
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     parallel = DistributedDataParallel if several else lambda module: module
     torch.manual_seed(args.seed)
     brush = get_brush(args.brush)
+    if brush.grain > 0:
+        raise ValueError(f"--brush {args.brush} has a grain, whose place a network cannot see")
     files = None if args.read is None else StrokeFiles(args.read, args.brush)
     paper = args.architecture == "paper"
     sizes = {"width": args.width, "hidden": args.hidden}

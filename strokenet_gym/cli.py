@@ -6,14 +6,18 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+from gymnasium.error import DependencyNotInstalled
+
 from strokenet_gym.export import export
-from strokenet_gym.extras import require
 from strokenet_gym.stroke_log import StrokeLog
 from strokenet_gym.targets.download import download
 
-require("export", "tyro")
-
-import tyro
+try:
+    import tyro
+except ImportError:
+    raise SystemExit(
+        'strokenet-gym needs tyro, run `pip install "strokenet-gym[export]"`'
+    ) from None
 
 __all__ = ["main"]
 
@@ -66,6 +70,6 @@ def main() -> None:
     app.command(name="download")(download_data)
     try:
         app.cli(prog="strokenet-gym", description=__doc__)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, DependencyNotInstalled) as error:
         print(f"strokenet-gym: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -21,6 +21,7 @@ _GAP = 8  # pixels between target and canvas
 _CAPTION = 24  # pixels under them
 _MIN_SIDE = 256  # small canvases are enlarged: a 28 px canvas is not a 28 px window
 _GREY = 128
+_HOLD = 0.7  # seconds
 _PATH, _ANCHOR = (255, 200, 0), (255, 60, 60)
 
 
@@ -124,7 +125,6 @@ class Window:
             RuntimeError: if there is no display.
         """
         self._present(scene)
-        self._one_stroke = False
 
     def paint(self, before: np.ndarray, scene: Scene, brush: Brush) -> None:
         """Show how the scene's last stroke grows.
@@ -144,22 +144,29 @@ class Window:
             paint(canvas, canvas, Stroke(*(np.asarray(f)[None] for f in stroke)), brush)
             pixels = np.rint(canvas[0] * 255).astype(np.uint8)
             self._present(replace(scene, canvas=pixels, stroke=stroke))
-        self.show(scene)
+        self._one_stroke = False  # a pause holds the painted stroke
+        # A finished picture stays for a moment.
+        seconds = min(self._seconds, _HOLD) if scene.number == scene.budget else 0.0
+        self._present(scene, seconds)
 
-    def _present(self, scene: Scene) -> None:
-        """Draw the scene, and again and again while paused."""
+    def _present(self, scene: Scene, seconds: float = 0.0) -> None:
+        """Draw the scene for so long, and as long as the window is paused."""
+        end = time.monotonic() + seconds
         while not self.closed:
             image = self._draw(scene)
             self._listen(image)
             if self._screen is not None:
                 self._clock.tick(FPS)
-            if not self._paused or self._one_stroke:
+            paused = self._paused and not self._one_stroke
+            if not paused and (time.monotonic() >= end or self._one_stroke):
                 return
 
     def _draw(self, scene: Scene) -> np.ndarray:
         import pygame
 
         if self._screen is None:
+            if pygame.display.get_init() and pygame.display.get_surface() is not None:
+                raise RuntimeError("pygame has one window: close the other environment's first")
             try:
                 pygame.display.init()
                 image = frame(scene)

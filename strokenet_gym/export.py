@@ -70,8 +70,10 @@ def film(
     Yields:
         uint8 ``[size, size, 3]``.
     """
-    if not (stroke_seconds > 0 and fps > 0):
-        raise ValueError(f"stroke_seconds and fps must be positive, got {stroke_seconds}, {fps}")
+    if not (stroke_seconds > 0 and fps > 0 and fps == int(fps)):
+        raise ValueError(
+            f"stroke_seconds must be positive and fps a whole number, got {stroke_seconds}, {fps}"
+        )
     canvas = log.blank(size)
     steps = max(1, round(stroke_seconds * fps))
     for stroke in log.strokes:
@@ -91,11 +93,13 @@ def _png(log: StrokeLog, path: Path, size: int) -> None:
 
 
 def _gif(log: StrokeLog, path: Path, size: int, **options: Any) -> None:
-    require("export", "imageio")
-    import imageio.v3 as imageio
+    require("export", "PIL")
+    from PIL import Image
 
-    frames = np.stack(list(film(log, size, **options)))
-    imageio.imwrite(path, frames, duration=1000 / options.get("fps", 25), loop=0)
+    frames = (Image.fromarray(picture) for picture in film(log, size, **options))
+    first = next(frames)  # the numbers are checked now
+    duration = round(1000 / options.get("fps", 25))  # milliseconds
+    first.save(path, save_all=True, append_images=frames, duration=duration, loop=0)
 
 
 def _mp4(log: StrokeLog, path: Path, size: int, **options: Any) -> None:

@@ -21,6 +21,7 @@ __all__ = ["RecordStrokes", "StrokeLog", "VectorRecordStrokes", "replace_file"]
 
 _FORMAT = "strokenet-gym strokes"
 _VERSION = 1
+_RANGES = {"colour": (0, 1), "radius": (0, 10), "position": (-100, 100), "pressure": (0, 1)}
 
 
 @dataclasses.dataclass
@@ -118,6 +119,7 @@ class StrokeLog:
                 raise ValueError(f"canvas size must be a whole number from 16 to 4096, got {size}")
             if len(background) not in (1, 3):
                 raise ValueError(f"background must have 1 or 3 numbers, got {len(background)}")
+            _check_range("background", np.array(background), 0, 1)
             return cls(
                 size=size,
                 background=background,
@@ -139,9 +141,13 @@ def _stroke(entry: dict[str, Any], channels: int) -> Stroke:
     for name, field, shape in zip(Stroke._fields, stroke, shapes, strict=True):
         if field.shape != shape:
             raise ValueError(f"a stroke's {name} must have the shape {shape}, got {field.shape}")
-        if not np.isfinite(field).all():
-            raise ValueError(f"a stroke's {name} must be finite, got {field.tolist()}")
+        _check_range(f"a stroke's {name}", field, *_RANGES[name])
     return stroke
+
+
+def _check_range(name: str, values: np.ndarray, low: float, high: float) -> None:
+    if not ((values >= low) & (values <= high)).all():  # nor NaN
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {values.tolist()}")
 
 
 def paint_one(canvas: np.ndarray, stroke: Stroke, brush: Brush) -> None:
@@ -161,7 +167,9 @@ def replace_file(path: Path) -> Iterator[Path]:
         The path to write to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.stem}.new{path.suffix}")  # writers look at the suffix
+    new = path.with_name(
+        f".{path.stem}-{os.getpid()}.new{path.suffix}"
+    )  # writers look at the suffix
     try:
         yield new
         os.replace(new, path)
@@ -174,7 +182,7 @@ class _Recorder:
 
     def __init__(self, episodes: Any, folder: Path, name: str) -> None:
         self.episodes, self._folder, self._name = episodes, folder, name
-        self._written = 0
+        self._number = 0
         self._seed: int | None = None
         self._episode = -1
         self._actions: list[np.ndarray] | None = None  # None: there is no episode
@@ -208,18 +216,19 @@ class _Recorder:
     def write(self) -> None:
         log = self.log
         if log is not None and log.strokes:
-            log.save(self._folder / f"{self._name}-{self._written:05}.json")
-            self._written += 1
+            while (file := self._folder / f"{self._name}-{self._number:05}.json").exists():
+                self._number += 1  # an earlier session's
+            log.save(file)
         self._actions = None
 
 
 class RecordStrokes(gym.Wrapper):
     """Writes each episode of a painting environment as a :class:`StrokeLog`.
 
-    Files ``strokes-00000.json`` and so on; an episode that is broken off by ``reset`` or ``close``
-    is kept too. Strokes painted by a learned generator are kept as strokes: their replay is what
-    the real program paints. Put this wrapper next to the environment, inside those that change
-    actions.
+    Files ``strokes-00000.json`` and so on, after those that are there already; an episode that is
+    broken off by ``reset`` or ``close`` is kept too. Of a learned generator the strokes are kept:
+    their replay is what the real program paints. Put this wrapper next to the environment, inside
+    those that change actions.
 
     Args:
         env: `Painting-v0` or one of its kin.

@@ -1,6 +1,7 @@
 """Frames, and the window with its keys."""
 
 import time
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -72,7 +73,7 @@ def test_window_opens_once_and_closes(window):
 
 def test_a_stroke_grows(window, monkeypatch):
     seen = []
-    monkeypatch.setattr(window, "_present", lambda moment: seen.append(moment.canvas))
+    monkeypatch.setattr(window, "_present", lambda moment, _=0: seen.append(moment.canvas))
     final = scene()
     window.paint(np.zeros((1, 64, 64), np.float32), final, BRUSHES["pencil"])
     ink = [int(canvas.sum()) for canvas in seen[:-1]]
@@ -81,22 +82,60 @@ def test_a_stroke_grows(window, monkeypatch):
     assert seen[-1] is final.canvas
 
 
+def grab():
+    return pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
+
+
+def later(key, milliseconds):
+    pygame.time.set_timer(pygame.event.Event(pygame.KEYDOWN, key=key), milliseconds, loops=1)
+
+
 def test_keys(window, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     window.show(scene())
     press(pygame.K_a)
     press(pygame.K_s)
-    press(pygame.K_RIGHT)  # the next stroke is painted, then a pause
+    press(pygame.K_SPACE)  # pauses, until the next one
+    later(pygame.K_SPACE, 300)
     start = time.monotonic()
     window.show(scene())
-    assert time.monotonic() - start < 1
-    assert len(list(tmp_path.glob("strokenet-*.png"))) == 1
-    pygame.time.set_timer(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE), 300, loops=1)
-    start = time.monotonic()
-    window.show(scene())  # waits for the space
     assert 0.2 < time.monotonic() - start < 5
-    picture = pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
-    np.testing.assert_array_equal(picture, frame(scene(), anchors=True))
+    assert len(list(tmp_path.glob("strokenet-*.png"))) == 1
+    np.testing.assert_array_equal(grab(), frame(scene(), anchors=True))
+
+
+def test_the_right_arrow_paints_one_stroke_and_holds_it(window):
+    blank = np.zeros((1, 64, 64), np.float32)
+    window.show(scene())
+    press(pygame.K_RIGHT)
+    later(pygame.K_RIGHT, 600)
+    start = time.monotonic()
+    window.show(scene())  # as after reset: does not wait
+    assert time.monotonic() - start < 0.3
+    window.paint(blank, scene(), BRUSHES["pencil"])  # waits at its end for the second press
+    assert 0.4 < time.monotonic() - start < 5
+    np.testing.assert_array_equal(grab(), frame(scene()))
+
+
+def test_a_finished_picture_stays_for_a_moment():
+    window = Window("test", stroke_seconds=1)
+    finished = replace(scene(), number=8)
+    start = time.monotonic()
+    window._present(finished, 0.7)
+    assert 0.6 < time.monotonic() - start < 5
+    window.close()
+
+
+def test_one_window_at_a_time(window):
+    window.show(scene())
+    other = Window("other")
+    with pytest.raises(RuntimeError, match="close the other environment's first"):
+        other.show(scene())
+    other.close()
+    window.show(scene())
+    window.close()
+    other.show(scene())
+    other.close()
 
 
 @pytest.mark.parametrize("how", ["key", "button"])
@@ -114,6 +153,7 @@ def test_closing_ends_the_episode(how):
     assert info["stroke"] == 2
     assert not pygame.display.get_init()
     env.reset()  # without a window
+    assert not env.step(env.action_space.sample())[3]
     assert not pygame.display.get_init()
     env.close()
 

@@ -276,9 +276,11 @@ def test_human_window():
 def test_an_eraser_paints_the_background():
     env = make(brush="eraser", background=0.4, channels=3, max_strokes=4).unwrapped
     env.reset(seed=0)
-    np.testing.assert_allclose(env.step(np.ones(52, np.float32))[1], 0, atol=1e-6)
-    white = np.ones((3, 128, 128), np.float32)
-    assert env.paint(white, np.ones(52, np.float32)).min() == pytest.approx(0.4)
+    dot = np.r_[np.ones(4), np.tile([0, 0, 1.0], 16)].astype(np.float32)
+    env.step(dot)
+    np.testing.assert_allclose(env._episodes.canvas, 0.4)
+    white = np.ones((3, 32, 32), np.float32)
+    assert env.paint(white, dot).min() == pytest.approx(0.4, abs=1e-3)
     env = make(brush="watercolour").unwrapped
     env.reset(seed=0)
     assert env.step(np.ones(50, np.float32))[0]["canvas"].max() == 0  # it darkens

@@ -87,6 +87,13 @@ def test_unfinished_episodes_are_kept(tmp_path):
     assert [len(log.strokes) for log in logs(tmp_path)] == [2, 1]
 
 
+def test_a_second_session_adds_to_the_first(tmp_path):
+    for strokes in (1, 2):
+        env = RecordStrokes(gym.make("Painting-v0", max_strokes=strokes, canvas_size=32), tmp_path)
+        play(env)
+    assert [len(log.strokes) for log in logs(tmp_path)] == [1, 2]
+
+
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_batches_are_recorded(tmp_path, mode):
     plain = gym.make_vec(
@@ -177,10 +184,11 @@ def damage(path, **changes):
             {"strokes": [{"colour": [1], "radius": 0.1, "position": [[0, 0]], "pressure": [1]}]},
             r"colour must have the shape \(3,\), got \(1,\)",
         ),
+        ({"canvas": {"size": 64, "background": [5]}}, "background must be from 0 to 1, got"),
         (
             {"strokes": [{"colour": [1, 1, float("nan")], "radius": 0.1,
                           "position": [[0, 0]] * 16, "pressure": [1] * 16}]},
-            "colour must be finite",
+            "colour must be from 0 to 1",
         ),
     ],
 )  # fmt: skip
@@ -289,8 +297,9 @@ def test_export_refuses(tmp_path, monkeypatch):
         export(log, tmp_path / "a.bmp")
     with pytest.raises(ValueError, match="size must be from 16"):
         export(log, tmp_path / "a.png", 3)
-    with pytest.raises(ValueError, match="must be positive"):
-        export(log, tmp_path / "a.gif", 32, fps=0)
+    for fps in (0, 12.5):
+        with pytest.raises(ValueError, match="fps a whole number"):
+            export(log, tmp_path / "a.gif", 32, fps=fps)
     with pytest.raises(ValueError, match="paper_mm"):
         export(log, tmp_path / "a.csv", paper_mm=(0, 5))
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
@@ -318,6 +327,18 @@ def test_command(tmp_path):
         assert done.returncode == 1
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_command_without_an_extra(tmp_path, monkeypatch, capsys):
+    from strokenet_gym.cli import main
+
+    some_log().save(tmp_path / "log.json")
+    monkeypatch.setitem(sys.modules, "contourpy", None)
+    arguments = ["export", str(tmp_path / "log.json"), "--to", str(tmp_path / "a.svg")]
+    monkeypatch.setattr(sys, "argv", ["strokenet-gym", *arguments])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert 'pip install "strokenet-gym[export]"' in capsys.readouterr().err
 
 
 def test_log_is_lossless(tmp_path):

@@ -238,10 +238,9 @@ class Episodes:
         l2 = self._distance[:, 0].copy()
         return {"l2": l2, "residual": l2 / self._start[:, 0], "stroke": self.stroke.copy()}
 
-    def scene(self, index: int, action: Any = None) -> Scene:
-        """An episode as it is now, after its last action ``[A]`` (checked)."""
+    def scene(self, index: int, stroke: Stroke | None = None) -> Scene:
+        """An episode as it is now, after its last stroke."""
         target, canvas = self._pictures(index)
-        stroke = None if action is None else self.stroke_of(action)
         residual = self._distance[index, 0] / self._start[index, 0]
         number = int(self.stroke[index])
         return Scene(target, canvas, number, self.max_strokes, float(residual), stroke)

@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 
 from strokenet_gym.display import Window, frame
 from strokenet_gym.envs.episodes import Episodes, check_options, check_render_mode, first
+from strokenet_gym.stroke import Stroke
 
 __all__ = ["PaintingEnv", "PaintingVectorEnv"]
 
@@ -71,8 +72,9 @@ class PaintingEnv(gym.Env):
 
     ## Arguments
 
-    * `targets="glyphs"`: "glyphs", "mnist", a path of an image or of a folder of images, an array,
-      or an object with `sample(rng)`.
+    * `targets="glyphs"`: "glyphs", a data set ("mnist", "omniglot", "quickdraw", "kanjivg") or a
+      selection of its labels ("quickdraw:cat,house"), a path of an image or of a folder of images,
+      an array, or an object with `sample(rng)`.
     * `data_dir=None`: where data sets are; by default the environment variable STROKENET_DATA.
     * `canvas_size=128`: width and height in pixels, 16 to 4096 (the paper's is 256).
     * `channels=None`: 1, 3, or None for the targets' own.
@@ -117,7 +119,7 @@ class PaintingEnv(gym.Env):
         self._window: Window | None = None
         if render_mode == "human":
             self._window = Window(type(self).__name__, stroke_seconds)
-        self._action: Any = None  # the last one
+        self._stroke: Stroke | None = None  # the last one, if frames are asked for
 
     def _make_episodes(self, **kwargs: Any) -> Episodes:
         return Episodes(1, **kwargs)
@@ -138,7 +140,7 @@ class PaintingEnv(gym.Env):
         options = check_options(options, self._known_options)
         self._episodes.begin([0], [self.np_random], [options.get("target")])
         self._begun = self._running = True
-        self._action = None
+        self._stroke = None
         if self._window is not None:
             self._window.show(self._episodes.scene(0))
         return first(self._episodes.observe()), self._info()
@@ -158,16 +160,17 @@ class PaintingEnv(gym.Env):
             raise ResetNeeded(f"{why}: call reset() before step()")
         action = self._episodes.check(action, single=True)
         self._running = False  # unless all goes well
-        before = None if self._window is None else self._episodes.float_canvas(0)
+        window = self._window if self._window is not None and not self._window.closed else None
+        before = None if window is None else self._episodes.float_canvas(0)
         reward = self._episodes.paint(action)[0]
-        self._action = action[0]
+        if self.render_mode is not None:
+            self._stroke = self._episodes.stroke_of(action[0])
         if isinstance(reward, np.floating):
             reward = float(reward)
         terminated, truncated = bool(self._episodes.finished[0]), False
-        if self._window is not None and before is not None:
-            scene = self._episodes.scene(0, self._action)
-            self._window.paint(before, scene, self._episodes.brush)
-            truncated = self._window.closed
+        if window is not None and before is not None:
+            window.paint(before, self._episodes.scene(0, self._stroke), self._episodes.brush)
+            truncated = window.closed
         self._running = not (terminated or truncated)
         return first(self._episodes.observe()), reward, terminated, truncated, self._info()
 
@@ -200,7 +203,7 @@ class PaintingEnv(gym.Env):
             gym.logger.warn('render() without a render_mode; pass render_mode="rgb_array"')
         if self.render_mode != "rgb_array":
             return None
-        return frame(self._episodes.scene(0, self._action))
+        return frame(self._episodes.scene(0, self._stroke))
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -335,14 +338,15 @@ class PaintingVectorEnv(gym.vector.VectorEnv):
         if not self._begun.all() or (self.autoreset_mode is AutoresetMode.DISABLED and over.any()):
             which = np.flatnonzero(~self._begun | over).tolist()
             raise ResetNeeded(f"call reset() before step(): no episode runs in {which}")
-        self._running = False  # unless all goes well
         some_over = bool(over.any())  # NEXT_STEP: for these, this step only starts the next episode
         actions = self._episodes.check(actions)
-        before = None if self._window is None else self._episodes.float_canvas(self._shown)
+        window = self._window if self._window is not None and not self._window.closed else None
+        before = None if window is None else self._episodes.float_canvas(self._shown)
         reward = self._episodes.paint(actions, ~over if some_over else None)
-        if self._window is not None and before is not None and not over[self._shown]:
-            scene = self._episodes.scene(self._shown, actions[self._shown])
-            self._window.paint(before, scene, self._episodes.brush)
+        if window is not None and before is not None and not over[self._shown]:
+            stroke = self._episodes.stroke_of(actions[self._shown])
+            scene = self._episodes.scene(self._shown, stroke)
+            window.paint(before, scene, self._episodes.brush)
         nothing = [None] * self.num_envs
         if some_over:
             self._begin(over, nothing)

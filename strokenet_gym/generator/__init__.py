@@ -17,6 +17,7 @@ from strokenet_gym.generator.compact import CompactGenerator
 from strokenet_gym.generator.exact import ExactGenerator
 from strokenet_gym.generator.paper import PaperGenerator
 from strokenet_gym.pretrained import SHIPPED, read_weights
+from strokenet_gym.renderer import get_brush
 
 __all__ = [
     "ARCHITECTURES",
@@ -65,5 +66,5 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
         generator.load_state_dict(weights)
     except (RuntimeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
-    generator.imitates = brush
+    generator.imitates, generator.multiplies = brush, get_brush(brush).blend == "multiply"
     return generator.to(device).eval().requires_grad_(False)

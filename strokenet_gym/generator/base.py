@@ -15,7 +15,12 @@ class Generator(nn.Module):
 
     A subclass has ``forward(stroke, size)``: from a batch of B strokes (tensors; the colour is not
     used) and a canvas size in pixels to opacity ``[B, size, size]`` in 0 … 1.
+
+    Attributes:
+        multiplies: whether its brush's blend mode is "multiply".
     """
+
+    multiplies = False
 
     def paint(self, canvas: Tensor, target: Tensor, stroke: Stroke) -> tuple[Tensor, Tensor]:
         """Paint one stroke on each canvas.
@@ -30,7 +35,10 @@ class Generator(nn.Module):
             absolute difference to the target changed.
         """
         opacity = self(stroke, canvas.shape[-1])[:, None]
-        painted = canvas + (stroke.colour[:, :, None, None] - canvas) * opacity
+        colour = stroke.colour[:, :, None, None]
+        if self.multiplies:
+            colour = colour * canvas
+        painted = canvas + (colour - canvas) * opacity
         after, before = painted - target, canvas - target
         # a² - b² = (a - b)(a + b), exact for small changes too.
         squared = ((after - before) * (after + before)).mean((1, 2, 3))

@@ -14,6 +14,10 @@ _SIZE = 1024  # pixels of the original
 _FINE, _COARSE = 4.0, 12.0  # pixels of it: bumps and the unevenness that is taken away
 
 
+_SMOOTH = np.empty((0, 0), np.float32)
+_SMOOTH.flags.writeable = False  # as the others, so that numba compiles one kernel for all
+
+
 @lru_cache(maxsize=8)
 def paper(size: int, grain: float) -> np.ndarray:
     """How much of a stroke's opacity each pixel takes up, read-only.
@@ -29,7 +33,7 @@ def paper(size: int, grain: float) -> np.ndarray:
         float32 ``[size, size]`` from ``1 - grain`` to 1; empty if the grain is 0.
     """
     if grain == 0:
-        return np.empty((0, 0), np.float32)
+        return _SMOOTH
     way = cv2.INTER_AREA if size < _SIZE else cv2.INTER_CUBIC
     height = cv2.resize(_heights(), (size, size), interpolation=way).clip(0, 1)
     result = (1 - grain * height).astype(np.float32)

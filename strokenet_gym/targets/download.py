@@ -98,9 +98,15 @@ class _Resuming:
         from tqdm import tqdm
 
         have = self._part.stat().st_size if self._part.exists() else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
+        headers = {"Accept-Encoding": "identity"}  # so that lengths are those of the file
+        if have:
+            headers["Range"] = f"bytes={have}-"
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
-            if answer.status_code != 416:  # that part is all there is
+            if answer.status_code == 416:  # nothing is left to come
+                if answer.headers.get("Content-Range") != f"bytes */{have}":
+                    self._part.unlink()
+                    raise OSError(f"{url} is another file now: try again")
+            else:
                 answer.raise_for_status()
                 if answer.status_code != 206:  # the server sends all of it again
                     have = 0

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import math
 import os
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import cv2
 import numpy as np
@@ -18,7 +21,6 @@ import numpy as np
 __all__ = [
     "ImageSet",
     "Item",
-    "chosen",
     "find_data",
     "in_split",
     "members",
@@ -49,7 +51,8 @@ class ImageSet:
         select: labels of the images to take; all if empty.
 
     Attributes:
-        images: uint8 ``[N, size, size]``, white on black.
+        images: uint8 ``[N, S, S]``, white on black, as they are kept: in the canvas' size, or in
+            their own where that is small; indexing gives them in the canvas' size.
         labels: what each image shows, str ``[N]``.
 
     Raises:
@@ -59,6 +62,7 @@ class ImageSet:
     """
 
     name: ClassVar[str]
+    kept_size: ClassVar[int | None] = None  # None: the canvas'
     channels = 1
 
     def __init__(
@@ -69,36 +73,69 @@ class ImageSet:
         select: Sequence[str] = (),
     ) -> None:
         self._arguments = data_dir, split, size, tuple(select)
+        self.size = size
         if split not in ("train", "test"):
             raise ValueError(f"unknown split {split!r} of {self.name}; known: train, test")
         files = self._find(Path(data_dir), split)
         stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-        key = hashlib.sha256(json.dumps([_VERSION, split, size, *select, stats]).encode())
+        kept = self.kept_size or size
+        key = hashlib.sha256(json.dumps([_VERSION, split, kept, *select, stats]).encode())
         folder = _cache_folder()
         path = folder / f"{self.name}-{key.hexdigest()[:20]}"
-        try:
-            self.images = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-            self.labels = np.array(json.loads(path.with_suffix(".json").read_text()))
-            if len(self.labels) == len(self.images):
-                return
-        except (OSError, ValueError, EOFError):  # not there, or damaged
-            pass
-        what = f"{self.name}, {split}, {size} px"
-        print(f"strokenet_gym: preparing {what} (once; kept in {folder})", file=sys.stderr)
-        items = list(self._prepare(files, split, size, select))
-        if not items:
-            what = f" with the labels {', '.join(select)}" if select else ""
+        if not self._open(path, kept):
+            what = f"{self.name}, {split}"
+            print(f"strokenet_gym: preparing {what} (once; kept in {folder})", file=sys.stderr)
+            self._make(self._prepare(files, split, kept, select), path, kept)
+        for label in select:
+            if not any(self._is_a(found, label) for found in np.unique(self.labels)):
+                warnings.warn(f"{self.name} has no {split} images of {label!r}", stacklevel=2)
+        if len(self.labels) == 0:
+            what = f" of {', '.join(select)}" if select else ""
             raise ValueError(f"{self.name} has no {split} images{what} in {data_dir}")
-        self.labels = np.array([label for label, _ in items])
-        self.images = np.stack([image for _, image in items])
-        with contextlib.suppress(OSError):  # a disk that is full or read-only: no cache
-            folder.mkdir(parents=True, exist_ok=True)
-            # Whole files appear at once, so that two processes may prepare the same.
-            new = path.with_name(f"{path.name}-{os.getpid()}.new.npy")
-            new.write_text(json.dumps(self.labels.tolist()))
-            os.replace(new, path.with_suffix(".json"))
-            np.save(new, self.images)
-            os.replace(new, path.with_suffix(".npy"))
+
+    def _open(self, path: Path, kept: int) -> bool:
+        """Open what was prepared earlier, if it is there and whole."""
+        try:
+            self.labels = np.array(json.loads(path.with_suffix(".json").read_text()), str)
+            shape = len(self.labels), kept, kept
+            if path.with_suffix(".images").stat().st_size != math.prod(shape):
+                return False
+            self.images: np.ndarray = np.memmap(
+                path.with_suffix(".images"), np.uint8, "r", shape=shape
+            )
+        except (OSError, ValueError):  # not there, damaged, or empty
+            return False
+        return True
+
+    def _make(self, items: Iterator[Item], path: Path, kept: int) -> None:
+        """Prepare the images, in a file as they come, or in memory where no file can be kept.
+
+        A file appears whole, so that two processes may prepare the same.
+        """
+        new = path.with_name(f"{path.name}-{os.getpid()}.new")
+        labels: list[str] = []
+        with contextlib.ExitStack() as stack:
+            stack.callback(new.unlink, missing_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file: IO[bytes] = stack.enter_context(new.open("w+b"))
+                kept_on_disk = True
+            except OSError:
+                file, kept_on_disk = io.BytesIO(), False
+                stack.pop_all()
+            for label, image in items:
+                labels.append(label)
+                file.write(image.tobytes())
+            file.flush()
+            if kept_on_disk and labels:
+                os.replace(new, path.with_suffix(".images"))
+                new.write_text(json.dumps(labels))
+                os.replace(new, path.with_suffix(".json"))
+                if self._open(path, kept):
+                    return
+            file.seek(0)
+            self.labels = np.array(labels, str)
+            self.images = np.frombuffer(file.read(), np.uint8).reshape(-1, kept, kept)
 
     def _find(self, data_dir: Path, split: str) -> list[Path]:
         """The published files that a split is made of."""
@@ -119,7 +156,15 @@ class ImageSet:
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The image of that index, float32 ``[size, size]`` in 0 … 1."""
-        return self.images[index].astype(np.float32) / 255
+        return self._place(self.images[index]).astype(np.float32) / 255
+
+    def _place(self, image: np.ndarray) -> np.ndarray:
+        """From an image as it is kept to one of the canvas' size."""
+        return image
+
+    def _is_a(self, label: str, selected: str) -> bool:
+        """Whether a label is what somebody selected."""
+        return label == selected
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One of the images, uniformly at random."""
@@ -128,9 +173,10 @@ class ImageSet:
 
 def _cache_folder() -> Path:
     """The folder in the environment variable STROKENET_CACHE, or one in the user's cache."""
-    chosen = os.environ.get("STROKENET_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(chosen) if chosen else base / "strokenet_gym" / "targets"
+    for variable, rest in (("STROKENET_CACHE", ""), ("XDG_CACHE_HOME", "strokenet_gym/targets")):
+        if os.environ.get(variable):
+            return Path(os.environ[variable]) / rest
+    return Path(os.path.expanduser("~")) / ".cache" / "strokenet_gym" / "targets"
 
 
 def find_data(name: str, data_dir: Path, *patterns: str) -> list[Path]:
@@ -149,9 +195,10 @@ def find_data(name: str, data_dir: Path, *patterns: str) -> list[Path]:
             files = sorted(folder.glob(pattern))
             if files:
                 return files
+    more = " with the --categories that you want" if name == "quickdraw" else ""
     raise FileNotFoundError(
         f"{name} needs {' or '.join(patterns)} in {data_dir} or {data_dir / name}: run "
-        f"`strokenet-gym download {name} --to {data_dir}`, or pass data_dir=… or set "
+        f"`strokenet-gym download {name} --to {data_dir}`{more}, or pass data_dir=… or set "
         "STROKENET_DATA to the folder that has it"
     )
 
@@ -218,11 +265,6 @@ def on_canvas(picture: np.ndarray, size: int, share: float) -> np.ndarray:
     resized = cv2.resize(picture, (extent, extent), interpolation=method)
     image[start : start + extent, start : start + extent] = resized
     return image
-
-
-def chosen(label: str, select: Sequence[str]) -> bool:
-    """Whether a label is among those asked for; all are if none is."""
-    return not select or label in select
 
 
 def normalised(lines: Sequence[np.ndarray], share: float) -> Iterator[np.ndarray]:

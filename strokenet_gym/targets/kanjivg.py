@@ -11,7 +11,6 @@ from strokenet_gym.extras import require
 from strokenet_gym.targets.image_set import (
     ImageSet,
     Item,
-    chosen,
     find_data,
     in_split,
     members,
@@ -49,7 +48,7 @@ class KanjiVG(ImageSet):
                 if len(code) != 5 or not in_split(code, split):
                     continue
                 character = chr(int(code, 16))
-                if chosen(character, select):
+                if not select or character in select:
                     margin = (1 - _SHARE) / 2
                     lines = [margin + _SHARE * line / _VIEW for line in _lines(data, name)]
                     yield character, rasterise(lines, size, _WIDTH / _VIEW * _SHARE)

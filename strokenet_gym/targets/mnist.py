@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from strokenet_gym.targets.image_set import ImageSet, Item, chosen, find_data, on_canvas
+from strokenet_gym.targets.image_set import ImageSet, Item, find_data, on_canvas
 
 __all__ = ["MNIST", "read_idx"]
 
@@ -53,6 +53,7 @@ class MNIST(ImageSet):
     """
 
     name = "mnist"
+    kept_size = 28
 
     def _find(self, data_dir: Path, split: str) -> list[Path]:
         return [find_data(self.name, data_dir, f"{f}.gz", f)[0] for f in _FILES[split]]
@@ -61,11 +62,14 @@ class MNIST(ImageSet):
         self, files: list[Path], split: str, size: int, select: Sequence[str]
     ) -> Iterator[Item]:
         digits, numbers = (read_idx(file) for file in files)
-        if digits.ndim != 3 or numbers.shape != digits.shape[:1]:
+        if digits.shape[1:] != (28, 28) or numbers.shape != digits.shape[:1]:
             raise ValueError(
                 f"{files[0]} has the shape {digits.shape} and {files[1]} {numbers.shape}: "
                 "expected [N, 28, 28] and [N]"
             )
         for digit, number in zip(digits, numbers, strict=True):
-            if chosen(str(number), select):
-                yield str(number), on_canvas(digit, size, _DIGIT_SHARE)
+            if not select or str(number) in select:
+                yield str(number), digit
+
+    def _place(self, image: np.ndarray) -> np.ndarray:
+        return on_canvas(image, self.size, _DIGIT_SHARE)

@@ -24,6 +24,7 @@ class Omniglot(ImageSet):
     """
 
     name = "omniglot"
+    kept_size = 105
 
     def _find(self, data_dir: Path, split: str) -> list[Path]:
         files = find_data(self.name, data_dir, "images_background.zip", "images_background*.zip")
@@ -42,10 +43,16 @@ class Omniglot(ImageSet):
             for name, data in members(file, ".png"):
                 _, alphabet, character, drawing = name.split("/")
                 label = f"{alphabet}/{character}"
-                if select and alphabet not in select and label not in select:
+                if select and not any(self._is_a(label, one) for one in select):
                     continue
                 if published or in_split(f"{label}/{drawing}", split):
                     ink = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-                    if ink is None:
-                        raise ValueError(f"{name} in {file} is not an image")
-                    yield label, on_canvas(255 - ink, size, _SHARE)
+                    if ink is None or ink.shape != (size, size):
+                        raise ValueError(f"{name} in {file} is not an image of {size} px")
+                    yield label, 255 - ink
+
+    def _place(self, image: np.ndarray) -> np.ndarray:
+        return on_canvas(image, self.size, _SHARE)
+
+    def _is_a(self, label: str, selected: str) -> bool:
+        return selected in (label, label.partition("/")[0])

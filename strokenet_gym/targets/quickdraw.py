@@ -11,7 +11,6 @@ import numpy as np
 from strokenet_gym.targets.image_set import (
     ImageSet,
     Item,
-    chosen,
     find_data,
     in_split,
     members,
@@ -43,14 +42,14 @@ class QuickDraw(ImageSet):
     ) -> Iterator[Item]:
         for file in files:
             if file.suffix == ".npy":
-                if chosen(file.stem, select):
+                if not select or file.stem in select:
                     yield from _bitmaps(file, split, size)
                 continue
             packed = file.suffix == ".zip"
             texts = members(file, ".ndjson") if packed else [(file.name, file.read_bytes())]
             for name, text in texts:
                 category = Path(name).stem
-                if chosen(category, select):
+                if not select or category in select:
                     yield from _drawings(text, category, split, size, f"{name} in {file}")
 
 
