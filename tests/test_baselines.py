@@ -165,7 +165,7 @@ def test_compare(tmp_path):
                "--out", out, "--methods", "exact", "ppo"]  # fmt: skip
     text = succeed(*command, timeout=300)
     assert "StrokeNet, exact gradient" in text
-    assert "gradient descent on each target" in text
+    assert "gradient descent on each of 100 targets" in text
     assert "random agent" in text
     report = json.loads((out / "report.json").read_text())
     assert report["methods"].keys() == {"exact", "ppo"}

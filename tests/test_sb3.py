@@ -93,7 +93,7 @@ def test_attributes_and_methods():
     assert envs.get_attr("note", [0, 2]) == ["hello", "hello"]
     frames = envs.env_method("render")
     assert len(frames) == 3
-    assert frames[0].shape == (288, 584, 3)
+    assert frames[0].shape == (288 + 24, 584, 3)
     assert envs.render().ndim == 3
     assert envs.env_is_wrapped(Monitor) == [True] * 3
     assert envs.env_is_wrapped(VecMonitor, [0]) == [False]
