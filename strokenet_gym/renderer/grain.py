@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 __all__ = ["paper"]
 
@@ -43,6 +42,8 @@ def paper(size: int, grain: float) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _heights() -> np.ndarray:
+    from scipy.ndimage import gaussian_filter  # slow to import, and few need it
+
     noise = np.random.default_rng(0).random((_SIZE, _SIZE))
     bumps = gaussian_filter(noise, _FINE, mode="wrap") - gaussian_filter(
         noise, _COARSE, mode="wrap"

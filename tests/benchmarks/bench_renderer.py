@@ -319,6 +319,7 @@ def main(args: Args) -> None:
                 for c in columns
             ]
             print(f"{row:34}" + "".join(cells), flush=True)
+    program.THREADS = program.available_cores()
     result["brushes"] = {
         name: rate(kernel(kinds["three_body"], 128, brush), BATCH, args.seconds)
         for name, brush in BRUSHES.items()
