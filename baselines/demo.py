@@ -16,7 +16,7 @@ import tyro
 from evaluate import ENVIRONMENTS, random_policy, rollout
 from scores import picture_grid
 
-from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.agent import load_agent
 from strokenet_gym.renderer import draw, get_brush
 from strokenet_gym.stroke import NUM_ANCHORS, part_way, unpack
 from strokenet_gym.targets import Glyphs
@@ -46,7 +46,7 @@ def main(args: Args) -> None:
     start = time.monotonic()
     if args.count < 1:
         raise ValueError(f"--count must be at least 1, got {args.count}")
-    agent = StrokeNetAgent.from_pretrained("glyphs")
+    agent = load_agent("glyphs")
     source, rng = Glyphs(128), np.random.default_rng(args.seed)
     targets = [source.sample(rng) for _ in range(args.count)]
 

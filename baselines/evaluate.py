@@ -25,7 +25,7 @@ from gymnasium.vector import AutoresetMode
 from scores import picture_grid, psnr, ssim
 from tqdm import tqdm
 
-from strokenet_gym.agent import AGENTS, StrokeNetAgent
+from strokenet_gym.agent import AGENTS, load_agent
 from strokenet_gym.stroke import action_size
 from strokenet_gym.targets import ImageFolder, ImageSet, make_targets, read_image
 
@@ -137,7 +137,7 @@ def test_targets(
 
 
 def evaluate_agent(args: AgentArgs) -> dict[str, Any]:
-    agent = StrokeNetAgent.from_pretrained(args.agent)
+    agent = load_agent(args.agent)
     return evaluate_policy(agent.act, args, args.max_strokes or agent.max_strokes)
 
 

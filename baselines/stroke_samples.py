@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from strokenet_gym.agent import AGENTS, StrokeNetAgent
+from strokenet_gym.agent import AGENTS, load_agent
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke, unpack
 from strokenet_gym.targets import Glyphs
@@ -34,7 +34,7 @@ def agent_strokes(
     return Stroke(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
 
 
-_agent = functools.cache(StrokeNetAgent.from_pretrained)
+_agent = functools.cache(load_agent)
 _glyphs = functools.cache(Glyphs)
 _digits = functools.cache(functools.partial(Glyphs, characters="0123456789"))
 

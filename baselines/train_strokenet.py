@@ -1,18 +1,21 @@
-"""Train the StrokeNet agent by back-propagation through the environment.
+r"""Train an agent by back-propagation through the environment.
 
 reset → agent → step → backward through the reward: no value function, no sampling. The loss is
 the negative return plus a penalty on the distance of neighbouring anchors, which falls to a
-tenth over the run.
+tenth over the run. With many strokes a picture, gradients may end after a few of them.
 
     python baselines/train_strokenet.py                        # glyphs, offline
     python baselines/train_strokenet.py --generator exact      # the real program's own gradient
     python baselines/train_strokenet.py --targets mnist --data-dir DIR
+    python baselines/train_strokenet.py --targets kanjivg --data-dir DIR --generator exact \
+        --agent tracing --max-strokes 16 --horizon 1 --batch 64 --lr 2e-3 --penalty 0.3
 """
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import gymnasium as gym
 import numpy as np
@@ -22,12 +25,12 @@ from evaluate import rollout, test_targets
 from training import Run
 
 import strokenet_gym  # noqa: F401  registers the environments
-from strokenet_gym.agent import StrokeNetAgent, neighbour_penalty
+from strokenet_gym.agent import StrokeNetAgent, TracingAgent, neighbour_penalty
 
 
 @dataclasses.dataclass
 class Args:
-    """Train the StrokeNet agent by back-propagation through the environment."""
+    """Train an agent by back-propagation through the environment."""
 
     targets: str = "glyphs"
     """What to paint: glyphs, mnist, omniglot, quickdraw, kanjivg (or a selection such as
@@ -42,6 +45,11 @@ class Args:
     """Width and height of the canvas in pixels (the paper's is 256)."""
     max_strokes: int = 1
     """Strokes per picture."""
+    horizon: int | None = None
+    """Strokes that a gradient goes back through, which an update follows (truncated
+    back-propagation); by default all of a picture's."""
+    agent: Literal["strokenet", "tracing"] = "strokenet"
+    """The paper's agent, or the one that traces lines, for drawings of several thin strokes."""
     generator: str = "compact"
     """Generator to train through: a name, a path of weights, or exact (the real program)."""
     batch: int = 32
@@ -52,8 +60,8 @@ class Args:
     """Weight of the squared distance of neighbouring anchors at the start."""
     evaluate_every: float = 60.0
     """Seconds between evaluations on 500 test targets (not counted as training); 0 for none."""
-    width: int = 24
-    """Channels of the agent's first convolution."""
+    width: int | None = None
+    """Channels of the agent's first convolution; by default the agent's own."""
     seed: int = 0
     """Seed of weights and targets."""
     device: str = "cpu"
@@ -63,6 +71,11 @@ class Args:
 def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"strokenet-{Path(args.targets).name}-{args.seed}"
+    horizon = args.horizon or args.max_strokes
+    if horizon < 1 or args.max_strokes % horizon:
+        raise ValueError(
+            f"--horizon must divide --max-strokes, {args.max_strokes}, got {args.horizon}"
+        )
     torch.manual_seed(args.seed)
     envs = gym.make_vec(
         "NeuralPainting-v0",
@@ -74,8 +87,13 @@ def main(args: Args) -> None:
         generator=args.generator,
         device=args.device,
     )
-    channels = envs.single_observation_space["canvas"].shape[0]
-    agent = StrokeNetAgent(channels, width=args.width, max_strokes=args.max_strokes)
+    sizes = {
+        "channels": envs.single_observation_space["canvas"].shape[0],
+        "max_strokes": args.max_strokes,
+    }
+    if args.width is not None:
+        sizes["width"] = args.width
+    agent = {"strokenet": StrokeNetAgent, "tracing": TracingAgent}[args.agent](**sizes)
     agent.to(envs.device)
     optimizer = torch.optim.Adam(agent.parameters(), args.lr)
     run = Run(args, agent, optimizer)
@@ -84,33 +102,40 @@ def main(args: Args) -> None:
         """Score the agent as it is on the real program."""
         with run.uncounted():
             setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
-            scores = rollout("Painting-v0", agent.act, held_out, **setup)
-            strokes = run.step * args.batch * args.max_strokes
+            scores = rollout("Painting-v0", agent.eval().act, held_out, **setup)
+            agent.train()
+            strokes = run.step * args.batch * horizon
             run.record(residual_exact=float(scores["residual"].mean()), strokes=strokes)
 
     held_out, _ = test_targets(args.targets, args.canvas_size, args.data_dir, "test", 500)
     # A resumed run must not see the first targets again.
     envs.reset(seed=int(run.rng.integers(2**31)))
+    painted = args.max_strokes  # of the pictures at hand
     for progress in run:
         if run.every(args.evaluate_every):
             evaluate()
         for group in optimizer.param_groups:
             group["lr"] = args.lr * min(1, run.step / 100) * (0.5 + 0.5 * np.cos(np.pi * progress))
-        observation, _ = envs.reset(options={"as_tensor": True})
+        if painted == args.max_strokes:
+            observation, _ = envs.reset(options={"as_tensor": True})
+            painted = 0
         total, far = 0.0, 0.0
-        for _ in range(args.max_strokes):
+        for _ in range(horizon):
             action = agent(observation)
             observation, reward, _, _, info = envs.step(action)
             total, far = total + reward, far + neighbour_penalty(action)
+        painted += horizon
         loss = (args.penalty * 0.1**progress * far - total).mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(agent.parameters(), 1.0)
         optimizer.step()
-        if run.step % 20 == 0:
+        envs.detach()
+        observation = {key: value.detach() for key, value in observation.items()}
+        if painted == args.max_strokes and run.step % 20 < args.max_strokes // horizon:
             run.log(residual=float(np.mean(info["residual"])), distance=far.mean().item())
-        if run.step % 500 == 0:
-            rows = torch.cat([observation["target"][:8], observation["canvas"][:8].detach()])
+        if painted == args.max_strokes and run.step % 500 < args.max_strokes // horizon:
+            rows = torch.cat([observation["target"][:8], observation["canvas"][:8]])
             run.log_images("target above canvas", rows)
     if args.evaluate_every > 0:
         evaluate()

@@ -15,7 +15,7 @@ import torch
 import tyro
 
 import strokenet_gym
-from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.agent import load_agent
 
 
 def main(
@@ -26,7 +26,7 @@ def main(
     out: Path = Path("runs/interpolation.png"),
 ) -> None:
     """Interpolate between digits of MNIST's test set."""
-    agent = StrokeNetAgent.from_pretrained("mnist")
+    agent = load_agent("mnist")
     digits = strokenet_gym.MNIST(data_dir, "test")
     envs = gym.make_vec("Painting-v0", num_envs=steps, targets=digits)
     rng, lines = np.random.default_rng(seed), []

@@ -7,7 +7,7 @@ import pygame
 import tyro
 
 from strokenet_gym import Stroke, pack
-from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.agent import load_agent
 from strokenet_gym.stroke import fit_anchors
 
 SIDE = 320  # pixels of a panel
@@ -24,7 +24,7 @@ def fit(trail: list, radius: float) -> Stroke:
 
 def main(targets: str = "glyphs", agent: str = "glyphs", seed: int = 0, radius: float = 0.07):
     """Paint against a trained agent, one stroke a picture."""
-    env, player = gym.make("Painting-v0", targets=targets), StrokeNetAgent.from_pretrained(agent)
+    env, player = gym.make("Painting-v0", targets=targets), load_agent(agent)
     pygame.display.init()
     screen = pygame.display.set_mode((3 * SIDE, SIDE + 30))
     start, trail, panels, caption = env.reset(seed=seed)[0], [], [], ""

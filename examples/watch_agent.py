@@ -12,7 +12,7 @@ import gymnasium as gym
 import tyro
 
 import strokenet_gym  # noqa: F401
-from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.agent import load_agent
 from strokenet_gym.stroke_log import RecordStrokes
 
 
@@ -29,7 +29,7 @@ def main(
     seed: int = 0,
 ) -> None:
     """Watch a trained agent paint; --record keeps the strokes as logs."""
-    player = StrokeNetAgent.from_pretrained(agent)
+    player = load_agent(agent)
     world = gym.make(
         env,
         targets=targets,

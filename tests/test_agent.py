@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 import strokenet_gym
-from strokenet_gym.agent import AGENTS, StrokeNetAgent, neighbour_penalty
+from strokenet_gym.agent import AGENTS, StrokeNetAgent, load_agent, neighbour_penalty
 from strokenet_gym.stroke import unpack
 
 
@@ -69,7 +69,7 @@ def test_penalty():
 def test_survives_a_file(tmp_path):
     agent = StrokeNetAgent(3, input_size=32, width=4, hidden=16).eval()
     agent.save(tmp_path / "agent.safetensors")
-    copy = StrokeNetAgent.from_pretrained(tmp_path / "agent.safetensors")
+    copy = load_agent(tmp_path / "agent.safetensors")
     assert copy.sizes == agent.sizes
     seen = observation(3)
     torch.testing.assert_close(copy(seen), agent(seen), atol=5e-3, rtol=0)  # half precision
@@ -77,17 +77,17 @@ def test_survives_a_file(tmp_path):
 
 def test_bad_files(tmp_path):
     with pytest.raises(ValueError, match=r"unknown agent 'cat': neither one of glyphs, mnist"):
-        StrokeNetAgent.from_pretrained("cat")
+        load_agent("cat")
     file = tmp_path / "bad.safetensors"
     file.write_bytes(b"garbage")
     with pytest.raises(ValueError, match=r"bad\.safetensors is damaged"):
-        StrokeNetAgent.from_pretrained(file)
+        load_agent(file)
     save_file({"x": torch.zeros(1)}, file)
     with pytest.raises(ValueError, match="does not hold an agent"):
-        StrokeNetAgent.from_pretrained(file)
+        load_agent(file)
     save_file({"x": torch.zeros(1)}, file, {"architecture": "strokenet", "width": "4"})
     with pytest.raises(ValueError, match="of another version"):
-        StrokeNetAgent.from_pretrained(file)
+        load_agent(file)
 
 
 @pytest.mark.parametrize("name", AGENTS)
@@ -99,5 +99,5 @@ def test_shipped_agents_paint(name, request):
         kwargs["targets"] = strokenet_gym.MNIST(folder, "test")
     envs = gym.make_vec("Painting-v0", num_envs=32, **kwargs)
     seen, _ = envs.reset(seed=10**6)
-    _, _, _, _, info = envs.step(StrokeNetAgent.from_pretrained(name).act(seen))
+    _, _, _, _, info = envs.step(load_agent(name).act(seen))
     assert info["residual"].mean() < 0.5

@@ -20,7 +20,7 @@ from stroke_files import StrokeFiles, write_strokes
 from stroke_samples import agent_strokes, far_apart_strokes
 from training import read_curve
 
-from strokenet_gym.agent import AGENTS, StrokeNetAgent
+from strokenet_gym.agent import AGENTS, load_agent
 from strokenet_gym.generator import ExactGenerator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes
 from strokenet_gym.renderer import BRUSHES, draw
@@ -235,7 +235,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, stop):
     assert not (out / "agent.safetensors").exists()
     # Less time than is used up already: only writes the result.
     assert "Resuming" in succeed(*command[1:], 0.001)
-    StrokeNetAgent.from_pretrained(out / "agent.safetensors")
+    load_agent(out / "agent.safetensors")
 
 
 def test_train_classifier(tiny_mnist):
