@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import strokenet_gym
-from strokenet_gym.agent import AGENTS, StrokeNetAgent, load_agent, neighbour_penalty
+from strokenet_gym.agent import AGENTS, StrokeNetAgent, TracingAgent, load_agent, neighbour_penalty
 from strokenet_gym.stroke import unpack
+from strokenet_gym.targets import make_targets
 
 
 def observation(channels=1, size=48, batch=3):
@@ -19,9 +19,13 @@ def observation(channels=1, size=48, batch=3):
     }
 
 
-@pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 64), (1, 100)])
-def test_actions_are_in_bounds(channels, size):
-    action = StrokeNetAgent(channels, width=8, hidden=32)(observation(channels, size))
+AGENT_CLASSES = [StrokeNetAgent, TracingAgent]
+
+
+@pytest.mark.parametrize("cls", AGENT_CLASSES)
+@pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 64), (1, 200)])
+def test_actions_are_in_bounds(cls, channels, size):
+    action = cls(channels, width=8, hidden=32)(observation(channels, size))
     assert action.shape == (3, channels + 49)
     assert action.abs().max() <= 1
 
@@ -33,8 +37,38 @@ def test_first_strokes_are_visible_and_spread():
     assert (stroke.position[:, 0, 1] - stroke.position[:, -1, 1]).min() > 0.4  # top to bottom
 
 
-def test_gradients_reach_every_weight():
-    agent = StrokeNetAgent(width=4, hidden=16)
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_tracing_starts_with_a_dab_where_most_is_missing(size):
+    """Two dots, one of them painted already: the first stroke covers the other, in its grey."""
+    target, canvas = torch.zeros(2, 1, 1, size, size)
+    dot = size // 16
+    target[..., size // 4 : size // 4 + dot, size // 2 : size // 2 + dot] = 0.75  # upper half
+    target[..., -dot - 8 : -8, 8 : 8 + dot] = canvas[..., -dot - 8 : -8, 8 : 8 + dot] = 1
+    seen = {"target": target, "canvas": canvas, "strokes_left": torch.ones(1, 1)}
+    stroke = unpack(TracingAgent()(seen), 1)
+    dot_centre = torch.tensor([dot / size, 0.5 - dot / size])
+    torch.testing.assert_close(stroke.position.mean(1)[0], dot_centre, atol=0.03, rtol=0)
+    assert stroke.position.std(1).max() < 0.05
+    assert stroke.colour.item() == pytest.approx(0.75, abs=0.1)
+    assert stroke.pressure.min() > 0.5
+
+
+def test_tracing_moves_with_the_picture():
+    """A line elsewhere is drawn by the same stroke, elsewhere."""
+    torch.manual_seed(0)
+    agent = TracingAgent(width=8, hidden=32)
+    agent.think[0].weight.data[:, -2:] = 0  # the place itself is an input too
+    target = torch.zeros(2, 1, 128, 128)
+    target[0, 0, 60:64, 50:70] = target[1, 0, 76:80, 66:86] = 1
+    blank = torch.zeros_like(target)
+    action = agent({"target": target, "canvas": blank, "strokes_left": torch.ones(2, 1)})
+    one, other = unpack(action, 1).position
+    torch.testing.assert_close(other - one, torch.tensor([0.25, -0.25]).expand(16, 2))
+
+
+@pytest.mark.parametrize("cls", AGENT_CLASSES)
+def test_gradients_reach_every_weight(cls):
+    agent = cls(width=4, hidden=16)
     agent(observation()).square().sum().backward()
     for name, weight in agent.named_parameters():
         assert weight.grad is not None, name
@@ -42,9 +76,10 @@ def test_gradients_reach_every_weight():
         assert weight.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize("cls", AGENT_CLASSES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_acts_in_both_environments(channels):
-    agent = StrokeNetAgent(channels, width=4, hidden=16).eval()
+def test_acts_in_both_environments(cls, channels):
+    agent = cls(channels, width=4, hidden=16).eval()
     for env_id in ("Painting-v0", "NeuralPainting-v0"):
         kwargs = {"canvas_size": 32, "channels": channels}
         env = gym.make(env_id, **kwargs)
@@ -66,10 +101,12 @@ def test_penalty():
     assert neighbour_penalty(action).item() == pytest.approx(0.25 / 15)
 
 
-def test_survives_a_file(tmp_path):
-    agent = StrokeNetAgent(3, input_size=32, width=4, hidden=16).eval()
+@pytest.mark.parametrize("cls", AGENT_CLASSES)
+def test_survives_a_file(cls, tmp_path):
+    agent = cls(3, input_size=32, width=4, hidden=16).eval()
     agent.save(tmp_path / "agent.safetensors")
     copy = load_agent(tmp_path / "agent.safetensors")
+    assert type(copy) is cls
     assert copy.sizes == agent.sizes
     seen = observation(3)
     torch.testing.assert_close(copy(seen), agent(seen), atol=5e-3, rtol=0)  # half precision
@@ -93,11 +130,11 @@ def test_bad_files(tmp_path):
 @pytest.mark.parametrize("name", AGENTS)
 def test_shipped_agents_paint(name, request):
     """Far better than a blank canvas, on the real program, on targets not trained on."""
-    kwargs = {}
-    if name == "mnist":
-        folder = request.getfixturevalue("data_dir")
-        kwargs["targets"] = strokenet_gym.MNIST(folder, "test")
-    envs = gym.make_vec("Painting-v0", num_envs=32, **kwargs)
+    targets, agent = name.partition("-")[0], load_agent(name)
+    folder = None if targets == "glyphs" else request.getfixturevalue("data_dir")
+    source = make_targets(targets, 128, folder, "test")
+    envs = gym.make_vec("Painting-v0", num_envs=32, targets=source, max_strokes=agent.max_strokes)
     seen, _ = envs.reset(seed=10**6)
-    _, _, _, _, info = envs.step(load_agent(name).act(seen))
+    for _ in range(agent.max_strokes):
+        seen, _, _, _, info = envs.step(agent.act(seen))
     assert info["residual"].mean() < 0.5
