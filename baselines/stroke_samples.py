@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from strokenet_gym.agent import AGENTS, load_agent
+from strokenet_gym.agent import load_agent
 from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke, unpack
 from strokenet_gym.targets import Glyphs
@@ -17,7 +17,7 @@ _FAR = 0.5  # half-widths: a quarter of the canvas
 
 
 def agent_strokes(
-    rng: np.random.Generator, count: int, agents: tuple[str, ...] = tuple(AGENTS)
+    rng: np.random.Generator, count: int, agents: tuple[str, ...] = ("glyphs", "mnist")
 ) -> Stroke:
     """Strokes of the shipped agents on characters; the MNIST agent's are digits of MNIST's size."""
     size, parts = 128, []

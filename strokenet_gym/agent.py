@@ -42,7 +42,10 @@ from strokenet_gym.stroke import (
 
 __all__ = ["AGENTS", "Agent", "StrokeNetAgent", "TracingAgent", "load_agent", "neighbour_penalty"]
 
-AGENTS = {name: SHIPPED / f"agent_{name}.safetensors" for name in ("glyphs", "mnist")}
+AGENTS = {
+    name: SHIPPED / f"agent_{name}.safetensors"
+    for name in ("glyphs", "mnist", "quickdraw", "kanjivg")
+}
 
 
 class Agent(nn.Module):

@@ -113,7 +113,9 @@ def test_survives_a_file(cls, tmp_path):
 
 
 def test_bad_files(tmp_path):
-    with pytest.raises(ValueError, match=r"unknown agent 'cat': neither one of glyphs, mnist"):
+    with pytest.raises(
+        ValueError, match=r"unknown agent 'cat': neither one of glyphs, mnist, quickdraw, kanjivg"
+    ):
         load_agent("cat")
     file = tmp_path / "bad.safetensors"
     file.write_bytes(b"garbage")
