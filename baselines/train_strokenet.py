@@ -17,6 +17,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import gymnasium as gym
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from training import Run
 
 import strokenet_gym  # noqa: F401  registers the environments
 from strokenet_gym.agent import StrokeNetAgent, TracingAgent, neighbour_penalty
+from strokenet_gym.targets import Targets, make_targets
 
 
 @dataclasses.dataclass
@@ -58,6 +60,9 @@ class Args:
     """Learning rate at the start; falls to zero on a cosine."""
     penalty: float = 1.0
     """Weight of the squared distance of neighbouring anchors at the start."""
+    jitter: float = 0.0
+    """How much targets are turned, slanted, stretched and shifted at random, so that an agent does
+    not learn a small data set by heart; 1: by up to 0.1 each (radians, shares of the size)."""
     evaluate_every: float = 60.0
     """Seconds between evaluations on 500 test targets (not counted as training); 0 for none."""
     width: int | None = None
@@ -68,6 +73,24 @@ class Args:
     """cpu or cuda."""
 
 
+class Jittered:
+    """Images ``[H, W]`` or ``[H, W, 3]``, turned, slanted, stretched and shifted at random."""
+
+    def __init__(self, targets: Targets, amount: float) -> None:
+        self.targets, self.amount = targets, amount
+        self.channels = getattr(targets, "channels", 3)
+
+    def sample(self, rng: np.random.Generator) -> np.ndarray:
+        image = self.targets.sample(rng)
+        size = np.array(image.shape[1::-1])
+        angle, slant, *rest = self.amount * rng.uniform(-0.1, 0.1, 6)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix = turn @ np.array([[1, slant], [0, 1]]) @ np.diag(np.exp(rest[:2]))
+        centre = (size - 1) / 2
+        offset = centre + np.array(rest[2:]) * size / 2 - matrix @ centre
+        return cv2.warpAffine(image, np.column_stack([matrix, offset]), size)
+
+
 def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"strokenet-{Path(args.targets).name}-{args.seed}"
@@ -76,12 +99,14 @@ def main(args: Args) -> None:
         raise ValueError(
             f"--horizon must divide --max-strokes, {args.max_strokes}, got {args.horizon}"
         )
+    if not 0 <= args.jitter <= 5:
+        raise ValueError(f"--jitter must be in 0 … 5, got {args.jitter}")
     torch.manual_seed(args.seed)
+    targets = make_targets(args.targets, args.canvas_size, args.data_dir)
     envs = gym.make_vec(
         "NeuralPainting-v0",
         num_envs=args.batch,
-        targets=args.targets,
-        data_dir=args.data_dir,
+        targets=Jittered(targets, args.jitter) if args.jitter else targets,
         canvas_size=args.canvas_size,
         max_strokes=args.max_strokes,
         generator=args.generator,
