@@ -78,7 +78,6 @@ class Jittered:
 
     def __init__(self, targets: Targets, amount: float) -> None:
         self.targets, self.amount = targets, amount
-        self.channels = getattr(targets, "channels", 3)
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         image = self.targets.sample(rng)

@@ -17,7 +17,8 @@ WHITE = np.ones(3)
 
 def put(canvas: np.ndarray, brush: Brush, colour: tuple, radius: float, points, pressure) -> None:
     """Paint one stroke on a canvas ``[3, H, W]``."""
-    stroke = Stroke(brush.lays_down(np.array(colour), WHITE), np.array(radius), points, pressure)
+    stroke = Stroke(np.array(colour), np.array(radius), points, pressure)
+    stroke = brush.lays_down(stroke, WHITE)
     paint(canvas[None], canvas[None], Stroke(*(field[None] for field in stroke)), brush)
 
 

@@ -162,7 +162,8 @@ def check_action(action: Any, shape: tuple[int, ...]) -> np.ndarray:
     if array.shape != shape:
         raise ValueError(f"expected an action of shape {shape}, got {array.shape}")
     array = array.astype(np.float32)
-    if not np.isfinite(array).all():
+    # The sum of squares first: a third of the time of looking at each.
+    if not (math.isfinite(np.vdot(array, array)) or np.isfinite(array).all()):
         index = np.argwhere(~np.isfinite(array))[0]
         value = array[tuple(index)]
         raise ValueError(f"action has the value {value} at index {tuple(index.tolist())}")

@@ -18,13 +18,14 @@ from conftest import ROOT
 from gradients import gradient_cosines
 from stroke_files import StrokeFiles, write_strokes
 from stroke_samples import agent_strokes, far_apart_strokes
+from train_strokenet import Jittered
 from training import read_curve
 
 from strokenet_gym.agent import load_agent
 from strokenet_gym.generator import ExactGenerator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes
 from strokenet_gym.renderer import BRUSHES, draw
-from strokenet_gym.targets import MNIST
+from strokenet_gym.targets import MNIST, ArrayTargets
 from strokenet_gym.targets.mnist import read_idx
 
 
@@ -245,8 +246,23 @@ def test_truncated_back_propagation(tmp_path):
     wrong = run(*command, "--horizon", "3")
     assert wrong.returncode != 0
     assert "--horizon must divide --max-strokes, 4, got 3" in wrong.stderr
-    succeed(*command, "--horizon", "2", "--evaluate-every", "0")
+    succeed(*command, "--horizon", "2", "--evaluate-every", "0", "--jitter", "1")
     assert load_agent(tmp_path / "agent.safetensors").max_strokes == 4
+
+
+def test_jitter_keeps_the_picture():
+    """A disc in the middle stays whole, and in about its place and size, never the same."""
+    rows, columns = np.mgrid[:64, :64] - 31.5
+    disc = (np.hypot(rows, columns) < 10).astype(np.float32)
+    source = Jittered(ArrayTargets(disc), 1.0)
+    rng = np.random.default_rng(0)
+    images = np.stack([source.sample(rng) for _ in range(100)])
+    assert images.shape == (100, 64, 64)
+    np.testing.assert_allclose(images.sum((1, 2)) / disc.sum(), 1, atol=0.25)
+    ink = images.sum((1, 2), keepdims=True)
+    middle = np.stack([(images * axis / ink).sum((1, 2)) for axis in (rows, columns)])
+    assert np.abs(middle).max() <= 3.3  # 0.1 half-widths
+    assert middle.std() > 1
 
 
 def test_train_classifier(tiny_mnist):
@@ -368,6 +384,7 @@ def test_demo(tmp_path):
     [
         (["train_strokenet.py", "--targets", "cats"], "unknown targets 'cats'"),
         (["train_strokenet.py", "--minutes", "0"], "--minutes must be positive"),
+        (["train_strokenet.py", "--jitter", "-1"], "--jitter must be in 0 … 5, got -1"),
         (["train_generator.py", "--brush", "crayon"], "unknown brush 'crayon'"),
         (["train_strokenet.py", "--generator", "cat"], "unknown generator 'cat'"),
         (["compare.py", "--minutes", "-1"], "--minutes must be positive"),

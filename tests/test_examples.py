@@ -7,6 +7,7 @@ import sys
 import cv2
 import imageio.v3 as imageio
 import pygame
+import pytest
 from conftest import ROOT
 
 
@@ -51,6 +52,14 @@ def test_watch_agent(tmp_path):
     assert len(residuals) == 2
     assert max(residuals) < 1
     assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="Ray is not installed")
+def test_rllib_ppo():
+    text = run("examples/rllib_ppo.py", "--workers", 2, "--iterations", 2)
+    returns = [float(line.split("return ")[1].split()[0]) for line in text.splitlines()]
+    assert len(returns) == 2
+    assert all(-10 < value < 1 for value in returns)
 
 
 def test_play(monkeypatch, capsys):

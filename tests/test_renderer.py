@@ -207,7 +207,7 @@ def test_paint_composites_and_reports_the_change(rng):
 def test_brushes_blend_as_they_say(rng, brush):
     stroke = three_body_strokes(rng, 20, channels=3)
     background = np.array([0.9, 0.8, 0.7])
-    stroke = stroke._replace(colour=brush.lays_down(stroke.colour, background))
+    stroke = brush.lays_down(stroke, background)
     canvas = rng.uniform(0, 1, (20, 3, 48, 48)).astype(np.float32)
     before = canvas.copy()
     renderer.paint(canvas, canvas.copy(), stroke, brush)

@@ -96,8 +96,11 @@ class Episodes:
         self.target: Any
         self._allocate((num_envs, *image))
         self.stroke = np.zeros(num_envs, np.int64)
+        # What is left after so many strokes: faster to look up than to compute.
+        self._left = (1 - np.arange(max_strokes + 1)[:, None] / max_strokes).astype(np.float32)
         self._distance = np.zeros((num_envs, 2))  # l2 and l1, now
         self._start = np.ones((num_envs, 2))  # and when the episode began
+        self._area = channels * canvas_size**2  # what both are averaged over
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
         self.canvas, self.target = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -174,8 +177,9 @@ class Episodes:
             stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
         before = self.canvas.copy() if callable(self.reward) else None
         change = renderer.paint(self.canvas, self.target, stroke, self.brush, pixels=self._pixels)
-        change /= self.canvas[0].size
-        self._distance = np.maximum(self._distance + change, 0.0)
+        change /= self._area
+        self._distance += change
+        np.maximum(self._distance, 0.0, out=self._distance)
         self.stroke += 1 if active is None else active
         if callable(self.reward):
             reward = self.reward(before, self.canvas.copy(), self.target.copy())
@@ -186,8 +190,7 @@ class Episodes:
 
     def _stroke(self, action: Any) -> Stroke:
         """What the brush does at these actions."""
-        stroke = unpack(action, self.channels)
-        return stroke._replace(colour=self.brush.lays_down(stroke.colour, self.background))
+        return self.brush.lays_down(unpack(action, self.channels), self.background)
 
     def composite(self, canvas: Any, action: Any) -> Any:
         """Return the canvases with a stroke painted on each; a pure function.
@@ -227,7 +230,7 @@ class Episodes:
         }
 
     def _strokes_left(self) -> np.ndarray:
-        return (1 - self.stroke / self.max_strokes).astype(np.float32)[:, None]
+        return self._left[self.stroke]
 
     def info(self) -> dict[str, np.ndarray]:
         """What a user may want to log, ``[B]`` each.

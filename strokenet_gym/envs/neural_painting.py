@@ -127,8 +127,7 @@ class _NeuralEpisodes(Episodes):
     def _apply(self, canvas: Tensor, target: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Painted canvases and the change of their distances, see :meth:`Generator.paint`."""
         stroke = unpack(action.to(self.device), self.channels)
-        colour = self.brush.lays_down(stroke.colour, self._blank[:, 0, 0])
-        stroke = stroke._replace(colour=colour)
+        stroke = self.brush.lays_down(stroke, self._blank[:, 0, 0])
         generator = self.generator
         if action.dtype == torch.float64:  # for gradcheck
             if self._double is None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from strokenet_gym.stroke import Stroke
+
 __all__ = ["BRUSHES", "Brush", "get_brush"]
 
 _BLEND_MODES = ("normal", "multiply", "erase")
@@ -79,14 +81,16 @@ class Brush:
         stamp = self.pressure_size, self.pressure_opacity, self.edge, self.opacity, self.density
         return *(float(value) for value in stamp), self.buildup, float(self.blend == "multiply")
 
-    def lays_down(self, colour: Any, background: Any) -> Any:
-        """The colour that a stroke leaves: its own, or the background's if the brush erases.
+    def lays_down(self, stroke: Stroke, background: Any) -> Stroke:
+        """What it leaves of strokes: their own colour, or the background's if it erases.
 
         Args:
-            colour: array or tensor ``[B, C]``.
+            stroke: a batch, arrays or tensors.
             background: of the same type, ``[C]``.
         """
-        return colour * 0 + background if self.blend == "erase" else colour
+        if self.blend != "erase":
+            return stroke
+        return stroke._replace(colour=stroke.colour * 0 + background)
 
 
 BRUSHES = {
