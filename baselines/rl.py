@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import VecEnvWrapper
 from torch import Tensor, nn
 from training import Run
 
@@ -80,6 +82,24 @@ class Encoder(BaseFeaturesExtractor):
         return self.agent.encode(observation)
 
 
+class Stopwatch(VecEnvWrapper):
+    """Adds up the seconds that the environment takes of a training."""
+
+    seconds = 0.0
+
+    def reset(self) -> Any:
+        start = time.perf_counter()
+        observation = self.venv.reset()
+        self.seconds += time.perf_counter() - start
+        return observation
+
+    def step_wait(self) -> Any:
+        start = time.perf_counter()
+        result = self.venv.step_wait()
+        self.seconds += time.perf_counter() - start
+        return result
+
+
 def first_stroke(channels: int) -> Tensor:
     """The action that an untrained StrokeNet agent starts with, ``[A]``: one visible curve."""
     agent, blank = StrokeNetAgent(channels), torch.zeros(1, channels, 64, 64)
@@ -88,9 +108,9 @@ def first_stroke(channels: int) -> Tensor:
         return agent(seen)[0]
 
 
-def make_envs(args: Args) -> SB3VecEnv:
+def make_envs(args: Args) -> Stopwatch:
     """The batched environment."""
-    return SB3VecEnv(
+    envs = SB3VecEnv(
         args.env,
         args.num_envs,
         targets=args.targets,
@@ -98,6 +118,7 @@ def make_envs(args: Args) -> SB3VecEnv:
         canvas_size=args.canvas_size,
         max_strokes=args.max_strokes,
     )
+    return Stopwatch(envs)
 
 
 def policy_of(model: BaseAlgorithm) -> Policy:
@@ -131,6 +152,7 @@ def learn(
     held_out, _ = test_targets(args.targets, args.canvas_size, args.data_dir, "test", 500)
     setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
     last: dict[str, Any] = {}
+    begun = run.seconds
 
     def evaluate() -> None:
         nonlocal last
@@ -152,14 +174,16 @@ def learn(
             run.log(residual=1 - float(np.mean(returns)), strokes=model.num_timesteps)
     evaluate()
     print(f"Residual {last['residual_exact']:.3f} after {last['strokes']:,} strokes")
-    score(policy_of(model), args)
+    share = model.env.seconds / max(run.seconds - begun, 1e-9)  # of this session, if it was resumed
+    print(f"The environment took {share:.1%} of the time, learning and acting the rest")
+    score(policy_of(model), args, environment_share=share)
     # Clones, since actor and critic share the encoder.
     policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
     save_file(policy, args.out / "policy.safetensors")
     print(f"Wrote scores.json and policy.safetensors to {args.out}")
 
 
-def score(policy: Policy, args: Args) -> None:
+def score(policy: Policy, args: Args, **extra: float) -> None:
     """Write ``scores.json`` and ``samples.npz``: all test targets, on the real program."""
     task = AgentArgs(
         targets=args.targets,
@@ -167,11 +191,11 @@ def score(policy: Policy, args: Args) -> None:
         canvas_size=args.canvas_size,
         samples=args.out / "samples.npz",
     )
-    result = evaluate_policy(policy, task, args.max_strokes)
+    result = evaluate_policy(policy, task, args.max_strokes) | extra
     (args.out / "scores.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
-def channels_of(envs: SB3VecEnv) -> int:
+def channels_of(envs: Stopwatch) -> int:
     """Colour channels of the environment."""
     (size,) = envs.action_space.shape
     return size - action_size(0)
