@@ -212,13 +212,12 @@ def test_model_free_training(tmp_path, algorithm):
     small += ["--begin", 8, "--updates", 1] if algorithm == "sac" else ["--rollout", 8]
     command = [f"baselines/train_{algorithm}.py", *small, "--batch", 16, "--out", out]
     succeed(*command, "--minutes", 0.05)
+    assert 0 < json.loads((out / "scores.json").read_text())["environment_share"] < 1
     assert "Resuming" in succeed(*command, "--minutes", 0.1)
     curve = read_curve(out)
     assert curve[-1]["strokes"] > curve[0]["strokes"] == 0
     assert 0 < curve[-1]["residual_exact"] < 3
-    scores = json.loads((out / "scores.json").read_text())
-    assert scores["count"] == 1000
-    assert 0 < scores["environment_share"] < 1
+    assert json.loads((out / "scores.json").read_text())["count"] == 1000
     assert (out / "policy.safetensors").exists()
 
 
