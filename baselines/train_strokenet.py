@@ -87,7 +87,8 @@ class Jittered:
         matrix = turn @ np.array([[1, slant], [0, 1]]) @ np.diag(np.exp(rest[:2]))
         centre = (size - 1) / 2
         offset = centre + np.array(rest[2:]) * size / 2 - matrix @ centre
-        return cv2.warpAffine(image, np.column_stack([matrix, offset]), size)
+        edge = cv2.BORDER_REPLICATE  # paper is white in some sets and black in others
+        return cv2.warpAffine(image, np.column_stack([matrix, offset]), size, borderMode=edge)
 
 
 def main(args: Args) -> None:
@@ -119,6 +120,7 @@ def main(args: Args) -> None:
         sizes["width"] = args.width
     agent = {"strokenet": StrokeNetAgent, "tracing": TracingAgent}[args.agent](**sizes)
     agent.to(envs.device)
+    agent.fast = True
     optimizer = torch.optim.Adam(agent.parameters(), args.lr)
     run = Run(args, agent, optimizer)
 

@@ -53,6 +53,16 @@ def test_tracing_starts_with_a_dab_where_most_is_missing(size):
     assert stroke.pressure.min() > 0.5
 
 
+def test_tracing_sees_wrong_colours():
+    """A red square that was painted in an equally bright green is missing still."""
+    target, canvas = torch.full((2, 1, 3, 64, 64), 0.5)
+    target[:, :, 8:16, 40:48] = torch.tensor([1.0, 0.0, 0.5])[:, None, None]
+    canvas[:, :, 8:16, 40:48] = torch.tensor([0.0, 1.0, 0.5])[:, None, None]
+    target[:, :, 48:50, 8:10] = 0.6
+    place = TracingAgent(channels=3, input_size=64).place(target, canvas)
+    torch.testing.assert_close(place, torch.tensor([[0.375, 0.625]]), atol=0.1, rtol=0)
+
+
 def test_tracing_moves_with_the_picture():
     """A line elsewhere is drawn by the same stroke, elsewhere."""
     torch.manual_seed(0)
