@@ -13,24 +13,25 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from evaluate import AgentArgs, Policy, evaluate_policy, rollout, test_targets
 from gymnasium import spaces
 from safetensors.torch import save_file
+from scipy.fft import dct
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.vec_env import VecEnvWrapper
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor, nn
 from training import Run
 
 from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.sb3 import SB3VecEnv
-from strokenet_gym.stroke import action_size
+from strokenet_gym.stroke import NUM_ANCHORS, action_size
 
-__all__ = ["Args", "Encoder", "channels_of", "first_stroke", "learn", "make_envs"]
+__all__ = ["Args", "Encoder", "first_numbers", "first_stroke", "learn", "make_envs"]
 
 
 @dataclasses.dataclass
@@ -51,13 +52,15 @@ class Args:
     """Width and height of the canvas in pixels (the paper's is 256)."""
     max_strokes: int = 1
     """Strokes per picture."""
-    num_envs: int = 64
+    num_envs: int = 128
     """Environments that paint at once."""
     input_size: int = 32
     """Width and height to which the encoder reduces canvas and target."""
     width: int = 16
     """Channels of the encoder's first convolution."""
-    lr: float = 3e-4
+    noise: float = 0.1
+    """Standard deviation of the actions at the start, in the policy's coordinates."""
+    lr: float = 5e-4
     """Learning rate at the start; falls to zero linearly."""
     evaluate_every: float = 60.0
     """Seconds between evaluations on 500 test targets (not counted as training); 0: only at the
@@ -69,17 +72,79 @@ class Args:
 
 
 class Encoder(BaseFeaturesExtractor):
-    """The StrokeNet agent's own convolutions, so that no method sees better than another."""
+    """The StrokeNet agent's convolutions, smaller, for pictures that are small already."""
 
-    def __init__(self, space: spaces.Dict, input_size: int, width: int) -> None:
+    def __init__(self, space: spaces.Dict, width: int) -> None:
         super().__init__(space, features_dim=256)
-        channels = space["canvas"].shape[0]
-        self.agent = StrokeNetAgent(channels, input_size, width, hidden=256)
+        channels, size, _ = space["canvas"].shape
+        self.agent = StrokeNetAgent(channels, size, width, hidden=256)
         for head in (self.agent.position, self.agent.pressure, self.agent.brush):
             head.requires_grad_(False)  # not used
+        # So that pictures look different from the start: torch's own first weights fade them, and
+        # what a policy gradient says of one stroke is too faint to mend that.
+        for layer in self.agent.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+        self.norm = nn.LayerNorm(256)
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        return self.agent.encode(observation)
+        return self.norm(self.agent.encode(observation))
+
+
+class PolicyView(VecEnvWrapper):
+    """The environment as policies see it: small pictures, and strokes as cosine series.
+
+    Pictures shrink once, where they come from, so that rollouts and replay buffers are small and
+    quickly read. Position and pressure are orthonormal cosine transforms along the 16 anchors,
+    the k-th coefficient in units of 4 / (1 + k): independent noise on anchors makes a scribble,
+    but on these coefficients it moves, turns and bends the stroke.
+    """
+
+    def __init__(self, venv: VecEnv, input_size: int) -> None:
+        self.input_size = input_size
+        shape = (venv.observation_space["canvas"].shape[0], input_size, input_size)
+        picture = spaces.Box(0, 255, shape, np.uint8)
+        seen = {**venv.observation_space.spaces, "canvas": picture, "target": picture}
+        super().__init__(venv, spaces.Dict(seen))
+        self.channels = venv.action_space.shape[0] - action_size(0)
+        units = 4 / (1 + np.arange(NUM_ANCHORS))
+        self.series = units[:, None] * dct(np.eye(NUM_ANCHORS), norm="ortho", axis=0)
+
+    def look(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """An observation of the environment, single or batched, with small pictures."""
+        small, size = dict(observation), (self.input_size, self.input_size)
+        for key in ("canvas", "target"):
+            pictures = observation[key].reshape(-1, *observation[key].shape[-2:])
+            reduced = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
+            small[key] = np.reshape(reduced, (*observation[key].shape[:-2], *size))
+        return small
+
+    def action_of(self, numbers: np.ndarray) -> np.ndarray:
+        """The actions that a policy's numbers ``[B, A]`` mean."""
+        brush, series = np.split(numbers, [self.channels + 1], 1)
+        anchors = np.einsum("ka,bkd->bad", self.series, series.reshape(-1, NUM_ANCHORS, 3))
+        return np.concatenate([brush, anchors.reshape(len(numbers), -1)], 1).astype(np.float32)
+
+    def numbers_of(self, action: np.ndarray) -> np.ndarray:
+        """The inverse of :meth:`action_of`."""
+        brush, anchors = np.split(action, [self.channels + 1], 1)
+        back = np.linalg.inv(self.series)
+        series = np.einsum("ak,bad->bkd", back, anchors.reshape(-1, NUM_ANCHORS, 3))
+        return np.concatenate([brush, series.reshape(len(action), -1)], 1).astype(np.float32)
+
+    def reset(self) -> Any:
+        return self.look(self.venv.reset())
+
+    def step_async(self, actions: np.ndarray) -> None:
+        self.venv.step_async(self.action_of(actions))
+
+    def step_wait(self) -> Any:
+        observation, reward, done, infos = self.venv.step_wait()
+        for info in infos:
+            if "terminal_observation" in info:
+                info["terminal_observation"] = self.look(info["terminal_observation"])
+        return self.look(observation), reward, done, infos
 
 
 class Stopwatch(VecEnvWrapper):
@@ -102,35 +167,47 @@ class Stopwatch(VecEnvWrapper):
 
 def first_stroke(channels: int) -> Tensor:
     """The action that an untrained StrokeNet agent starts with, ``[A]``: one visible curve."""
-    agent, blank = StrokeNetAgent(channels), torch.zeros(1, channels, 64, 64)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        agent = StrokeNetAgent(channels)
+    blank = torch.zeros(1, channels, 64, 64)
     seen = {"target": blank, "canvas": blank, "strokes_left": torch.ones(1, 1)}
     with torch.no_grad():
         return agent(seen)[0]
 
 
-def make_envs(args: Args) -> Stopwatch:
-    """The batched environment."""
-    envs = SB3VecEnv(
-        args.env,
-        args.num_envs,
-        targets=args.targets,
-        data_dir=args.data_dir,
-        canvas_size=args.canvas_size,
-        max_strokes=args.max_strokes,
-    )
-    return Stopwatch(envs)
+def first_numbers(envs: PolicyView) -> Tensor:
+    """That stroke in a policy's coordinates, ``[A]``."""
+    return torch.from_numpy(envs.numbers_of(first_stroke(envs.channels).numpy()[None])[0])
+
+
+def make_envs(args: Args) -> PolicyView:
+    """The batched environment, timed and as policies see it."""
+    options: dict[str, Any] = {
+        "targets": args.targets,
+        "data_dir": args.data_dir,
+        "canvas_size": args.canvas_size,
+        "max_strokes": args.max_strokes,
+    }
+    if args.env == "NeuralPainting-v0":
+        options["device"] = args.device
+    return PolicyView(Stopwatch(SB3VecEnv(args.env, args.num_envs, **options)), args.input_size)
 
 
 def policy_of(model: BaseAlgorithm) -> Policy:
     """The model's mean actions."""
-    return lambda observation: model.predict(observation, deterministic=True)[0]
+    envs = model.env
+
+    def policy(observation: dict[str, np.ndarray]) -> np.ndarray:
+        return envs.action_of(model.predict(envs.look(observation), deterministic=True)[0])
+
+    return policy
 
 
 def learn(
     model: BaseAlgorithm,
     args: Args,
     strokes: int,
-    weights: nn.Module,
     *optimizers: torch.optim.Optimizer,
 ) -> None:
     """Train until the time is up, with checkpoints and a learning curve, and score the result.
@@ -139,14 +216,11 @@ def learn(
         model: the algorithm.
         args: the script's.
         strokes: painted in a turn, which ends with an update.
-        weights: everything that is learned.
         optimizers: all there are.
     """
-    run = Run(args, weights, *optimizers)
+    run = Run(args, model.policy, *optimizers)
     model.set_logger(Logger(None, []))
     model.num_timesteps = run.step * strokes
-    if isinstance(model, OffPolicyAlgorithm):  # the buffer is empty again
-        model.learning_starts += model.num_timesteps
     # A resumed run must not see the first targets again.
     model.env.seed(int(run.rng.integers(2**31)))
     held_out, _ = test_targets(args.targets, args.canvas_size, args.data_dir, "test", 500)
@@ -174,10 +248,13 @@ def learn(
             run.log(residual=1 - float(np.mean(returns)), strokes=model.num_timesteps)
     evaluate()
     print(f"Residual {last['residual_exact']:.3f} after {last['strokes']:,} strokes")
-    share = model.env.seconds / max(run.seconds - begun, 1e-9)  # of this session, if it was resumed
-    print(f"The environment took {share:.1%} of the time, learning and acting the rest")
-    score(policy_of(model), args, environment_share=share)
-    # Clones, since actor and critic share the encoder.
+    extra = {}
+    if run.seconds > begun:
+        share = model.env.venv.seconds / (run.seconds - begun)
+        print(f"The environment took {share:.1%} of the time, learning and acting the rest")
+        extra["environment_share"] = share
+    score(policy_of(model), args, **extra)
+    # Clones, since PPO's actor and critic share the encoder.
     policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
     save_file(policy, args.out / "policy.safetensors")
     print(f"Wrote scores.json and policy.safetensors to {args.out}")
@@ -193,9 +270,3 @@ def score(policy: Policy, args: Args, **extra: float) -> None:
     )
     result = evaluate_policy(policy, task, args.max_strokes) | extra
     (args.out / "scores.json").write_text(json.dumps(result, indent=2) + "\n")
-
-
-def channels_of(envs: Stopwatch) -> int:
-    """Colour channels of the environment."""
-    (size,) = envs.action_space.shape
-    return size - action_size(0)

@@ -21,12 +21,10 @@ class Args(rl.Args):
 
     rollout: int = 16
     """Strokes of each environment between two updates."""
-    batch: int = 256
+    batch: int = 512
     """Strokes in a gradient step."""
-    epochs: int = 6
+    epochs: int = 4
     """Passes over a rollout."""
-    noise: float = 0.2
-    """Standard deviation of the actions at the start."""
     clip: float = 0.2
     """How far the policy may move in an update."""
 
@@ -45,20 +43,21 @@ def main(args: Args) -> None:
         clip_range=args.clip,
         gamma=1.0,  # the return is what counts, and episodes are short
         gae_lambda=0.95,
+        max_grad_norm=2.0,
         seed=args.seed,
         device=args.device,
         policy_kwargs={
             "features_extractor_class": rl.Encoder,
-            "features_extractor_kwargs": {"input_size": args.input_size, "width": args.width},
-            "net_arch": [128],
+            "features_extractor_kwargs": {"width": args.width},
+            "net_arch": {"pi": [], "vf": [256]},
             "log_std_init": math.log(args.noise),
             "ortho_init": False,  # does not know the encoder's memory format
         },
     )
     with torch.no_grad():
-        model.policy.action_net.weight.mul_(0.01)
-        model.policy.action_net.bias.copy_(rl.first_stroke(rl.channels_of(envs)))
-    rl.learn(model, args, args.rollout * args.num_envs, model.policy, model.policy.optimizer)
+        model.policy.action_net.weight.mul_(0.1)
+        model.policy.action_net.bias.copy_(rl.first_numbers(envs))
+    rl.learn(model, args, args.rollout * args.num_envs, model.policy.optimizer)
 
 
 if __name__ == "__main__":

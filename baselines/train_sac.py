@@ -2,7 +2,7 @@
 
     python baselines/train_sac.py --targets mnist --data-dir DIR --minutes 15
 
-The replay buffer is not kept in checkpoints: a resumed run fills it again before it goes on.
+The replay buffer is not kept in checkpoints: a resumed run fills it again with its own strokes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import rl
 import torch
 import tyro
 from stable_baselines3 import SAC
-from torch import nn
 
 
 @dataclasses.dataclass
@@ -26,14 +25,10 @@ class Args(rl.Args):
     """Strokes in a gradient step."""
     updates: int = 4
     """Gradient steps for each turn of all environments."""
-    buffer: int = 20_000
+    buffer: int = 100_000
     """Strokes to learn from."""
-    begin: int = 2_000
-    """Random strokes before the first update."""
-    noise: float = 0.2
-    """Standard deviation of the actions at the start."""
-    temperature: float = 0.01
-    """Weight of the entropy at the start."""
+    temperature: float = 1e-3
+    """Weight of the entropy."""
 
 
 def main(args: Args) -> None:
@@ -45,34 +40,29 @@ def main(args: Args) -> None:
         envs,
         learning_rate=args.lr,
         buffer_size=args.buffer,
-        learning_starts=args.begin,
+        learning_starts=0,  # the first strokes are the policy's own: random ones are far from them
         batch_size=args.batch,
-        gamma=0.99,
+        gamma=1.0,  # the return is what counts, and episodes are short
+        tau=0.02,
         train_freq=1,
         gradient_steps=args.updates,
-        ent_coef=f"auto_{args.temperature}",
+        ent_coef=args.temperature,
         seed=args.seed,
         device=args.device,
         policy_kwargs={
             "features_extractor_class": rl.Encoder,
-            "features_extractor_kwargs": {"input_size": args.input_size, "width": args.width},
-            "net_arch": [128],
+            "features_extractor_kwargs": {"width": args.width},
+            "net_arch": {"pi": [256], "qf": [512, 512]},
         },
     )
     actor = model.policy.actor
     with torch.no_grad():
         for head in (actor.mu, actor.log_std):
-            head.weight.mul_(0.01)
+            head.weight.mul_(0.1)
         # The policy's mean goes through tanh.
-        actor.mu.bias.copy_(rl.first_stroke(rl.channels_of(envs)).clamp(-0.99, 0.99).atanh())
+        actor.mu.bias.copy_(rl.first_numbers(envs).clamp(-0.99, 0.99).atanh())
         actor.log_std.bias.fill_(math.log(args.noise))
-    weights = nn.Module()  # with the temperature, which is no part of the policy
-    weights.policy = model.policy
-    weights.log_temperature = nn.Parameter(model.log_ent_coef.detach().clone())
-    model.log_ent_coef = weights.log_temperature
-    model.ent_coef_optimizer = torch.optim.Adam([weights.log_temperature], args.lr)
-    optimizers = actor.optimizer, model.policy.critic.optimizer, model.ent_coef_optimizer
-    rl.learn(model, args, args.num_envs, weights, *optimizers)
+    rl.learn(model, args, args.num_envs, actor.optimizer, model.policy.critic.optimizer)
 
 
 if __name__ == "__main__":

@@ -155,7 +155,9 @@ class StrokeNetAgent(Agent):
         seen = _resize(
             torch.cat([observation["target"], observation["canvas"]], 1), self.input_size
         )
-        return self.think(torch.cat([_look(self.see, seen, self.fast), observation["strokes_left"]], 1))
+        return self.think(
+            torch.cat([_look(self.see, seen, self.fast), observation["strokes_left"]], 1)
+        )
 
     def decode(self, thought: Tensor) -> Tensor:
         """Strokes for points of the latent space: actions ``[B, C + 49]`` in [-1, 1]."""
@@ -242,7 +244,11 @@ class TracingAgent(Agent):
             where = centre + self.grid * 2**scale
             glimpses.append(F.grid_sample(image, where, align_corners=False))
             image = F.avg_pool2d(image, 2)
-        seen = [_look(self.see, torch.cat(glimpses, 1), self.fast), observation["strokes_left"], place]
+        seen = [
+            _look(self.see, torch.cat(glimpses, 1), self.fast),
+            observation["strokes_left"],
+            place,
+        ]
         thought = self.think(torch.cat(seen, 1))
         offsets = 1.5 * torch.tanh(self.position(thought)).unflatten(1, (NUM_ANCHORS, 2))
         radius = torch.sigmoid(self.radius(thought))[:, 0]

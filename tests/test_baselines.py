@@ -10,6 +10,7 @@ import filelock
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+import rl
 import stroke_files
 import torch
 from classifier import DigitClassifier, crop_digits
@@ -25,6 +26,7 @@ from strokenet_gym.agent import load_agent
 from strokenet_gym.generator import ExactGenerator, load_generator
 from strokenet_gym.generator.three_body import three_body_strokes
 from strokenet_gym.renderer import BRUSHES, draw
+from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.targets import MNIST, ArrayTargets
 from strokenet_gym.targets.mnist import read_idx
 
@@ -205,11 +207,58 @@ def test_what_it_takes_to_be_as_good():
     assert as_good("neural", curve[1], slow)["time_with_generator"] < 1
 
 
+def test_what_policies_see_and_say():
+    envs = rl.make_envs(rl.Args(num_envs=3, canvas_size=64, input_size=16, noise=0.1))
+    plain = SB3VecEnv("Painting-v0", 3, targets="glyphs", canvas_size=64)
+    for either in (envs, plain):
+        either.seed(0)
+    small, large = envs.reset(), plain.reset()
+    assert small["target"].shape == (3, *envs.observation_space["target"].shape)
+    averages = large["target"].reshape(3, 1, 16, 4, 16, 4).mean((3, 5))
+    np.testing.assert_allclose(small["target"], averages, atol=0.51)
+
+    # A policy's numbers bend a stroke as a whole: the first three of them move it.
+    middle = envs.numbers_of(np.zeros((3, 50), np.float32))
+    moved = envs.action_of(middle + np.eye(50, dtype=np.float32)[2:5] / 2)[:, 2:]
+    expected = np.tile(np.eye(3) / 2, (1, 16))
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+    actions = np.random.default_rng(0).uniform(-1, 1, (3, 50)).astype(np.float32)
+    np.testing.assert_allclose(envs.action_of(envs.numbers_of(actions)), actions, atol=1e-5)
+
+    # The same strokes earn the same, and the last picture comes small too.
+    _, rewards, done, infos = envs.step(envs.numbers_of(actions))
+    _, plain_rewards, _, _ = plain.step(actions)
+    np.testing.assert_allclose(rewards, plain_rewards, atol=1e-4)
+    assert done.all()
+    assert infos[0]["terminal_observation"]["canvas"].shape == (1, 16, 16)
+    assert envs.venv.seconds > 0
+
+
+def test_encoder_tells_pictures_apart():
+    envs = rl.make_envs(rl.Args(num_envs=32, canvas_size=64))
+    seen = {k: torch.from_numpy(v).float() for k, v in envs.reset().items()}
+    seen |= {key: seen[key] / 255 for key in ("canvas", "target")}
+    features = rl.Encoder(envs.observation_space, width=16)(seen)
+    assert features.std(0).mean() > 0.03 * features.square().mean().sqrt()
+
+
+def test_ppo_learns(tmp_path):
+    """One character, always the same: its strokes become better than the first one."""
+    target = np.zeros((32, 32), np.uint8)
+    cv2.putText(target, "L", (6, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 255, 2)
+    cv2.imwrite(str(tmp_path / "L.png"), target)
+    succeed("baselines/train_ppo.py", "--targets", tmp_path / "L.png", "--canvas-size", 32,
+            "--num-envs", 64, "--width", 4, "--batch", 256, "--minutes", 0.3, "--out",
+            tmp_path / "run")  # fmt: skip
+    curve = read_curve(tmp_path / "run")
+    assert curve[-1]["residual_exact"] < 0.95 * curve[0]["residual_exact"]
+
+
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_model_free_training(tmp_path, algorithm):
     out = tmp_path / "run"
     small = ["--num-envs", 4, "--canvas-size", 16, "--width", 4, "--evaluate-every", 2]
-    small += ["--begin", 8, "--updates", 1] if algorithm == "sac" else ["--rollout", 8]
+    small += ["--updates", 1] if algorithm == "sac" else ["--rollout", 8]
     command = [f"baselines/train_{algorithm}.py", *small, "--batch", 16, "--out", out]
     succeed(*command, "--minutes", 0.05)
     assert 0 < json.loads((out / "scores.json").read_text())["environment_share"] < 1
