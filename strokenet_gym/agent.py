@@ -44,7 +44,15 @@ __all__ = ["AGENTS", "Agent", "StrokeNetAgent", "TracingAgent", "load_agent", "n
 
 AGENTS = {
     name: SHIPPED / f"agent_{name}.safetensors"
-    for name in ("glyphs", "mnist", "quickdraw", "kanjivg")
+    for name in (
+        "glyphs",
+        "mnist",
+        "mnist-neural",
+        "omniglot",
+        "omniglot-4",
+        "quickdraw",
+        "kanjivg",
+    )
 }
 
 

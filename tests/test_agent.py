@@ -124,7 +124,8 @@ def test_survives_a_file(cls, tmp_path):
 
 def test_bad_files(tmp_path):
     with pytest.raises(
-        ValueError, match=r"unknown agent 'cat': neither one of glyphs, mnist, quickdraw, kanjivg"
+        ValueError,
+        match=r"unknown agent 'cat': neither one of glyphs, mnist, mnist-neural, omniglot",
     ):
         load_agent("cat")
     file = tmp_path / "bad.safetensors"
@@ -149,4 +150,4 @@ def test_shipped_agents_paint(name, request):
     seen, _ = envs.reset(seed=10**6)
     for _ in range(agent.max_strokes):
         seen, _, _, _, info = envs.step(agent.act(seen))
-    assert info["residual"].mean() < 0.5
+    assert info["residual"].mean() < 0.35
