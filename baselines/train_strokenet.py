@@ -26,7 +26,7 @@ from evaluate import rollout, test_targets
 from training import Run
 
 import strokenet_gym  # noqa: F401  registers the environments
-from strokenet_gym.agent import StrokeNetAgent, TracingAgent, neighbour_penalty
+from strokenet_gym.agent import StrokeNetAgent, TracingAgent, load_agent, neighbour_penalty
 from strokenet_gym.targets import Targets, make_targets
 
 
@@ -52,6 +52,8 @@ class Args:
     back-propagation); by default all of a picture's."""
     agent: Literal["strokenet", "tracing"] = "strokenet"
     """The paper's agent, or the one that traces lines, for drawings of several thin strokes."""
+    start: str | None = None
+    """Agent to start from: the name of a shipped one, or a path; perhaps one of fewer strokes."""
     generator: str = "compact"
     """Generator to train through: a name, a path of weights, or exact (the real program)."""
     batch: int = 32
@@ -119,6 +121,14 @@ def main(args: Args) -> None:
     if args.width is not None:
         sizes["width"] = args.width
     agent = {"strokenet": StrokeNetAgent, "tracing": TracingAgent}[args.agent](**sizes)
+    if args.start is not None:
+        before = load_agent(args.start)
+        if before.architecture != agent.architecture or before.sizes | sizes != agent.sizes:
+            raise ValueError(
+                f"--start {args.start} is a {before.architecture} of the sizes {before.sizes}, "
+                f"to be trained is a {agent.architecture} of {agent.sizes}"
+            )
+        agent.load_state_dict(before.state_dict())
     agent.to(envs.device)
     agent.fast = True
     optimizer = torch.optim.Adam(agent.parameters(), args.lr)

@@ -129,6 +129,7 @@ def test_train_strokenet_learns(tmp_path):
             "--canvas-size", 32, "--out", scores, "--figure", tmp_path / "grid.png")  # fmt: skip
     result = json.loads(scores.read_text())
     assert result["count"] == 20
+    assert result["residual_exact"] < 0.95 * read_curve(out)[0]["residual_exact"]
     assert result["residual_exact"] < 1 < result["residual_random"]
     assert result["residual_by_stroke"] == pytest.approx([result["residual_exact"]])
     assert 0 < result["strokes_that_matter"] <= 1
@@ -298,6 +299,20 @@ def test_truncated_back_propagation(tmp_path):
     assert "--horizon must divide --max-strokes, 4, got 3" in wrong.stderr
     succeed(*command, "--horizon", "2", "--evaluate-every", "0", "--jitter", "1")
     assert load_agent(tmp_path / "agent.safetensors").max_strokes == 4
+
+
+def test_start_from_an_agent_of_fewer_strokes(tmp_path):
+    """Training that has no time left writes what it started from."""
+    command = ["baselines/train_strokenet.py", "--max-strokes", 3, "--canvas-size", 32]
+    command += ["--start", "glyphs", "--minutes", 0.0001, "--evaluate-every", 0]
+    succeed(*command, "--lr", 1e-9, "--out", tmp_path / "run")
+    agent, before = load_agent(tmp_path / "run" / "agent.safetensors"), load_agent("glyphs")
+    assert agent.max_strokes == 3
+    for name, weights in before.state_dict().items():
+        torch.testing.assert_close(agent.state_dict()[name], weights, atol=1e-5, rtol=0)
+    wrong = run(*command, "--agent", "tracing", "--out", tmp_path / "other")
+    assert wrong.returncode != 0
+    assert "--start glyphs is a strokenet" in wrong.stderr
 
 
 def test_jitter_keeps_the_picture():
