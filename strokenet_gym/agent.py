@@ -47,6 +47,7 @@ AGENTS = {
     for name in (
         "glyphs",
         "mnist",
+        "mnist-3",
         "mnist-neural",
         "omniglot",
         "omniglot-4",

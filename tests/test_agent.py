@@ -125,7 +125,7 @@ def test_survives_a_file(cls, tmp_path):
 def test_bad_files(tmp_path):
     with pytest.raises(
         ValueError,
-        match=r"unknown agent 'cat': neither one of glyphs, mnist, mnist-neural, omniglot",
+        match=r"unknown agent 'cat': neither one of glyphs, mnist, mnist-3, mnist-neural",
     ):
         load_agent("cat")
     file = tmp_path / "bad.safetensors"
