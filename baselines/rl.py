@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,14 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
-from torch import Tensor, nn
+from torch import Tensor
 from training import Run
 
 from strokenet_gym.agent import StrokeNetAgent
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import NUM_ANCHORS, action_size
 
-__all__ = ["Args", "Encoder", "first_numbers", "first_stroke", "learn", "make_envs"]
+__all__ = ["Args", "Encoder", "first_stroke", "learn", "make_envs"]
 
 
 @dataclasses.dataclass
@@ -54,10 +55,8 @@ class Args:
     """Strokes per picture."""
     num_envs: int = 128
     """Environments that paint at once."""
-    input_size: int = 32
-    """Width and height to which the encoder reduces canvas and target."""
-    width: int = 16
-    """Channels of the encoder's first convolution."""
+    input_size: int = 16
+    """Width and height at which the policy sees canvas and target."""
     noise: float = 0.1
     """Standard deviation of the actions at the start, in the policy's coordinates."""
     lr: float = 5e-4
@@ -72,34 +71,33 @@ class Args:
 
 
 class Encoder(BaseFeaturesExtractor):
-    """The StrokeNet agent's convolutions, smaller, for pictures that are small already."""
+    """The small pictures as one row of numbers, and the strokes left.
 
-    def __init__(self, space: spaces.Dict, width: int) -> None:
-        super().__init__(space, features_dim=256)
-        channels, size, _ = space["canvas"].shape
-        self.agent = StrokeNetAgent(channels, size, width, hidden=256)
-        for head in (self.agent.position, self.agent.pressure, self.agent.brush):
-            head.requires_grad_(False)  # not used
-        # So that pictures look different from the start: torch's own first weights fade them, and
-        # what a policy gradient says of one stroke is too faint to mend that.
-        for layer in self.agent.modules():
-            if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
-        self.norm = nn.LayerNorm(256)
+    Nothing learned: critics on convolutions learn more slowly what an action does to a picture.
+    """
+
+    def __init__(self, space: spaces.Dict) -> None:
+        pixels = sum(math.prod(space[key].shape) for key in ("target", "canvas"))
+        super().__init__(space, features_dim=pixels + 1)
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        return self.norm(self.agent.encode(observation))
+        pictures = [4 * observation[key].flatten(1) for key in ("target", "canvas")]  # mostly dark
+        return torch.cat([*pictures, observation["strokes_left"]], 1)
 
 
 class PolicyView(VecEnvWrapper):
-    """The environment as policies see it: small pictures, and strokes as cosine series.
+    """The environment as policies see it: small pictures, and changes to one first stroke.
 
     Pictures shrink once, where they come from, so that rollouts and replay buffers are small and
-    quickly read. Position and pressure are orthonormal cosine transforms along the 16 anchors,
-    the k-th coefficient in units of 4 / (1 + k): independent noise on anchors makes a scribble,
-    but on these coefficients it moves, turns and bends the stroke.
+    quickly read. A policy's numbers, all zero, mean the stroke that an untrained StrokeNet agent
+    draws. Position and pressure change by orthonormal cosine transforms along the 16 anchors, the
+    k-th coefficient in units of 4 / (1 + k): independent noise on anchors makes a scribble, but on
+    these coefficients it moves, turns and bends the stroke. What makes ink (brush and pressure)
+    comes in units of INK: less ink is the first thing that any policy learns, and one that draws
+    none learns nothing more.
     """
+
+    INK = 0.5
 
     def __init__(self, venv: VecEnv, input_size: int) -> None:
         self.input_size = input_size
@@ -108,6 +106,7 @@ class PolicyView(VecEnvWrapper):
         seen = {**venv.observation_space.spaces, "canvas": picture, "target": picture}
         super().__init__(venv, spaces.Dict(seen))
         self.channels = venv.action_space.shape[0] - action_size(0)
+        self.first = first_stroke(self.channels).numpy()
         units = 4 / (1 + np.arange(NUM_ANCHORS))
         self.series = units[:, None] * dct(np.eye(NUM_ANCHORS), norm="ortho", axis=0)
 
@@ -124,14 +123,9 @@ class PolicyView(VecEnvWrapper):
         """The actions that a policy's numbers ``[B, A]`` mean."""
         brush, series = np.split(numbers, [self.channels + 1], 1)
         anchors = np.einsum("ka,bkd->bad", self.series, series.reshape(-1, NUM_ANCHORS, 3))
-        return np.concatenate([brush, anchors.reshape(len(numbers), -1)], 1).astype(np.float32)
-
-    def numbers_of(self, action: np.ndarray) -> np.ndarray:
-        """The inverse of :meth:`action_of`."""
-        brush, anchors = np.split(action, [self.channels + 1], 1)
-        back = np.linalg.inv(self.series)
-        series = np.einsum("ak,bad->bkd", back, anchors.reshape(-1, NUM_ANCHORS, 3))
-        return np.concatenate([brush, series.reshape(len(action), -1)], 1).astype(np.float32)
+        anchors[..., 2] *= self.INK
+        change = np.concatenate([self.INK * brush, anchors.reshape(len(numbers), -1)], 1)
+        return (self.first + change).clip(-1, 1).astype(np.float32)
 
     def reset(self) -> Any:
         return self.look(self.venv.reset())
@@ -174,11 +168,6 @@ def first_stroke(channels: int) -> Tensor:
     seen = {"target": blank, "canvas": blank, "strokes_left": torch.ones(1, 1)}
     with torch.no_grad():
         return agent(seen)[0]
-
-
-def first_numbers(envs: PolicyView) -> Tensor:
-    """That stroke in a policy's coordinates, ``[A]``."""
-    return torch.from_numpy(envs.numbers_of(first_stroke(envs.channels).numpy()[None])[0])
 
 
 def make_envs(args: Args) -> PolicyView:

@@ -10,7 +10,6 @@ import math
 from pathlib import Path
 
 import rl
-import torch
 import tyro
 from stable_baselines3 import PPO
 
@@ -48,15 +47,10 @@ def main(args: Args) -> None:
         device=args.device,
         policy_kwargs={
             "features_extractor_class": rl.Encoder,
-            "features_extractor_kwargs": {"width": args.width},
-            "net_arch": {"pi": [], "vf": [256]},
+            "net_arch": {"pi": [256, 256], "vf": [256, 256]},
             "log_std_init": math.log(args.noise),
-            "ortho_init": False,  # does not know the encoder's memory format
         },
     )
-    with torch.no_grad():
-        model.policy.action_net.weight.mul_(0.1)
-        model.policy.action_net.bias.copy_(rl.first_numbers(envs))
     rl.learn(model, args, args.rollout * args.num_envs, model.policy.optimizer)
 
 

@@ -21,21 +21,44 @@ from stable_baselines3 import SAC
 class Args(rl.Args):
     """Train SAC on the painting environment."""
 
+    lr: float = 1e-3
+    """Learning rate of the critics at the start; falls to zero linearly."""
+    actor_pace: float = 0.03
+    """The actor's learning rate as a share of the critics': one that runs ahead of them ends where
+    they are wrong."""
+    warmup: int = 10_000
+    """Strokes at the start from which only the critics learn."""
     batch: int = 256
     """Strokes in a gradient step."""
-    updates: int = 4
+    updates: int = 8
     """Gradient steps for each turn of all environments."""
     buffer: int = 100_000
     """Strokes to learn from."""
-    temperature: float = 1e-3
+    temperature: float = 1e-5
     """Weight of the entropy."""
+    num_envs: int = 256
+    """Environments that paint at once."""
+
+
+class PacedSAC(SAC):
+    """SAC whose actor begins later than its critics and learns more slowly."""
+
+    pace: float
+    warmup: int
+
+    def _update_learning_rate(
+        self, optimizers: list[torch.optim.Optimizer] | torch.optim.Optimizer
+    ) -> None:
+        super()._update_learning_rate(optimizers)
+        for group in self.actor.optimizer.param_groups:
+            group["lr"] *= self.pace if self.num_timesteps > self.warmup else 0.0
 
 
 def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"sac-{Path(args.targets).name}-{args.seed}"
     envs = rl.make_envs(args)
-    model = SAC(
+    model = PacedSAC(
         "MultiInputPolicy",
         envs,
         learning_rate=args.lr,
@@ -51,16 +74,15 @@ def main(args: Args) -> None:
         device=args.device,
         policy_kwargs={
             "features_extractor_class": rl.Encoder,
-            "features_extractor_kwargs": {"width": args.width},
-            "net_arch": {"pi": [256], "qf": [512, 512]},
+            "net_arch": {"pi": [256, 256], "qf": [512, 512]},
         },
     )
+    model.pace, model.warmup = args.actor_pace, args.warmup
     actor = model.policy.actor
     with torch.no_grad():
         for head in (actor.mu, actor.log_std):
             head.weight.mul_(0.1)
-        # The policy's mean goes through tanh.
-        actor.mu.bias.copy_(rl.first_numbers(envs).clamp(-0.99, 0.99).atanh())
+        actor.mu.bias.zero_()
         actor.log_std.bias.fill_(math.log(args.noise))
     rl.learn(model, args, args.num_envs, actor.optimizer, model.policy.critic.optimizer)
 

@@ -322,6 +322,11 @@ def _convolutions(widths: list[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(widths):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.SiLU(), nn.AvgPool2d(2)]
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            # Torch's own first weights fade the pictures, more with each layer.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     network = nn.Sequential(*layers, nn.Flatten())
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -218,29 +218,31 @@ def test_what_policies_see_and_say():
     averages = large["target"].reshape(3, 1, 16, 4, 16, 4).mean((3, 5))
     np.testing.assert_allclose(small["target"], averages, atol=0.51)
 
-    # A policy's numbers bend a stroke as a whole: the first three of them move it.
-    middle = envs.numbers_of(np.zeros((3, 50), np.float32))
-    moved = envs.action_of(middle + np.eye(50, dtype=np.float32)[2:5] / 2)[:, 2:]
-    expected = np.tile(np.eye(3) / 2, (1, 16))
-    np.testing.assert_allclose(moved, expected, atol=1e-6)
-    actions = np.random.default_rng(0).uniform(-1, 1, (3, 50)).astype(np.float32)
-    np.testing.assert_allclose(envs.action_of(envs.numbers_of(actions)), actions, atol=1e-5)
+    # A policy's numbers change the first stroke as a whole: the first ones of position move it.
+    first = envs.action_of(np.zeros((3, 50), np.float32))
+    np.testing.assert_allclose(first, np.tile(envs.first, (3, 1)), atol=1e-6)
+    moved = envs.action_of(np.eye(50, dtype=np.float32)[2:5] / 4) - first
+    expected = np.tile(np.diag([0.25, 0.25, 0.25 * envs.INK]), (1, 16))
+    np.testing.assert_allclose(moved[:, 2:], expected, atol=1e-6)
+    np.testing.assert_allclose(moved[:, :2], 0, atol=1e-6)
 
     # The same strokes earn the same, and the last picture comes small too.
-    _, rewards, done, infos = envs.step(envs.numbers_of(actions))
-    _, plain_rewards, _, _ = plain.step(actions)
+    numbers = np.random.default_rng(0).uniform(-0.2, 0.2, (3, 50)).astype(np.float32)
+    _, rewards, done, infos = envs.step(numbers)
+    _, plain_rewards, _, _ = plain.step(envs.action_of(numbers))
     np.testing.assert_allclose(rewards, plain_rewards, atol=1e-4)
     assert done.all()
     assert infos[0]["terminal_observation"]["canvas"].shape == (1, 16, 16)
     assert envs.venv.seconds > 0
 
 
-def test_encoder_tells_pictures_apart():
-    envs = rl.make_envs(rl.Args(num_envs=32, canvas_size=64))
+def test_encoder_keeps_the_pictures():
+    envs = rl.make_envs(rl.Args(num_envs=3, canvas_size=64))
     seen = {k: torch.from_numpy(v).float() for k, v in envs.reset().items()}
-    seen |= {key: seen[key] / 255 for key in ("canvas", "target")}
-    features = rl.Encoder(envs.observation_space, width=16)(seen)
-    assert features.std(0).mean() > 0.03 * features.square().mean().sqrt()
+    features = rl.Encoder(envs.observation_space)(seen)
+    assert features.shape == (3, 2 * 16 * 16 + 1)
+    torch.testing.assert_close(features[:, :256], 4 * seen["target"].flatten(1))
+    torch.testing.assert_close(features[:, -1:], seen["strokes_left"])
 
 
 def test_ppo_learns(tmp_path):
@@ -249,7 +251,7 @@ def test_ppo_learns(tmp_path):
     cv2.putText(target, "L", (6, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 255, 2)
     cv2.imwrite(str(tmp_path / "L.png"), target)
     succeed("baselines/train_ppo.py", "--targets", tmp_path / "L.png", "--canvas-size", 32,
-            "--num-envs", 64, "--width", 4, "--batch", 256, "--minutes", 0.3, "--out",
+            "--num-envs", 64, "--batch", 256, "--minutes", 0.3, "--out",
             tmp_path / "run")  # fmt: skip
     curve = read_curve(tmp_path / "run")
     assert curve[-1]["residual_exact"] < 0.95 * curve[0]["residual_exact"]
@@ -258,7 +260,7 @@ def test_ppo_learns(tmp_path):
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_model_free_training(tmp_path, algorithm):
     out = tmp_path / "run"
-    small = ["--num-envs", 4, "--canvas-size", 16, "--width", 4, "--evaluate-every", 2]
+    small = ["--num-envs", 4, "--canvas-size", 16, "--evaluate-every", 2]
     small += ["--updates", 1] if algorithm == "sac" else ["--rollout", 8]
     command = [f"baselines/train_{algorithm}.py", *small, "--batch", 16, "--out", out]
     succeed(*command, "--minutes", 0.05)
