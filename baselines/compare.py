@@ -84,10 +84,15 @@ class Args:
     """Which methods."""
 
 
+def settings_of(args: Args) -> dict[str, Any]:
+    """What all runs of a comparison must have in common."""
+    keys = ("minutes", "targets", "strokes", "canvas_size")
+    return {key: getattr(args, key) for key in keys} | {"threads": torch.get_num_threads()}
+
+
 def check_settings(args: Args) -> None:
     """Keep one comparison's settings in its folder, and refuse others."""
-    keys = ("minutes", "targets", "strokes", "canvas_size")
-    settings = {key: getattr(args, key) for key in keys}
+    settings = settings_of(args)
     file = args.out / "settings.json"
     if file.exists() and (before := json.loads(file.read_text())) != settings:
         raise ValueError(
@@ -98,13 +103,14 @@ def check_settings(args: Args) -> None:
 
 
 def train(args: Args, name: str, seed: int) -> Path:
-    """Train one method, unless that is done already; return the folder of the run."""
+    """Train and score one method, unless that is done already; return the folder of the run."""
     method, folder = METHODS[name], args.out / f"{name}-{seed}"
-    if not any((folder / f"{kind}.safetensors").exists() for kind in ("agent", "policy")):
+    scores = folder / "scores.json"
+    if not scores.exists():
         options = {
             "targets": args.targets, "minutes": args.minutes, "canvas-size": args.canvas_size,
             "max-strokes": args.strokes, "seed": seed, "out": folder,
-            "evaluate-every": max(2.0, args.minutes * 60 / 30),
+            "evaluate-every": max(2.0, args.minutes * 60 / 15),
         }  # fmt: skip
         if args.data_dir is not None:
             options["data-dir"] = args.data_dir
@@ -115,6 +121,14 @@ def train(args: Args, name: str, seed: int) -> Path:
         status = run(command)
         if status != 0:
             raise SystemExit(status)
+        if not scores.exists():  # the RL scripts score what they trained
+            task = {
+                "targets": args.targets, "data_dir": args.data_dir,
+                "canvas_size": args.canvas_size, "max_strokes": args.strokes,
+                "samples": folder / "samples.npz",
+            }  # fmt: skip
+            result = evaluate_agent(AgentArgs(agent=str(folder / "agent.safetensors"), **task))
+            scores.write_text(json.dumps(result, indent=2) + "\n")
     return folder
 
 
@@ -139,22 +153,14 @@ def reached(curve: list[dict[str, float]], residual: float) -> dict[str, float] 
 
 def summarise(args: Args, folders: dict[str, list[Path]]) -> dict[str, Any]:
     report: dict[str, Any] = {
-        "settings": {k: str(v) for k, v in dataclasses.asdict(args).items()},
+        "settings": settings_of(args),
         "methods": {},
     }
     for name, paths in folders.items():
-        runs = []
-        for path in paths:
-            scores = path / "scores.json"
-            if not scores.exists():
-                task = {
-                    "targets": args.targets, "data_dir": args.data_dir,
-                    "canvas_size": args.canvas_size, "max_strokes": args.strokes,
-                    "samples": path / "samples.npz",
-                }  # fmt: skip
-                result = evaluate_agent(AgentArgs(agent=str(path / "agent.safetensors"), **task))
-                scores.write_text(json.dumps(result))
-            runs.append({"scores": json.loads(scores.read_text()), "curve": read_curve(path)})
+        runs = [
+            {"scores": json.loads((path / "scores.json").read_text()), "curve": read_curve(path)}
+            for path in paths
+        ]
         final = [run["scores"]["residual_exact"] for run in runs]
         report["methods"][name] = {
             "label": METHODS[name].label,
