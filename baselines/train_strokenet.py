@@ -58,7 +58,7 @@ class Args:
     """Generator to train through: a name, a path of weights, or exact (the real program)."""
     batch: int = 32
     """Pictures per update."""
-    lr: float = 1e-3
+    lr: float = 2e-3
     """Learning rate at the start; falls to zero on a cosine."""
     penalty: float = 1.0
     """Weight of the squared distance of neighbouring anchors at the start."""
