@@ -8,7 +8,7 @@ tenth over the run. With many strokes a picture, gradients may end after a few o
     python baselines/train_strokenet.py --generator exact      # the real program's own gradient
     python baselines/train_strokenet.py --targets mnist --data-dir DIR
     python baselines/train_strokenet.py --targets kanjivg --data-dir DIR --generator exact \
-        --agent tracing --max-strokes 16 --batch 16 --penalty 0.3
+        --agent tracing --max-strokes 16 --batch 16 --penalty 0.3 --lr 1e-3
 """
 
 from __future__ import annotations
