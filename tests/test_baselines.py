@@ -271,6 +271,9 @@ def test_model_free_training(tmp_path, algorithm):
     assert 0 < curve[-1]["residual_exact"] < 3
     assert json.loads((out / "scores.json").read_text())["count"] == 1000
     assert (out / "policy.safetensors").exists()
+    again = tmp_path / "again"
+    succeed(*command[:-1], again, "--minutes", 0.001)
+    assert read_curve(again)[0] == curve[0]  # same seed, same first evaluation
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
