@@ -22,7 +22,7 @@ class Args(rl.Args):
     """Strokes of each environment between two updates."""
     batch: int = 512
     """Strokes in a gradient step."""
-    epochs: int = 4
+    epochs: int = 8
     """Passes over a rollout."""
     clip: float = 0.2
     """How far the policy may move in an update."""
