@@ -238,40 +238,50 @@ def optimum(args: Args, count: int = 100, steps: int = 400) -> float:
 
 
 def table(report: dict[str, Any]) -> str:
-    lines = [
-        "| method | residual, real program | spread "
-        "| to be as good as another ever is (to 2 %), it takes |",
-        "|---|---|---|---|",
-    ]
+    """How good the methods become, and what each needs to be as good as another."""
+    lines = ["| method | residual, real program | spread | strokes painted |", "|---|---|---|---|"]
     some = next(iter(report["methods"].values()))["runs"][0]["scores"]
     lines.append("| blank canvas | 1 | | |")
     lines.append(f"| random agent | {some['residual_random']:.2f} | | |")
     lines.append(f"| gradient descent on each of 100 targets | {report['optimum']:.4f} | | |")
     for method in report["methods"].values():
-        parts = []
+        strokes = np.mean([run["curve"][-1]["strokes"] for run in method["runs"]])
+        cells = f"{method['residual_exact']:.4f} | {method['spread']:.4f} | {strokes:,.0f}"
+        lines.append(f"| {method['label']} | {cells} |")
+    lines += [
+        "",
+        "| method | is as good as … ever becomes (to 2 %) | after … of its time | of its strokes "
+        "| of its time, with the generator's training |",
+        "|---|---|---|---|---|",
+    ]
+    for method in report["methods"].values():
         for other, results in method["as_good_as"].items():
-            if any(result is None for result in results):
-                continue  # not in every run
-            shares = [
-                f"1/{min(result[kind] for result in results):.1f} of its {what}"
-                for kind, what in (("time", "time"), ("strokes", "strokes"))
-            ]
+            if not any(results):
+                continue
+            kinds = ["time", "strokes"]
             if "learned" in method["label"]:
-                least = min(result["time_with_generator"] for result in results)
-                shares.append(f"1/{least:.2f} of its time with the generator's training")
-            parts.append(f"{other}: {', '.join(shares)}")
-        cells = f"{method['residual_exact']:.4f} | {method['spread']:.4f}"
-        lines.append(f"| {method['label']} | {cells} | {'; '.join(parts)} |")
+                kinds.append("time_with_generator")
+            cells = [", ".join(share(r and r[kind]) for r in results) for kind in kinds]
+            cells += [""] * (3 - len(cells))
+            label = report["methods"][other]["label"]
+            lines.append(f"| {method['label']} | {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def share(ratio: float | None) -> str:
+    """How many times less, as a share; ``None`` is never."""
+    if ratio is None:
+        return "never"
+    return f"1/{ratio:.2g}" if ratio < 10 else f"1/{ratio:.0f}"
 
 
 def draw_curves(report: dict[str, Any], path: Path) -> None:
     figure, plots = pyplot.subplots(1, 2, figsize=(12, 4.5), layout="constrained", sharey=True)
-    for axes, key, unit in zip(plots, ("seconds", "strokes"), (60, 1), strict=True):
+    for axes, key, even in zip(plots, ("seconds", "strokes"), (10, 1000), strict=True):
         for index, method in enumerate(report["methods"].values()):
             for k, run in enumerate(method["runs"]):
                 axes.plot(
-                    [point[key] / unit for point in run["curve"]],
+                    [point[key] for point in run["curve"]],
                     [point["residual_exact"] for point in run["curve"]],
                     color=f"C{index}",
                     alpha=0.8,
@@ -285,9 +295,11 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
         }
         for label, (height, style) in lines.items():
             axes.axhline(height, color="grey", linestyle=style, label=label)
-        axes.set(yscale="log")
-    plots[0].set(xlabel="minutes of training", ylabel="residual, real program")
-    plots[1].set(xlabel="strokes painted in training", xscale="symlog")
+        # Even up to where something happens, logarithmic from there.
+        axes.set_xscale("symlog", linthresh=even)
+        axes.set(yscale="log", xlim=(0, None))
+    plots[0].set(xlabel="seconds of training", ylabel="residual, real program")
+    plots[1].set(xlabel="strokes painted in training")
     plots[0].legend(fontsize="small")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

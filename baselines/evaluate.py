@@ -178,7 +178,7 @@ def evaluate_policy(policy: Policy, args: AgentArgs, max_strokes: int) -> dict[s
         rows = exact["target"], runs["neural"]["canvas"], exact["canvas"]
         picture_grid([row[:48] for row in rows], args.figure, 16)
     if args.samples is not None:
-        np.savez(args.samples, target=exact["target"][:12], canvas=exact["canvas"][:12])
+        np.savez_compressed(args.samples, target=exact["target"][:12], canvas=exact["canvas"][:12])
     return result
 
 
