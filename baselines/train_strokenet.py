@@ -8,7 +8,7 @@ tenth over the run. With many strokes a picture, gradients may end after a few o
     python baselines/train_strokenet.py --generator exact      # the real program's own gradient
     python baselines/train_strokenet.py --targets mnist --data-dir DIR
     python baselines/train_strokenet.py --targets kanjivg --data-dir DIR --generator exact \
-        --agent tracing --max-strokes 16 --batch 16 --penalty 0.3 --lr 1e-3
+        --agent tracing --max-strokes 16 --penalty 0.3 --lr 1e-3
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Args:
     """Agent to start from: the name of a shipped one, or a path; perhaps one of fewer strokes."""
     generator: str = "compact"
     """Generator to train through: a name, a path of weights, or exact (the real program)."""
-    batch: int = 32
-    """Pictures per update."""
+    batch: int | None = None
+    """Pictures per update; by default 32 of one stroke, 16 of more."""
     lr: float = 2e-3
     """Learning rate at the start; falls to zero on a cosine."""
     penalty: float = 1.0
@@ -103,6 +103,8 @@ def main(args: Args) -> None:
         )
     if not 0 <= args.jitter <= 5:
         raise ValueError(f"--jitter must be in 0 … 5, got {args.jitter}")
+    if args.batch is None:
+        args.batch = 32 if args.max_strokes == 1 else 16
     torch.manual_seed(args.seed)
     targets = make_targets(args.targets, args.canvas_size, args.data_dir)
     envs = gym.make_vec(
