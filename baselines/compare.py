@@ -246,7 +246,8 @@ def table(report: dict[str, Any]) -> str:
     lines.append(f"| gradient descent on each of 100 targets | {report['optimum']:.4f} | | |")
     for method in report["methods"].values():
         strokes = np.mean([run["curve"][-1]["strokes"] for run in method["runs"]])
-        cells = f"{method['residual_exact']:.4f} | {method['spread']:.4f} | {strokes:,.0f}"
+        spread = f"{method['spread']:.4f}" if len(method["runs"]) > 1 else ""
+        cells = f"{method['residual_exact']:.4f} | {spread} | {strokes:,.0f}"
         lines.append(f"| {method['label']} | {cells} |")
     lines += [
         "",
@@ -269,9 +270,11 @@ def table(report: dict[str, Any]) -> str:
 
 
 def share(ratio: float | None) -> str:
-    """How many times less, as a share; ``None`` is never."""
+    """How many times less, as a share (or how many times as much); ``None`` is never."""
     if ratio is None:
         return "never"
+    if ratio < 1:
+        return f"{1 / ratio:.1f} times"
     return f"1/{ratio:.2g}" if ratio < 10 else f"1/{ratio:.0f}"
 
 

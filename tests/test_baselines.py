@@ -14,7 +14,7 @@ import rl
 import stroke_files
 import torch
 from classifier import DigitClassifier, crop_digits
-from compare import as_good, reached
+from compare import as_good, reached, share
 from conftest import ROOT
 from gradients import gradient_cosines
 from stroke_files import StrokeFiles, write_strokes
@@ -206,6 +206,7 @@ def test_what_it_takes_to_be_as_good():
         "time": 20, "time_with_generator": 20, "strokes": 10
     }  # fmt: skip
     assert as_good("neural", curve[1], slow)["time_with_generator"] < 1
+    assert [share(r) for r in (None, 0.25, 2.44, 23.7)] == ["never", "4.0 times", "1/2.4", "1/24"]
 
 
 def test_what_policies_see_and_say():
