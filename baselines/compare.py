@@ -249,12 +249,7 @@ def table(report: dict[str, Any]) -> str:
         spread = f"{method['spread']:.4f}" if len(method["runs"]) > 1 else ""
         cells = f"{method['residual_exact']:.4f} | {spread} | {strokes:,.0f}"
         lines.append(f"| {method['label']} | {cells} |")
-    lines += [
-        "",
-        "| method | is as good as … ever becomes (to 2 %) | after … of its time | of its strokes "
-        "| of its time, with the generator's training |",
-        "|---|---|---|---|---|",
-    ]
+    needs = []
     for method in report["methods"].values():
         for other, results in method["as_good_as"].items():
             if not any(results):
@@ -265,7 +260,15 @@ def table(report: dict[str, Any]) -> str:
             cells = [", ".join(share(r and r[kind]) for r in results) for kind in kinds]
             cells += [""] * (3 - len(cells))
             label = report["methods"][other]["label"]
-            lines.append(f"| {method['label']} | {label} | {' | '.join(cells)} |")
+            needs.append(f"| {method['label']} | {label} | {' | '.join(cells)} |")
+    if needs:
+        lines += [
+            "",
+            "| method | is as good as … ever becomes (to 2 %) | after … of its time "
+            "| of its strokes | of its time, with the generator's training |",
+            "|---|---|---|---|---|",
+            *needs,
+        ]
     return "\n".join(lines)
 
 
