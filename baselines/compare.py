@@ -250,12 +250,12 @@ def table(report: dict[str, Any]) -> str:
         cells = f"{method['residual_exact']:.4f} | {spread} | {strokes:,.0f}"
         lines.append(f"| {method['label']} | {cells} |")
     needs = []
-    for method in report["methods"].values():
+    for name, method in report["methods"].items():
         for other, results in method["as_good_as"].items():
             if not any(results):
                 continue
             kinds = ["time", "strokes"]
-            if "learned" in method["label"]:
+            if name == "neural":
                 kinds.append("time_with_generator")
             cells = [", ".join(share(r and r[kind]) for r in results) for kind in kinds]
             cells += [""] * (3 - len(cells))

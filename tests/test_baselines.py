@@ -14,7 +14,7 @@ import rl
 import stroke_files
 import torch
 from classifier import DigitClassifier, crop_digits
-from compare import as_good, reached, share
+from compare import METHODS, as_good, reached, share, table
 from conftest import ROOT
 from gradients import gradient_cosines
 from stroke_files import StrokeFiles, write_strokes
@@ -207,6 +207,22 @@ def test_what_it_takes_to_be_as_good():
     }  # fmt: skip
     assert as_good("neural", curve[1], slow)["time_with_generator"] < 1
     assert [share(r) for r in (None, 0.25, 2.44, 23.7)] == ["never", "4.0 times", "1/2.4", "1/24"]
+
+
+def test_table_of_what_methods_need():
+    run = {"scores": {"residual_random": 1.3}, "curve": [{"strokes": 100}]}
+    results = {"residual_exact": 0.1, "spread": 0.0, "runs": [run], "as_good_as": {}}
+    report = {
+        "optimum": 0.01,
+        "methods": {name: {"label": METHODS[name].label} | results for name in ("neural", "exact")},
+    }
+    assert "as good as" not in table(report)  # nobody to compare with
+    ratios = {"time": 20, "time_with_generator": 0.25, "strokes": 50}
+    report["methods"]["neural"]["as_good_as"] = {"exact": [ratios, None]}
+    report["methods"]["exact"]["as_good_as"] = {"neural": [ratios, None]}
+    neural, exact = table(report).splitlines()[-2:]
+    assert neural.endswith("| 1/20, never | 1/50, never | 4.0 times, never |")
+    assert exact.endswith("| 1/20, never | 1/50, never |  |")
 
 
 def test_what_policies_see_and_say():
