@@ -10,6 +10,7 @@ report.md, curves.png and paintings.png to the output folder.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 import signal
@@ -18,7 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
 import gymnasium as gym
 import matplotlib
 import numpy as np
@@ -28,7 +28,7 @@ from evaluate import AgentArgs, evaluate_agent, test_targets
 from gymnasium.vector import AutoresetMode
 from rl import first_stroke
 from scores import picture_grid
-from training import read_curve
+from training import lock, read_curve
 
 from strokenet_gym.agent import neighbour_penalty
 from strokenet_gym.stroke import action_size
@@ -37,6 +37,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 HERE = Path(__file__).parent
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,9 +133,19 @@ def train(args: Args, name: str, seed: int) -> Path:
     return folder
 
 
+def end_with_parent() -> None:
+    """Have this process sent SIGTERM as soon as its parent is gone."""
+    LIBC.prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
+
+
 def run(command: list[str]) -> int:
-    """Run a script; a signal that is to stop us stops it, and we wait until it has saved."""
-    with subprocess.Popen(command, start_new_session=True) as child:
+    """Run a script; a signal that is to stop us stops it, and we wait until it has saved.
+
+    We can't when we are killed outright. Then Linux tells it to stop; elsewhere it goes on to its
+    end, and keeps others out of its folder.
+    """
+    ends_with_us = end_with_parent if LIBC else None
+    with subprocess.Popen(command, start_new_session=True, preexec_fn=ends_with_us) as child:
         previous = {
             number: signal.signal(number, lambda number, _: child.send_signal(number))
             for number in (signal.SIGINT, signal.SIGTERM)
@@ -326,12 +337,7 @@ def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.strokes}"
     args.out.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(args.out / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise ValueError(f"{args.out} is in use by another run: choose another --out") from error
-    try:
+    with lock(args.out):
         check_settings(args)
         folders: dict[str, list[Path]] = {name: [] for name in args.methods}
         for seed in range(args.seeds):
@@ -342,8 +348,6 @@ def main(args: Args) -> None:
         (args.out / "report.md").write_text(table(report) + "\n")
         draw_curves(report, args.out / "curves.png")
         draw_paintings(folders, args.out / "paintings.png")
-    finally:
-        lock.release()
     print(table(report))
     print(f"\nWrote report.json, report.md, curves.png and paintings.png to {args.out}")
 

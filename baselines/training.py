@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import torch
 import torch.distributed
@@ -21,7 +22,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-__all__ = ["Run", "read_curve"]
+__all__ = ["Run", "lock", "read_curve"]
 
 _CHECKPOINT = "checkpoint.safetensors"
 _CURVE = "curve.jsonl"
@@ -51,7 +52,7 @@ class Run:
 
     Raises:
         ValueError: if the budget is not positive, or if the folder holds a run with other
-            settings.
+            settings or is in use by another process.
     """
 
     def __init__(self, args: Any, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
@@ -63,6 +64,8 @@ class Run:
         self.model, self.optimizers = model, optimizers
         self.rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         self.first = self.rank == 0
+        if self.first:  # one that was just told to stop may still be saving
+            self._lock = lock(self.folder, wait=10.0)
         self.rng = np.random.default_rng(args.seed)
         self.step = 0
         self.seconds = 0.0
@@ -224,6 +227,20 @@ class Run:
         if self.first:
             minutes = self.seconds / 60
             print(f"Resuming {self.folder}: step {self.step}, {minutes:.1f} minutes done.")
+
+
+def lock(folder: Path, wait: float = 0.0) -> filelock.BaseFileLock:
+    """Keep other processes out of a folder, until the lock is released or this process ends.
+
+    Raises:
+        ValueError: if another still has it after that many seconds.
+    """
+    held = filelock.FileLock(folder / ".lock", timeout=wait)
+    try:
+        held.acquire()
+    except filelock.Timeout as error:
+        raise ValueError(f"{folder} is in use by another run: choose another --out") from error
+    return held
 
 
 def read_curve(folder: Path) -> list[dict[str, float]]:

@@ -312,6 +312,27 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, stop):
     load_agent(out / "agent.safetensors")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a training outlives the comparison")
+def test_a_comparison_killed_outright_takes_its_training_along(tmp_path):
+    command = [sys.executable, "baselines/compare.py", "--canvas-size", "32", "--seeds", "1",
+               "--minutes", "5", "--methods", "exact", "--out", str(tmp_path)]  # fmt: skip
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        seen = ""
+        while "residual=" not in seen:  # the loop runs
+            seen += process.stderr.read(1)
+        process.kill()
+        process.stderr.read()  # ends when the training does
+    training = ["baselines/train_strokenet.py", "--canvas-size", 32, "--generator", "exact",
+                "--out", tmp_path / "exact-0", "--minutes", 0.001]  # fmt: skip
+    with filelock.FileLock(tmp_path / "exact-0" / ".lock"):
+        busy = run(*training)
+    assert busy.returncode != 0
+    assert "exact-0 is in use by another run" in busy.stderr
+    assert "Resuming" in succeed(*training)
+    steps = [point["step"] for point in read_curve(tmp_path / "exact-0")]
+    assert steps == sorted(steps)
+
+
 def test_truncated_back_propagation(tmp_path):
     command = ["baselines/train_strokenet.py", "--agent", "tracing", "--max-strokes", "4"]
     command += ["--canvas-size", "32", "--width", "4", "--generator", "exact"]
