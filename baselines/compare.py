@@ -30,7 +30,7 @@ from rl import first_stroke
 from scores import picture_grid
 from training import lock, read_curve
 
-from strokenet_gym.agent import neighbour_penalty
+from strokenet_gym.agents import neighbour_penalty
 from strokenet_gym.stroke import action_size
 
 matplotlib.use("Agg")

@@ -16,8 +16,8 @@ import tyro
 from evaluate import ENVIRONMENTS, random_policy, rollout
 from scores import picture_grid
 
-from strokenet_gym.agent import load_agent
-from strokenet_gym.renderer import draw, get_brush
+from strokenet_gym.agents import load_agent
+from strokenet_gym.programs.stamped import draw, get_brush
 from strokenet_gym.stroke import NUM_ANCHORS, part_way, unpack
 from strokenet_gym.targets import Glyphs
 
@@ -38,7 +38,7 @@ def growing(action: np.ndarray, size: int) -> np.ndarray:
     """Frames of a white stroke as the pen moves on, uint8 ``[16, size, size]``."""
     stroke = unpack(action[None], channels=1)
     parts = [part_way(stroke, k / NUM_ANCHORS) for k in range(1, NUM_ANCHORS + 1)]
-    opacity = np.concatenate([draw(part, size, get_brush("pencil")) for part in parts])
+    opacity = np.concatenate([get_brush("pencil").draw(part, size) for part in parts])
     return (opacity * stroke.colour[:, :1, None] * 255 + 0.5).astype(np.uint8)
 
 

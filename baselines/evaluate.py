@@ -25,7 +25,7 @@ from gymnasium.vector import AutoresetMode
 from scores import picture_grid, psnr, ssim
 from tqdm import tqdm
 
-from strokenet_gym.agent import AGENTS, load_agent
+from strokenet_gym.agents import AGENTS, load_agent
 from strokenet_gym.stroke import action_size
 from strokenet_gym.targets import ImageFolder, ImageSet, make_targets, read_image
 

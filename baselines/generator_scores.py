@@ -16,15 +16,15 @@ from scores import picture_grid, psnr
 from stroke_samples import SAMPLERS
 from tqdm import tqdm
 
-from strokenet_gym.generator import (
+from strokenet_gym.programs.learned import (
     CompactGenerator,
     LearnedGenerator,
     PaperGenerator,
     load_generator,
 )
-from strokenet_gym.generator.paper import gaussian_dots
-from strokenet_gym.generator.three_body import three_body_strokes
-from strokenet_gym.renderer import draw, get_brush
+from strokenet_gym.programs.learned.paper import gaussian_dots
+from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.stamped import draw, get_brush
 from strokenet_gym.stroke import Stroke
 
 matplotlib.use("Agg")
@@ -110,7 +110,7 @@ def stroke_errors(
     parts: dict[str, list[np.ndarray]] = {"error": [], "ink": []}
     for start in tqdm(range(0, count, 50), desc=f"{kind}, {size} px", leave=False):
         stroke = SAMPLERS[kind](rng, min(50, count - start))
-        truth = draw(stroke, size, brush)
+        truth = brush.draw(stroke, size)
         with torch.no_grad():
             prediction = generator(tensors(stroke), size).numpy()
         parts["error"].append(((prediction - truth) ** 2).sum((1, 2), float))
@@ -157,7 +157,7 @@ def draw_worst(
     counts = [min(50, args.count - start) for start in range(0, args.count, 50)]
     parts = [SAMPLERS[kind](rng, count) for count in counts]
     stroke = Stroke(*(np.concatenate(fields)[worst] for fields in zip(*parts, strict=True)))
-    truth = draw(stroke, args.canvas_size, get_brush(generator.imitates))
+    truth = get_brush(generator.imitates).draw(stroke, args.canvas_size)
     with torch.no_grad():
         prediction = generator(tensors(stroke), args.canvas_size).numpy()
     rows = [np.rint(pictures * 255).astype(np.uint8)[:, None] for pictures in (truth, prediction)]
@@ -185,7 +185,7 @@ def draw_features(generator: CompactGenerator, size: int, path: Path) -> None:
     for axes, k in zip(lines, chosen, strict=True):
         one = Stroke(*(field[k : k + 1] for field in stroke))
         prediction = generator(tensors(one), size)[0]
-        features, truth = seen.pop()[0], draw(one, size, get_brush(generator.imitates))[0]
+        features, truth = seen.pop()[0], get_brush(generator.imitates).draw(one, size)[0]
         pictures = {f"blobs {j}": feature for j, feature in enumerate(features, 1)}
         pictures |= {"network": prediction, "program": truth}
         for axis, (title, picture) in zip(axes, pictures.items(), strict=True):

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strokenet_gym.generator import ExactGenerator, Generator
-from strokenet_gym.renderer import Brush
+from strokenet_gym.programs.learned import ExactGenerator, Generator
+from strokenet_gym.programs.stamped import Brush
 from strokenet_gym.stroke import Stroke, pack, split, unpack
 from strokenet_gym.targets import Glyphs
 

@@ -28,7 +28,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
 from training import Run
 
-from strokenet_gym.agent import StrokeNetAgent
+from strokenet_gym.agents import StrokeNetAgent
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import NUM_ANCHORS, action_size
 

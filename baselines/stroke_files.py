@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from strokenet_gym.generator.three_body import three_body_strokes
-from strokenet_gym.renderer import draw, get_brush
+from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.stamped import draw, get_brush
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["StrokeFiles", "write_strokes"]
@@ -69,7 +69,7 @@ def write_strokes(folder: Path, count: int, size: int, brush: str, seed: int) ->
 def _write(file: Path, count: int, about: dict) -> None:
     """Write one file, whole or not at all."""
     stroke = three_body_strokes(np.random.default_rng(about["seed"]), count)
-    opacity = draw(stroke, about["size"], get_brush(about["brush"]))
+    opacity = get_brush(about["brush"]).draw(stroke, about["size"])
     new = file.with_name("new.npz")
     np.savez_compressed(new, **stroke._asdict(), opacity=np.rint(opacity * 255).astype(np.uint8))
     os.replace(new, file)

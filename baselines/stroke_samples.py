@@ -6,8 +6,8 @@ import functools
 
 import numpy as np
 
-from strokenet_gym.agent import load_agent
-from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.agents import load_agent
+from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke, unpack
 from strokenet_gym.targets import Glyphs
 

@@ -28,10 +28,10 @@ from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 from training import Run
 
-from strokenet_gym.generator import ARCHITECTURES, PaperGenerator, save_generator
-from strokenet_gym.generator.paper import DRAWN_SIZE, gaussian_dots
-from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import draw, get_brush
+from strokenet_gym.programs.learned import ARCHITECTURES, PaperGenerator, save_generator
+from strokenet_gym.programs.learned.paper import DRAWN_SIZE, gaussian_dots
+from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.programs.stamped import draw, get_brush
 from strokenet_gym.stroke import Stroke
 
 SIZES = (32, 48, 64, 96, 128, 192, 256)
@@ -143,7 +143,7 @@ def main(args: Args) -> None:
         size = DRAWN_SIZE if paper else int(run.rng.choice(SIZES))
         if files is None:
             stroke = sample(run.rng, batch, args)
-            opacity = draw(stroke, size, brush)
+            opacity = brush.draw(stroke, size)
         else:
             stroke, opacity = files.sample(run.rng, batch)
         truth = torch.from_numpy(opacity).to(device)

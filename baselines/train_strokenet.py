@@ -26,7 +26,7 @@ from evaluate import rollout, test_targets
 from training import Run
 
 import strokenet_gym  # noqa: F401  registers the environments
-from strokenet_gym.agent import StrokeNetAgent, TracingAgent, load_agent, neighbour_penalty
+from strokenet_gym.agents import StrokeNetAgent, TracingAgent, load_agent, neighbour_penalty
 from strokenet_gym.targets import Targets, make_targets
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 
 from strokenet_gym import BRUSHES, Brush, Stroke
-from strokenet_gym.renderer import paint
+from strokenet_gym.programs.stamped import paint
 
 WHITE = np.ones(3)
 

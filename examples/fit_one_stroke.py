@@ -15,7 +15,7 @@ import tyro
 from tqdm import trange
 
 from strokenet_gym import Glyphs, Stroke, pack
-from strokenet_gym.agent import neighbour_penalty
+from strokenet_gym.agents import neighbour_penalty
 
 
 def main(

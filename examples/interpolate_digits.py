@@ -15,7 +15,7 @@ import torch
 import tyro
 
 import strokenet_gym
-from strokenet_gym.agent import load_agent
+from strokenet_gym.agents import load_agent
 
 
 def main(

@@ -7,7 +7,7 @@ import pygame
 import tyro
 
 from strokenet_gym import Stroke, pack
-from strokenet_gym.agent import load_agent
+from strokenet_gym.agents import load_agent
 from strokenet_gym.stroke import fit_anchors
 
 SIDE = 320  # pixels of a panel

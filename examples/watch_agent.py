@@ -12,7 +12,7 @@ import gymnasium as gym
 import tyro
 
 import strokenet_gym  # noqa: F401
-from strokenet_gym.agent import load_agent
+from strokenet_gym.agents import load_agent
 from strokenet_gym.stroke_log import RecordStrokes
 
 

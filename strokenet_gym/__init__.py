@@ -2,37 +2,138 @@
 
 Importing this package registers ``Painting-v0`` (the real painting program),
 ``DifferentiablePainting-v0`` (the same with its exact gradient) and ``NeuralPainting-v0`` (a
-learned, differentiable imitation). The last two need PyTorch.
+learned, differentiable imitation). The last two need PyTorch. All other names are loaded when they
+are first asked for (PEP 562), so that the import costs next to nothing.
 """
 
-import gymnasium as _gym
+import importlib as _importlib
+from typing import TYPE_CHECKING, Any
 
-from strokenet_gym.renderer import BRUSHES, Brush
-from strokenet_gym.stroke import Stroke, pack, unpack
-from strokenet_gym.targets import MNIST, Glyphs
+from gymnasium.envs import registration as _registration
 
-__all__ = ["BRUSHES", "MNIST", "Brush", "Glyphs", "Stroke", "pack", "unpack"]
+if TYPE_CHECKING:
+    from strokenet_gym.agents import Agent, StrokeNetAgent, TracingAgent, load_agent
+    from strokenet_gym.envs import (
+        DifferentiablePaintingEnv,
+        DifferentiablePaintingVectorEnv,
+        NeuralPaintingEnv,
+        NeuralPaintingVectorEnv,
+        PaintingEnv,
+        PaintingVectorEnv,
+    )
+    from strokenet_gym.exports import export, film
+    from strokenet_gym.programs import Program, load_program
+    from strokenet_gym.programs.learned import LearnedGenerator, load_generator, save_generator
+    from strokenet_gym.programs.stamped import BLENDS, BRUSHES, Blend, Brush
+    from strokenet_gym.sb3 import SB3VecEnv
+    from strokenet_gym.stroke import Stroke, pack, unpack
+    from strokenet_gym.stroke_log import RecordStrokes, StrokeLog, VectorRecordStrokes
+    from strokenet_gym.targets import (
+        DATA_SETS,
+        MNIST,
+        Glyphs,
+        ImageSet,
+        KanjiVG,
+        Omniglot,
+        QuickDraw,
+        make_targets,
+    )
 
 __version__ = "0.1.0"
 
+# Where each public name is.
+_NAMES = {
+    "agents": ("Agent", "StrokeNetAgent", "TracingAgent", "load_agent"),
+    "envs": (
+        "DifferentiablePaintingEnv",
+        "DifferentiablePaintingVectorEnv",
+        "NeuralPaintingEnv",
+        "NeuralPaintingVectorEnv",
+        "PaintingEnv",
+        "PaintingVectorEnv",
+    ),
+    "exports": ("export", "film"),
+    "programs": ("Program", "load_program"),
+    "programs.learned": ("LearnedGenerator", "load_generator", "save_generator"),
+    "programs.stamped": ("BLENDS", "BRUSHES", "Blend", "Brush"),
+    "sb3": ("SB3VecEnv",),
+    "stroke": ("Stroke", "pack", "unpack"),
+    "stroke_log": ("RecordStrokes", "StrokeLog", "VectorRecordStrokes"),
+    "targets": (
+        "DATA_SETS",
+        "MNIST",
+        "Glyphs",
+        "ImageSet",
+        "KanjiVG",
+        "Omniglot",
+        "QuickDraw",
+        "make_targets",
+    ),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "BLENDS",
+    "BRUSHES",
+    "DATA_SETS",
+    "MNIST",
+    "Agent",
+    "Blend",
+    "Brush",
+    "DifferentiablePaintingEnv",
+    "DifferentiablePaintingVectorEnv",
+    "Glyphs",
+    "ImageSet",
+    "KanjiVG",
+    "LearnedGenerator",
+    "NeuralPaintingEnv",
+    "NeuralPaintingVectorEnv",
+    "Omniglot",
+    "PaintingEnv",
+    "PaintingVectorEnv",
+    "Program",
+    "QuickDraw",
+    "RecordStrokes",
+    "SB3VecEnv",
+    "Stroke",
+    "StrokeLog",
+    "StrokeNetAgent",
+    "TracingAgent",
+    "VectorRecordStrokes",
+    "export",
+    "film",
+    "load_agent",
+    "load_generator",
+    "load_program",
+    "make_targets",
+    "pack",
+    "save_generator",
+    "unpack",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {module.partition(".")[0] for module in _NAMES}:
+        return _importlib.import_module(f"{__name__}.{name}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 # Gymnasium's passive checker warns about tensors; the tests run the full check_env instead. The
 # environments say themselves when a call comes too early, in less time than the wrapper.
-_gym.register(
-    id="Painting-v0",
-    entry_point="strokenet_gym.envs.painting:PaintingEnv",
-    vector_entry_point="strokenet_gym.envs.painting:PaintingVectorEnv",
-    disable_env_checker=True,
-    order_enforce=False,
-)
-for _name, _kwargs in (
-    ("NeuralPainting-v0", {}),
-    ("DifferentiablePainting-v0", {"generator": "exact"}),
-):
-    _gym.register(
-        id=_name,
-        entry_point="strokenet_gym.envs.neural_painting:NeuralPaintingEnv",
-        vector_entry_point="strokenet_gym.envs.neural_painting:NeuralPaintingVectorEnv",
-        disable_env_checker=True,
-        order_enforce=False,
-        kwargs=_kwargs,
-    )
+for _kind in ("Painting", "DifferentiablePainting", "NeuralPainting"):
+    if f"{_kind}-v0" not in _registration.registry:
+        _registration.register(
+            id=f"{_kind}-v0",
+            entry_point=f"strokenet_gym.envs:{_kind}Env",
+            vector_entry_point=f"strokenet_gym.envs:{_kind}VectorEnv",
+            disable_env_checker=True,
+            order_enforce=False,
+        )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from gymnasium.error import DependencyNotInstalled
-
-from strokenet_gym.export import export
+from strokenet_gym.command import one_line_errors
+from strokenet_gym.exports import export
 from strokenet_gym.stroke_log import StrokeLog
 from strokenet_gym.targets.download import download
 
@@ -48,14 +46,14 @@ def export_log(
 
 
 def download_data(
-    name: Annotated[Literal["mnist", "omniglot", "quickdraw", "kanjivg"], tyro.conf.Positional],
+    name: Annotated[str, tyro.conf.Positional],
     to: Path,
     categories: tuple[str, ...] = (),
 ) -> None:
     """Fetch a published data set; a broken download goes on where it stopped.
 
     Args:
-        name: The data set.
+        name: The data set: mnist, omniglot, quickdraw or kanjivg.
         to: The data directory; the files go to a subfolder of the data set's name.
         categories: Categories of quickdraw, such as cat; each is a file of its own.
     """
@@ -64,12 +62,9 @@ def download_data(
 
 
 def main() -> None:
-    """Run the command; an error is one line on stderr, and the exit status is 1."""
+    """Run the command."""
     app = tyro.extras.SubcommandApp()
     app.command(name="export")(export_log)
     app.command(name="download")(download_data)
-    try:
+    with one_line_errors():
         app.cli(prog="strokenet-gym", description=__doc__)
-    except (OSError, ValueError, DependencyNotInstalled) as error:
-        print(f"strokenet-gym: {error}", file=sys.stderr)
-        raise SystemExit(1) from None

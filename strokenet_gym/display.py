@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from strokenet_gym.extras import require
-from strokenet_gym.renderer import Brush, paint, pen_path
+from strokenet_gym.programs import Program
 from strokenet_gym.stroke import Stroke, part_way
 
 __all__ = ["Scene", "Window", "frame"]
@@ -75,6 +75,8 @@ def frame(scene: Scene, side: int | None = None, anchors: bool = False) -> np.nd
 
 
 def _draw_path(image: np.ndarray, stroke: Stroke) -> None:
+    from strokenet_gym.programs.stamped import pen_path  # compiled
+
     bits = 4  # of a pixel's fraction, for OpenCV
     half = image.shape[0] / 2
 
@@ -126,22 +128,25 @@ class Window:
         """
         self._present(scene)
 
-    def paint(self, before: np.ndarray, scene: Scene, brush: Brush) -> None:
+    def animate(
+        self, before: np.ndarray, scene: Scene, program: Program, background: np.ndarray
+    ) -> None:
         """Show how the scene's last stroke grows.
 
         Args:
             before: float32 ``[C, H, W]``, the canvas without it.
             scene: what it leads to.
-            brush: what it is painted with.
+            program: what it is painted with.
+            background: float32 ``[C]``, colour of the empty canvas.
         """
         assert scene.stroke is not None
         steps = round(self._seconds * FPS)
         for k in range(1, steps):
             if self.closed:
                 return
-            canvas = before[None].copy()
             stroke = part_way(scene.stroke, k / steps)
-            paint(canvas, canvas, Stroke(*(np.asarray(f)[None] for f in stroke)), brush)
+            batch = Stroke(*(np.asarray(field)[None] for field in stroke))
+            canvas = program.paint(before[None], batch, background)
             pixels = np.rint(canvas[0] * 255).astype(np.uint8)
             self._present(replace(scene, canvas=pixels, stroke=stroke))
         self._one_stroke = False  # a pause holds the painted stroke

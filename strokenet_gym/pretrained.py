@@ -46,8 +46,14 @@ def read_weights(
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if metadata.get("architecture") not in architectures:
+    holds = metadata.get("architecture")
+    if holds not in architectures:
+        about = "" if holds is None else f", but {holds!r}: import the module that defines that first"
         raise ValueError(
-            f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights"
+            f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights (one of "
+            f"{', '.join(architectures)}){about}"
         )
+    wrong = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
+    if wrong:
+        raise ValueError(f"{path} holds weights that are NaN or infinite: {', '.join(wrong)}")
     return path, metadata, tensors

@@ -4,12 +4,14 @@ An action is a flat vector of ``C + 1 + 3 * 16`` numbers in [-1, 1], in the orde
 colour, radius, x1, y1, p1, …, x16, y16, p16, where C is 3 (RGB) or 1 (grey).
 :func:`unpack` maps it to a :class:`Stroke` in physical units, :func:`pack` maps it back.
 Both accept NumPy arrays and torch tensors, keep the type, and let gradients through.
-This is the only module that knows the layout.
+This is the only module that knows the layout, and :func:`is_tensor` the only place that tells
+tensors from arrays.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ __all__ = [
     "Stroke",
     "action_size",
     "check_action",
+    "is_tensor",
     "pack",
     "split",
     "unpack",
@@ -29,9 +32,8 @@ __all__ = [
 NUM_ANCHORS = 16
 RADIUS_MIN = 0.002
 RADIUS_MAX = 0.125
-_RADIUS_RATIO = RADIUS_MAX / RADIUS_MIN
+_RADII = RADIUS_MIN, RADIUS_MAX  # the pencil's
 _LOW, _HIGH = np.float32(-1), np.float32(1)
-_RADIUS_MIDDLE = math.sqrt(RADIUS_MIN * RADIUS_MAX)
 
 
 class Stroke(NamedTuple):
@@ -39,7 +41,7 @@ class Stroke(NamedTuple):
 
     Attributes:
         colour: ``[..., C]``, 0 … 1, intensity as stored in the image.
-        radius: ``[...]``, 0.002 … 0.125 canvas half-widths.
+        radius: ``[...]``, canvas half-widths: 0.002 … 0.125, or the brush's own range.
         position: ``[..., 16, 2]``, x and y from -1 to 1; the centre is 0 and **y points up**.
         pressure: ``[..., 16]``, 0 … 1; 0 lifts the pen.
     """
@@ -69,7 +71,13 @@ def split(action: Any, channels: int) -> Stroke:
     return Stroke(action[..., :channels], action[..., channels], anchors[..., :2], anchors[..., 2])
 
 
-def unpack(action: Any, channels: int) -> Stroke:
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a torch tensor; torch itself is not imported for it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def unpack(action: Any, channels: int, radii: tuple[float, float] = _RADII) -> Stroke:
     """Turn normalised actions into strokes.
 
     Colour, position and pressure are mapped affinely. The radius is mapped on a log scale, so
@@ -79,33 +87,36 @@ def unpack(action: Any, channels: int) -> Stroke:
     Args:
         action: array or tensor ``[..., channels + 49]`` in [-1, 1].
         channels: 1 (grey) or 3 (RGB).
+        radii: the smallest and the largest radius, half-widths: the brush's ``radii``; by default
+            the pencil's.
 
     Returns:
         Stroke: fields of the same type, with the same leading dimensions.
     """
     part = split(action, channels)
+    low, high = radii
     return Stroke(
         colour=(part.colour + 1) / 2,
-        radius=_RADIUS_MIDDLE * _RADIUS_RATIO ** (part.radius / 2),
+        radius=math.sqrt(low * high) * (high / low) ** (part.radius / 2),
         position=part.position,
         pressure=(part.pressure + 1) / 2,
     )
 
 
-def pack(stroke: Stroke) -> Any:
+def pack(stroke: Stroke, radii: tuple[float, float] = _RADII) -> Any:
     """Turn strokes into normalised actions: the inverse of :func:`unpack`.
 
     Args:
         stroke: NumPy arrays or torch tensors, shapes as in :class:`Stroke`.
+        radii: as in :func:`unpack`.
 
     Returns:
         The action ``[..., C + 49]``, of the same type; outside [-1, 1] where the stroke is out of
         range.
     """
-    library: Any = np
-    if not isinstance(stroke.position, np.ndarray):
-        import torch as library  # the caller has it already
-    radius = library.log(stroke.radius / RADIUS_MIN) / math.log(_RADIUS_RATIO)
+    library: Any = sys.modules["torch"] if is_tensor(stroke.position) else np
+    low, high = radii
+    radius = library.log(stroke.radius / low) / math.log(high / low)
     anchors = library.concatenate([(stroke.position + 1) / 2, stroke.pressure[..., None]], -1)
     flat = anchors.reshape(*anchors.shape[:-2], 3 * NUM_ANCHORS)
     return 2 * library.concatenate([stroke.colour, radius[..., None], flat], -1) - 1
@@ -157,8 +168,8 @@ def check_action(action: Any, shape: tuple[int, ...]) -> np.ndarray:
         ValueError: if its shape is wrong or a component is NaN or infinite.
     """
     array = np.asarray(action)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"an action must hold real numbers, got dtype {array.dtype}")
+    if array.dtype.kind not in "fi":
+        raise TypeError(f"an action must hold real numbers in [-1, 1], got dtype {array.dtype}")
     if array.shape != shape:
         raise ValueError(f"expected an action of shape {shape}, got {array.shape}")
     array = array.astype(np.float32)

@@ -14,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from strokenet_gym.renderer import Brush, paint
+from strokenet_gym.programs import Program, load_program
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["RecordStrokes", "StrokeLog", "VectorRecordStrokes", "replace_file"]
@@ -31,7 +31,7 @@ class StrokeLog:
     Attributes:
         size: width and height of the canvas in pixels.
         background: intensity of the empty canvas, for each of C channels.
-        brush: what painted.
+        brush: the program that painted.
         target: name of the target's source.
         seed: seed of the environment's last seeded reset, None if there was none.
         episode: number of the episode since then.
@@ -40,7 +40,7 @@ class StrokeLog:
 
     size: int
     background: tuple[float, ...]
-    brush: Brush
+    brush: Program
     target: str = ""
     seed: int | None = None
     episode: int = 0
@@ -64,8 +64,13 @@ class StrokeLog:
         """
         canvas = self.blank(size)
         for stroke in self.strokes:
-            paint_one(canvas, stroke, self.brush)
+            canvas = self.paint(canvas, stroke)
         return canvas
+
+    def paint(self, canvas: np.ndarray, stroke: Stroke) -> np.ndarray:
+        """A canvas float32 ``[C, H, W]`` with a stroke on it, as the log's program paints it."""
+        batch = Stroke(*(np.asarray(field)[None] for field in stroke))
+        return self.brush.paint(canvas[None], batch, np.asarray(self.background, np.float32))[0]
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the log as JSON; the file appears whole or not at all.
@@ -80,7 +85,8 @@ class StrokeLog:
             "version": _VERSION,
             "package": __version__,
             "canvas": {"size": self.size, "background": list(self.background)},
-            "brush": dataclasses.asdict(self.brush),
+            # Numbers of our program, or the name of another.
+            "brush": getattr(self.brush, "to_numbers", lambda: self.brush.name)(),
             "target": self.target,
             "seed": self.seed,
             "episode": self.episode,
@@ -93,8 +99,13 @@ class StrokeLog:
             new.write_text(json.dumps(document) + "\n")
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> StrokeLog:
+    def load(cls, path: str | os.PathLike, brush: str | Program | None = None) -> StrokeLog:
         """Read a log.
+
+        Args:
+            path: the file.
+            brush: what to paint with instead of what the log says; of a program that is not in
+                :data:`strokenet_gym.BRUSHES` a log has only the name.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -123,7 +134,7 @@ class StrokeLog:
             return cls(
                 size=size,
                 background=background,
-                brush=Brush(**document["brush"]),
+                brush=load_program(document["brush"] if brush is None else brush),
                 target=document["target"],
                 seed=document["seed"],
                 episode=document["episode"],
@@ -148,12 +159,6 @@ def _stroke(entry: dict[str, Any], channels: int) -> Stroke:
 def _check_range(name: str, values: np.ndarray, low: float, high: float) -> None:
     if not ((values >= low) & (values <= high)).all():  # nor NaN
         raise ValueError(f"{name} must be from {low:g} to {high:g}, got {values.tolist()}")
-
-
-def paint_one(canvas: np.ndarray, stroke: Stroke, brush: Brush) -> None:
-    """Paint a stroke without a batch on a float32 canvas ``[C, H, W]``, in place."""
-    batch = Stroke(*(np.asarray(field)[None] for field in stroke))
-    paint(canvas[None], canvas[None], batch, brush)
 
 
 @contextlib.contextmanager

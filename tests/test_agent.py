@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from strokenet_gym.agent import AGENTS, StrokeNetAgent, TracingAgent, load_agent, neighbour_penalty
+from strokenet_gym.agents import AGENTS, StrokeNetAgent, TracingAgent, load_agent, neighbour_penalty
 from strokenet_gym.stroke import unpack
 from strokenet_gym.targets import make_targets
 
@@ -125,7 +125,7 @@ def test_survives_a_file(cls, tmp_path):
 def test_bad_files(tmp_path):
     with pytest.raises(
         ValueError,
-        match=r"unknown agent 'cat': neither one of glyphs, mnist, mnist-3, mnist-neural",
+        match=r"unknown agent 'cat': neither one of glyphs, kanjivg, mnist, mnist-3, mnist-neural",
     ):
         load_agent("cat")
     file = tmp_path / "bad.safetensors"

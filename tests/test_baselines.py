@@ -22,10 +22,10 @@ from stroke_samples import agent_strokes, far_apart_strokes
 from train_strokenet import Jittered
 from training import read_curve
 
-from strokenet_gym.agent import load_agent
-from strokenet_gym.generator import ExactGenerator, load_generator
-from strokenet_gym.generator.three_body import three_body_strokes
-from strokenet_gym.renderer import BRUSHES, draw
+from strokenet_gym.agents import load_agent
+from strokenet_gym.programs.learned import ExactGenerator, load_generator
+from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.targets import MNIST, ArrayTargets
 from strokenet_gym.targets.mnist import read_idx
@@ -107,7 +107,7 @@ def test_stroke_files(tmp_path, monkeypatch, capsys):
     reader, rng = StrokeFiles(tmp_path, "pencil"), np.random.default_rng(0)
     stroke, opacity = reader.sample(rng, 8)
     assert opacity.shape == (8, 32, 32)
-    np.testing.assert_allclose(opacity, draw(stroke, 32, BRUSHES["pencil"]), atol=0.51 / 255)
+    np.testing.assert_allclose(opacity, BRUSHES["pencil"].draw(stroke, 32), atol=0.51 / 255)
     for file in tmp_path.glob("strokes-*.npz"):
         file.write_bytes(file.read_bytes()[:3000])
     with pytest.raises(ValueError, match="is damaged"):

@@ -283,8 +283,8 @@ def server(monkeypatch, small_sets):
     server.content["/images_background_small1.zip"] = file.read_bytes() * 1
     digest = "sha256:" + __import__("hashlib").sha256(file.read_bytes()).hexdigest()
     address = server.address + "images_background_small1.zip"
-    monkeypatch.setitem(download._FILES, "omniglot", {address: digest})
-    monkeypatch.setattr(download, "_QUICKDRAW", server.address)
+    monkeypatch.setattr(Omniglot, "addresses", {address: digest})
+    monkeypatch.setattr(QuickDraw, "category_address", server.address + "{category}.ndjson")
     yield server
     server.server.shutdown()
     server.server.server_close()

@@ -9,7 +9,7 @@ import pygame
 import pytest
 
 from strokenet_gym.display import Scene, Window, frame
-from strokenet_gym.renderer import BRUSHES
+from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.stroke import Stroke
 
 LINE = Stroke(
@@ -75,7 +75,7 @@ def test_a_stroke_grows(window, monkeypatch):
     seen = []
     monkeypatch.setattr(window, "_present", lambda moment, _=0: seen.append(moment.canvas))
     final = scene()
-    window.paint(np.zeros((1, 64, 64), np.float32), final, BRUSHES["pencil"])
+    window.animate(np.zeros((1, 64, 64), np.float32), final, BRUSHES["pencil"], np.zeros(1))
     ink = [int(canvas.sum()) for canvas in seen[:-1]]
     assert len(ink) == 2
     assert 0 < ink[0] < ink[1]
@@ -112,7 +112,7 @@ def test_the_right_arrow_paints_one_stroke_and_holds_it(window):
     start = time.monotonic()
     window.show(scene())  # as after reset: does not wait
     assert time.monotonic() - start < 0.3
-    window.paint(blank, scene(), BRUSHES["pencil"])  # waits at its end for the second press
+    window.animate(blank, scene(), BRUSHES["pencil"], np.zeros(1))  # waits at its end for the second press
     assert 0.4 < time.monotonic() - start < 5
     np.testing.assert_array_equal(grab(), frame(scene()))
 

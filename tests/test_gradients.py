@@ -7,10 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from strokenet_gym import renderer
-from strokenet_gym.generator import ExactGenerator
-from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import BRUSHES, Brush
+from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.programs.stamped import BRUSHES, Brush
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 PENCIL = BRUSHES["pencil"]
@@ -39,7 +37,7 @@ def pictures(count, channels, size, dtype=torch.float64):
 
 def loss(brush, canvas, target, weights, stroke):
     """Depends on all that a step returns; one number for each stroke."""
-    painted, change = ExactGenerator(brush).paint(canvas, target, stroke)
+    painted, change = brush.paint_tensors(canvas, target, stroke)
     per_pixel = (painted * weights).mean((1, 2, 3))
     return per_pixel + 2 * change[:, 0] + change[:, 1]
 
@@ -100,7 +98,7 @@ def test_gradient_without_the_canvas_or_the_picture(rng):
     )
     total = [torch.zeros_like(t) for t in together]
     for part in range(2):
-        painted, change = ExactGenerator(PENCIL).paint(canvas, target, stroke)
+        painted, change = PENCIL.paint_tensors(canvas, target, stroke)
         picture = (painted * weights).mean((1, 2, 3)).sum()
         value = picture if part == 0 else (2 * change[:, 0] + change[:, 1]).sum()
         for t, g in zip(total, torch.autograd.grad(value, (canvas, *stroke)), strict=True):
@@ -127,8 +125,8 @@ def test_batch_gradients_are_the_same_as_one_by_one(rng):
 
 def test_opacity_map_is_the_one_that_draw_gives(rng):
     stroke = tensors(three_body_strokes(rng, 10), torch.float32)
-    exact = ExactGenerator(PENCIL)(stroke, 48)
-    wanted = renderer.draw(Stroke(*(f.detach().numpy() for f in stroke)), 48, PENCIL)
+    exact = PENCIL.draw_tensors(stroke, 48)
+    wanted = PENCIL.draw(Stroke(*(f.detach().numpy() for f in stroke)), 48)
     np.testing.assert_allclose(exact.detach().numpy(), wanted, atol=1e-6)
 
 
@@ -136,7 +134,7 @@ def test_more_pressure_radius_and_colour_bring_more_ink(rng):
     """Signs that need no finite differences."""
     stroke = tensors(three_body_strokes(rng, 30), torch.float32)
     blank = torch.zeros(30, 1, 64, 64)
-    painted, _ = ExactGenerator(PENCIL).paint(blank, blank, stroke)
+    painted, _ = PENCIL.paint_tensors(blank, blank, stroke)
     painted.sum().backward()
     assert stroke.colour.grad.min() >= 0
     assert stroke.radius.grad.min() >= 0
@@ -151,7 +149,7 @@ def test_moving_a_dot_moves_its_gradient():
     position[..., 1] = 0.22
     position.requires_grad_()
     stroke = Stroke(torch.ones(1, 1), torch.tensor([0.12]), position, torch.ones(1, NUM_ANCHORS))
-    _, change = ExactGenerator(PENCIL).paint(torch.zeros_like(target), target, stroke)
+    _, change = PENCIL.paint_tensors(torch.zeros_like(target), target, stroke)
     change[0, 0].backward()
     pull = -position.grad.sum(1)[0]
     assert pull[0] > 0
@@ -182,7 +180,7 @@ def test_degenerate_strokes_have_finite_gradients(position, pressure, radius, br
     )
     stroke = Stroke(*(f.requires_grad_() for f in stroke))
     canvas = torch.linspace(0, 1, 32 * 32).reshape(1, 1, 32, 32).requires_grad_()
-    painted, change = ExactGenerator(brush).paint(canvas, canvas.detach(), stroke)
+    painted, change = brush.paint_tensors(canvas, canvas.detach(), stroke)
     (painted.sum() + change.sum()).backward()
     for tensor in (canvas, *stroke):
         assert torch.isfinite(tensor.grad).all()
@@ -198,7 +196,7 @@ def test_nan_paints_nothing(rng):
         {"position": stroke.position * torch.nan},
         {"radius": stroke.radius * torch.nan},
     ):
-        painted, _ = ExactGenerator(PENCIL).paint(blank, blank, stroke._replace(**spoilt))
+        painted, _ = PENCIL.paint_tensors(blank, blank, stroke._replace(**spoilt))
         assert painted.sum() == 0
 
 

@@ -31,7 +31,7 @@ def run(folder, **variables):
 
 def test_compiles_once_and_says_so(tmp_path):
     first, second = (run(tmp_path, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
-    assert "compiling paint_strokes" in first.stderr
+    assert "compiling composite_strokes" in first.stderr
     assert str(tmp_path) in first.stderr
     assert second.stderr == ""
     assert first.stdout == second.stdout
@@ -46,7 +46,7 @@ def test_read_only_installation(tmp_path):
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(file.read_text())
     # Root may write anywhere, so a file stands where each folder would be.
-    (package / "renderer" / "__pycache__").write_text("")
+    (package / "programs" / "stamped" / "__pycache__").write_text("")
     home = tmp_path / "home"
     home.mkdir()
     (home / ".cache").write_text("")

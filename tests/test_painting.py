@@ -278,7 +278,7 @@ def test_an_eraser_paints_the_background():
     env.reset(seed=0)
     dot = np.r_[np.ones(4), np.tile([0, 0, 1.0], 16)].astype(np.float32)
     env.step(dot)
-    np.testing.assert_allclose(env._episodes.canvas, 0.4)
+    np.testing.assert_allclose(env._episodes.pictures.canvas, 0.4)
     white = np.ones((3, 32, 32), np.float32)
     assert env.paint(white, dot).min() == pytest.approx(0.4, abs=1e-3)
     env = make(brush="watercolour").unwrapped
@@ -492,7 +492,7 @@ env.reset(seed=0)
 env.step(env.action_space.sample())
 import importlib
 from gymnasium.error import DependencyNotInstalled
-modules = ["strokenet_gym.agent", "strokenet_gym.generator"]
+modules = ["strokenet_gym.agents", "strokenet_gym.programs.learned"]
 for work in [lambda: gym.make("NeuralPainting-v0")] + [
     lambda m=m: importlib.import_module(m) for m in modules
 ]:

@@ -17,9 +17,9 @@ from defusedxml import ElementTree
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.vector import AutoresetMode
 
-from strokenet_gym.export import export, to_rgb
-from strokenet_gym.generator.three_body import three_body_strokes
-from strokenet_gym.renderer import BRUSHES, draw
+from strokenet_gym.exports import export, to_rgb
+from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.stroke_log import RecordStrokes, StrokeLog, VectorRecordStrokes, replace_file
 
@@ -31,7 +31,7 @@ def play(env, strokes=None, seed=None):
     while not done and strokes != 0:
         done = env.step(env.action_space.sample())[2]
         strokes = None if strokes is None else strokes - 1
-    return env.unwrapped._episodes.canvas[0].copy()
+    return env.unwrapped._episodes.float_canvas(0)
 
 
 def logs(folder):
@@ -268,7 +268,7 @@ def test_export_svg(tmp_path, brush):
             fixed = [np.rint((ring * 2 - 0.5) * 16).astype(np.int32) for ring in rings]
             cv2.fillPoly(inside, fixed, 1, shift=4)  # by the even-odd rule
             through *= 1 - float(path.get("fill-opacity")) * inside
-        wanted = draw(Stroke(*(f[None] for f in stroke)), 512, log.brush)[0]
+        wanted = log.brush.draw(Stroke(*(f[None] for f in stroke)), 512)[0]
         drawn = 1 - through.reshape(512, 4, 512, 4).mean((1, 3))
         assert np.sqrt(np.mean((drawn - wanted) ** 2)) < 0.02
         colour = [int(group.get("fill")[k : k + 2], 16) for k in (1, 3, 5)]

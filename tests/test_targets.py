@@ -162,7 +162,7 @@ def test_fit_image_refuses(image, message):
 
 
 def test_unknown_targets():
-    with pytest.raises(ValueError, match=r"unknown targets 'cats': neither one of glyphs, mnist"):
+    with pytest.raises(ValueError, match=r"unknown targets 'cats': neither one of glyphs, .*mnist"):
         make_targets("cats", 64)
     with pytest.raises(TypeError, match="got int"):
         make_targets(7, 64)

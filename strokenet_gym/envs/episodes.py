@@ -1,28 +1,30 @@
-"""What all painting environments share: spaces, targets, canvases, rewards and observations.
+"""What all painting environments share: a batch of episodes that a program paints side by side.
 
-An :class:`Episodes` object runs a batch of episodes side by side; an ``Env`` holds one with a
-batch of 1, a ``VectorEnv`` one with as many as it has sub-environments. :class:`Episodes` paints
-with the real program; envs/neural_painting.py derives one that paints with tensors.
+An ``Env`` holds :class:`Episodes` with a batch of 1, a ``VectorEnv`` with as many as it has
+sub-environments. They know targets, budgets, rewards and observations. What paints is a program
+(programs/base.py), and the pictures are arrays or tensors (arrays.py, tensors.py). The path of an
+action is ``step`` → ``unpack`` → the pictures' ``stroke`` → the program's ``composite`` or
+``paint_tensors``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from strokenet_gym import renderer
 from strokenet_gym.display import Scene
-from strokenet_gym.renderer import Brush, get_brush
-from strokenet_gym.stroke import Stroke, action_size, check_action, unpack
-from strokenet_gym.targets import fit_image, make_targets
+from strokenet_gym.envs.arguments import whole
+from strokenet_gym.envs.arrays import Arrays
+from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
+from strokenet_gym.programs.base import Program, to_bytes
+from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
+from strokenet_gym.targets import channels_of, fit_image, make_targets
 
 __all__ = ["Episodes"]
-
-Reward = str | Callable[[Any, Any, Any], Any]
 
 
 class Episodes:
@@ -30,59 +32,61 @@ class Episodes:
 
     Args:
         num_envs: number of episodes B.
-        targets: see :func:`strokenet_gym.targets.make_targets`.
+        program: what paints.
+        targets: see :func:`strokenet_gym.make_targets`.
         data_dir: folder with the data sets.
         canvas_size: width and height in pixels.
         channels: 1 (grey), 3 (RGB), or None to take the targets'.
         max_strokes: strokes in an episode.
-        brush: a brush or its name.
         background: intensity of the empty canvas in 0 … 1: a number, or one for each channel.
-        reward: "l2", "l1", or a function of (canvas before, canvas after, target), each
-            ``[B, C, H, W]``, that returns ``[B]``.
+        reward: see :func:`strokenet_gym.envs.rewards.find_reward`.
+        brush: what a stroke leaves in the real program, if ``program`` is a network; else None.
+        device: of tensors; None if actions are never tensors.
 
     Attributes:
-        canvas: float32 ``[B, C, H, W]`` in 0 … 1, never rounded.
-        target: the same.
+        pictures: canvases and targets, as arrays or as tensors.
         stroke: int64 ``[B]``, strokes painted.
     """
+
+    pictures: Any
 
     def __init__(
         self,
         num_envs: int,
+        program: Program,
         *,
-        targets: Any = "glyphs",
-        data_dir: str | os.PathLike | None = None,
-        canvas_size: int = 128,
-        channels: int | None = None,
-        max_strokes: int = 1,
-        brush: str | Brush = "pencil",
-        background: float | tuple[float, ...] = 0.0,
-        reward: Reward = "l2",
+        targets: Any,
+        data_dir: str | os.PathLike | None,
+        canvas_size: int,
+        channels: int | None,
+        max_strokes: int,
+        background: float | Sequence[float],
+        reward: str | Reward,
+        brush: Program | None = None,
+        device: Any = None,
     ) -> None:
-        self.num_envs = _whole(num_envs, "num_envs", 1, 2**20)
-        self.canvas_size = _whole(canvas_size, "canvas_size", 16, 4096)
-        self.max_strokes = _whole(max_strokes, "max_strokes", 1, 2**20)
-        self.brush = get_brush(brush)
-        self.source = make_targets(targets, canvas_size, data_dir)
+        self.num_envs = whole(num_envs, "num_envs", 1, 2**20)
+        self.canvas_size = size = whole(canvas_size, "canvas_size", 16, 4096)
+        self.max_strokes = whole(max_strokes, "max_strokes", 1, 2**20)
+        self.program, self.brush = program, brush or program
+        self.source = make_targets(targets, size, data_dir)
         named = isinstance(targets, (str, os.PathLike))
         self.source_name = os.fspath(targets) if named else type(targets).__name__
-        if channels is None:
-            channels = _channels_of(self.source)
-        if channels not in (1, 3):
+        self.channels = channels_of(self.source) if channels is None else channels
+        if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 (grey), 3 (RGB) or None, got {channels!r}")
-        self.channels = channels
-        if reward not in ("l1", "l2") and not callable(reward):
-            raise ValueError(f'reward must be "l2", "l1" or a function, got {reward!r}')
-        self.reward = reward
-        self._kind = 1 if reward == "l1" else 0  # column of _distance
+        self.channels = int(self.channels)
+        self.reward = find_reward(reward)
         colour = np.asarray(background, np.float32)
-        if colour.shape not in ((), (channels,)) or not np.all((colour >= 0) & (colour <= 1)):
+        known = colour.shape in ((), (self.channels,))
+        if not known or not np.all((colour >= 0) & (colour <= 1)):
             raise ValueError(
-                f"background must be a number in 0 … 1 or {channels} of them, got {background!r}"
+                f"background must be a number in 0 … 1 or {self.channels} of them, "
+                f"got {background!r}"
             )
-        self.background = np.broadcast_to(colour, (channels,)).copy()
+        self.background = np.broadcast_to(colour, (self.channels,)).copy()
 
-        image = (channels, canvas_size, canvas_size)
+        image = (self.channels, size, size)
         self.observation_space = spaces.Dict(
             {
                 "canvas": spaces.Box(0, 255, image, np.uint8),
@@ -90,58 +94,85 @@ class Episodes:
                 "strokes_left": spaces.Box(0, 1, (1,), np.float32),
             }
         )
-        self.action_space: Any = spaces.Box(-1, 1, (action_size(channels),), np.float32)
-
-        self.canvas: Any
-        self.target: Any
-        self._allocate((num_envs, *image))
-        self.stroke = np.zeros(num_envs, np.int64)
+        self.action_space = spaces.Box(-1, 1, (action_size(self.channels),), np.float32)
+        self.device = device
+        self._shape = (self.num_envs, *image)
+        self.pictures = Arrays(self._shape, self.background)
+        self._kinds: dict[bool, Any] = {False: self.pictures}  # True: tensors, once there are any
+        self.stroke = np.zeros(self.num_envs, np.int64)
         # What is left after so many strokes: faster to look up than to compute.
-        self._left = (1 - np.arange(max_strokes + 1)[:, None] / max_strokes).astype(np.float32)
-        self._distance = np.zeros((num_envs, 2))  # l2 and l1, now
-        self._start = np.ones((num_envs, 2))  # and when the episode began
-        self._area = channels * canvas_size**2  # what both are averaged over
+        budget = self.max_strokes
+        self._left = (1 - np.arange(budget + 1)[:, None] / budget).astype(np.float32)
+        self._distance = np.zeros((self.num_envs, 2))  # l2 and l1, now
+        self._start = np.ones((self.num_envs, 2))  # and when the episode began
 
-    def _allocate(self, shape: tuple[int, ...]) -> None:
-        self.canvas, self.target = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        self._pixels, self._target_pixels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    def _kind_of(self, *values: Any) -> Any:
+        """The pictures that are of the values' kind: the one place that tells which."""
+        return self._kind(self.device is not None and any(map(is_tensor, values)))
 
-    def begin(
-        self, indices: Sequence[int], rngs: Sequence[np.random.Generator], targets: Sequence[Any]
-    ) -> None:
-        """Start new episodes on empty canvases.
+    def _kind(self, tensors: bool) -> Any:
+        if tensors not in self._kinds:
+            from strokenet_gym.envs.tensors import Tensors
+
+            self._kinds[tensors] = Tensors(self.background, self.device)
+        return self._kinds[tensors]
+
+    @property
+    def as_tensor(self) -> bool:
+        """Whether the pictures are tensors, and so observations and rewards.
+
+        They are what the last action was, or what was set.
+        """
+        return self.pictures is not self._kinds[False]
+
+    @as_tensor.setter
+    def as_tensor(self, wanted: bool) -> None:
+        self._turn_into(self._kind(wanted))
+
+    def _turn_into(self, pictures: Any) -> None:
+        """Go on with the pictures at hand in these, which may be of the other kind."""
+        if pictures is not self.pictures:
+            pictures.take_over(*self.pictures.float_pictures())
+            self.pictures = pictures
+
+    def draw(self, rngs: Sequence[np.random.Generator], targets: Sequence[Any]) -> np.ndarray:
+        """Targets for new episodes.
 
         Args:
-            indices: which of the batch.
             rngs: for each of them, what draws its target.
             targets: for each of them, an image in a shape that ``fit_image`` takes, or None to
                 draw one.
 
+        Returns:
+            float32 ``[N, C, H, W]`` in 0 … 1.
+
         Raises:
             ValueError: if a target is not an image.
         """
-        size, channels = self.canvas_size, self.channels
-        fitted = np.empty((len(indices), channels, size, size), np.float32)
+        fitted = np.empty((len(rngs), *self._shape[1:]), np.float32)
         for k, (rng, target) in enumerate(zip(rngs, targets, strict=True)):
-            image = self.source.sample(rng) if target is None else np.asarray(target)
-            fitted[k] = fit_image(image, size, channels, self.background)
-        error = fitted - self.background[:, None, None]
+            image = self.source.sample(rng) if target is None else target
+            fitted[k] = fit_image(image, self.canvas_size, self.channels, self.background)
+        return fitted
+
+    def begin(self, indices: Sequence[int], targets: np.ndarray) -> None:
+        """Start new episodes on empty canvases.
+
+        Args:
+            indices: which of the batch.
+            targets: for each of them, as :meth:`draw` gives them.
+        """
+        error = targets - self.background[:, None, None]
         start = np.stack(
             [(error**2).mean((1, 2, 3), float), np.abs(error).mean((1, 2, 3), float)], 1
         )
         # A target that looks like the empty canvas, to half a grey level, has nothing to divide
         # by; its rewards are then plain differences, and the best return is about 0.
         visible = np.abs(error).max((1, 2, 3)) > 0.51 / 255
+        self.pictures.begin(indices, targets)
         self._start[indices] = np.where(visible[:, None], start, 1.0)
+        self._distance[indices] = start
         self.stroke[indices] = 0
-        self._put(indices, fitted, start)
-
-    def _put(self, indices: Sequence[int], targets: np.ndarray, distance: np.ndarray) -> None:
-        """Set targets, empty canvases and the distances between them."""
-        blank = self.background[:, None, None]
-        self.target[indices], self.canvas[indices] = targets, blank
-        self._target_pixels[indices], self._pixels[indices] = to_bytes(targets), to_bytes(blank)
-        self._distance[indices] = distance
 
     def check(self, action: Any, single: bool = False) -> Any:
         """Check what the user passed to ``step`` or ``paint``.
@@ -155,14 +186,13 @@ class Episodes:
 
         Raises:
             ValueError: if the action's shape is wrong, or a component is NaN or infinite.
-            TypeError: if it does not hold real numbers.
+            TypeError: if it does not hold real numbers, or asks for a gradient that there is not.
         """
         shape = self.action_space.shape
-        if single:
-            return check_action(action, shape)[None]
-        return check_action(action, (self.num_envs, *shape))
+        checked = self._kind_of(action).check(action, shape if single else (self.num_envs, *shape))
+        return checked[None] if single else checked
 
-    def paint(self, action: Any, active: np.ndarray | None = None) -> Any:
+    def step(self, action: Any, active: np.ndarray | None = None) -> Any:
         """Paint a stroke on each canvas that is active.
 
         Args:
@@ -170,51 +200,66 @@ class Episodes:
             active: bool ``[B]``, or None for all.
 
         Returns:
-            The rewards, float64 ``[B]``; 0 where not active.
+            The rewards ``[B]``, of the action's kind; 0 where not active. If anything raises, the
+            episodes are as they were.
         """
-        stroke = self._stroke(action.astype(np.float64))  # as the kernels want it
-        if active is not None:
-            stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
-        before = self.canvas.copy() if callable(self.reward) else None
-        change = renderer.paint(self.canvas, self.target, stroke, self.brush, pixels=self._pixels)
-        change /= self._area
-        self._distance += change
-        np.maximum(self._distance, 0.0, out=self._distance)
-        self.stroke += 1 if active is None else active
-        if callable(self.reward):
-            reward = self.reward(before, self.canvas.copy(), self.target.copy())
-            reward = check_rewards(np.asarray(reward, float), self.num_envs)
-        else:
-            reward = -change[:, self._kind] / self._start[:, self._kind]
-        return reward if active is None else np.where(active, reward, 0.0)
+        pictures = self._kind_of(action)
+        self._turn_into(pictures)
+        stroke = self._unpack(pictures.unpackable(action))
+        before = pictures.copies() if callable(self.reward) else None
+        pictures.settle()
+        try:
+            after, change = pictures.stroke(self.program, stroke, active)
+            distance = np.maximum(self._distance + pictures.numbers(change), 0.0)
+            if before is None:
+                kind = self.reward
+                reward = -change[:, kind] / pictures.like(self._start[:, kind])
+            else:
+                painted = after.copy() if after is self.pictures.canvas else after
+                rewards = self.reward(before[0], painted, before[1])  # type: ignore[operator]
+                reward = check_rewards(rewards, self.num_envs)
+            if active is not None:
+                reward = reward * pictures.like(active.astype(float))
+            count = self.stroke + (1 if active is None else active)
+            # Nothing that Python may be interrupted in stands between these.
+            pictures.canvas, self._distance, self.stroke = after, distance, count
+        except BaseException:
+            pictures.undo()
+            raise
+        return reward
 
-    def _stroke(self, action: Any) -> Stroke:
-        """What the brush does at these actions."""
-        return self.brush.lays_down(unpack(action, self.channels), self.background)
+    def _unpack(self, action: Any) -> Stroke:
+        return unpack(action, self.channels, self.program.radii)
 
-    def composite(self, canvas: Any, action: Any) -> Any:
-        """Return the canvases with a stroke painted on each; a pure function.
+    def paint(self, canvas: Any, action: Any, single: bool = False) -> Any:
+        """Return the canvases with a stroke painted on each: a pure function.
 
         Args:
-            canvas: ``[B, C, H, W]`` in 0 … 1.
-            action: ``[B, A]``, checked.
+            canvas: ``[B, C, H, W]`` in 0 … 1, or ``[C, H, W]`` if it is a single one.
+            action: ``[B, A]``, or ``[A]``.
+            single: whether they are.
 
         Raises:
-            ValueError: if the canvas' shape is wrong, or it is not in 0 … 1.
+            ValueError: if a shape is wrong, or the canvas is not in 0 … 1.
+            TypeError: if one of them does not hold real numbers.
         """
-        self._check_canvas(canvas)
-        painted = np.array(canvas, np.float32, order="C")
-        stroke = self._stroke(action.astype(np.float64))
-        renderer.paint(painted, painted.copy(), stroke, self.brush)
-        return painted
-
-    def _check_canvas(self, canvas: Any) -> None:
-        shape = (self.num_envs, self.channels, self.canvas_size, self.canvas_size)
-        if tuple(canvas.shape) != shape:
-            raise ValueError(f"expected a canvas of shape {shape}, got {tuple(canvas.shape)}")
+        pictures = self._kind_of(canvas, action)
+        shape = self.action_space.shape if single else (self.num_envs, *self.action_space.shape)
+        action, canvas = pictures.check(action, shape), pictures.check_canvas(canvas)
+        wanted = self._shape[1:] if single else self._shape
+        if tuple(canvas.shape) != wanted:
+            raise ValueError(f"expected a canvas of shape {wanted}, got {tuple(canvas.shape)}")
         low, high = canvas.min().item(), canvas.max().item()
-        if not (low >= 0 and high <= 1):
-            raise ValueError(f"a canvas must be in 0 … 1, got {low:g} … {high:g}")
+        if not (low >= 0 and high <= 1) or "uint8" in str(canvas.dtype):
+            raise ValueError(
+                f"a canvas must be in 0 … 1, got {low:g} … {high:g} as {canvas.dtype}"
+                + (": divide it by 255" if "uint8" in str(canvas.dtype) else "")
+            )
+        if single:
+            canvas, action = canvas[None], action[None]
+        stroke = self._unpack(pictures.unpackable(action))
+        painted = pictures.paint(self.program, canvas, stroke)
+        return painted[0] if single else painted
 
     @property
     def finished(self) -> np.ndarray:
@@ -223,14 +268,7 @@ class Episodes:
 
     def observe(self, copy: bool = True) -> dict[str, Any]:
         """The batched observation; copies, unless not asked for."""
-        return {
-            "canvas": self._pixels.copy() if copy else self._pixels,
-            "target": self._target_pixels.copy() if copy else self._target_pixels,
-            "strokes_left": self._strokes_left(),
-        }
-
-    def _strokes_left(self) -> np.ndarray:
-        return self._left[self.stroke]
+        return self.pictures.observe(self._left[self.stroke], copy)
 
     def info(self) -> dict[str, np.ndarray]:
         """What a user may want to log, ``[B]`` each.
@@ -243,80 +281,22 @@ class Episodes:
 
     def scene(self, index: int, stroke: Stroke | None = None) -> Scene:
         """An episode as it is now, after its last stroke."""
-        target, canvas = self._pictures(index)
+        canvas, target = (to_bytes(pictures[index]) for pictures in self.pictures.float_pictures())
         residual = self._distance[index, 0] / self._start[index, 0]
         number = int(self.stroke[index])
         return Scene(target, canvas, number, self.max_strokes, float(residual), stroke)
 
     def stroke_of(self, action: Any) -> Stroke:
-        """What the real brush does at an action ``[A]`` (checked): float64 arrays."""
-        return self._stroke(np.asarray(action, np.float64))
+        """What an action ``[A]`` (checked) means: float64 arrays."""
+        if is_tensor(action):
+            action = action.detach().cpu().numpy()
+        return self._unpack(np.asarray(action, np.float64))
 
     def float_canvas(self, index: int) -> np.ndarray:
         """A copy of a canvas, float32 ``[C, H, W]``."""
-        return self.canvas[index].copy()
-
-    def _pictures(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Target and canvas as uint8 ``[C, H, W]``."""
-        return self._target_pixels[index], self._pixels[index]
+        return self.pictures.float_pictures()[0][index].copy()
 
 
 def first(batch: dict[str, Any]) -> dict[str, Any]:
     """The first of a batched observation."""
     return {key: value[0] for key, value in batch.items()}
-
-
-def check_rewards(rewards: Any, num_envs: int) -> Any:
-    """Return what a reward function gave.
-
-    Raises:
-        ValueError: if it is not one number for each environment.
-    """
-    if tuple(rewards.shape) != (num_envs,):
-        raise ValueError(
-            f"the reward function must return the shape ({num_envs},), got {tuple(rewards.shape)}"
-        )
-    return rewards
-
-
-def check_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:
-    """Return the reset options.
-
-    Raises:
-        ValueError: if there is one that nobody knows.
-    """
-    unknown = set(options or {}) - set(known)
-    if unknown:
-        raise ValueError(f"unknown reset options {sorted(unknown)}; known: {', '.join(known)}")
-    return dict(options or {})
-
-
-def check_render_mode(mode: str | None, known: list[str]) -> str | None:
-    """Return the render mode.
-
-    Raises:
-        ValueError: if it is not one of those.
-    """
-    if mode is not None and mode not in known:
-        raise ValueError(f"unknown render_mode {mode!r}; known: None, {', '.join(known)}")
-    return mode
-
-
-def to_bytes(image: np.ndarray) -> np.ndarray:
-    return (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-
-
-def _whole(value: Any, name: str, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {value}")
-    return int(value)
-
-
-def _channels_of(source: Any) -> int:
-    """1 or 3, as the source says or else as its images are."""
-    if hasattr(source, "channels"):
-        return int(source.channels)
-    image = np.asarray(source.sample(np.random.default_rng(0)))
-    return 3 if image.ndim == 3 and 3 in (image.shape[0], image.shape[-1]) else 1

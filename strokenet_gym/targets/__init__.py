@@ -9,8 +9,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from strokenet_gym.targets.glyphs import Glyphs
-from strokenet_gym.targets.image_set import ImageSet
-from strokenet_gym.targets.images import ArrayTargets, ImageFolder, fit_image, read_image
+from strokenet_gym.targets.image_set import DATA_SETS, ImageSet
+from strokenet_gym.targets.images import (
+    ArrayTargets,
+    ImageFolder,
+    channels_of,
+    fit_image,
+    read_image,
+)
 from strokenet_gym.targets.kanjivg import KanjiVG
 from strokenet_gym.targets.mnist import MNIST
 from strokenet_gym.targets.omniglot import Omniglot
@@ -27,12 +33,11 @@ __all__ = [
     "Omniglot",
     "QuickDraw",
     "Targets",
+    "channels_of",
     "fit_image",
     "make_targets",
     "read_image",
 ]
-
-DATA_SETS = {"mnist": MNIST, "omniglot": Omniglot, "quickdraw": QuickDraw, "kanjivg": KanjiVG}
 
 
 @runtime_checkable
@@ -53,10 +58,9 @@ def make_targets(
     """Return the source of targets that the argument names.
 
     Args:
-        targets: "glyphs"; a data set's name ("mnist", "omniglot", "quickdraw", "kanjivg"), or the
-            name and a selection of labels ("quickdraw:cat,house"); the path of an image or of a
-            folder of images; an array; or an object with ``sample(rng)``, which is returned as it
-            is.
+        targets: "glyphs"; the name of a data set in :data:`DATA_SETS` ("mnist", …), or the name
+            and a selection of labels ("quickdraw:cat,house"); the path of an image or of a folder
+            of images; an array; or an object with ``sample(rng)``, which is returned as it is.
         size: width and height of the canvas; data sets prepare their images for it.
         data_dir: folder with the data sets; by default the environment variable STROKENET_DATA.
         split: "train" or "test", for data sets that have one.

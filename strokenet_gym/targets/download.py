@@ -6,36 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from strokenet_gym.extras import require
+from strokenet_gym.targets.image_set import DATA_SETS
 
 __all__ = ["download"]
 
-_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-_OMNIGLOT = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
-_QUICKDRAW = "https://storage.googleapis.com/quickdraw_dataset/full/simplified/"
-_KANJIVG = "https://github.com/KanjiVG/kanjivg/releases/download/r20240807/"
-
-# Address and checksum, which is None where the publisher's files change or have none.
-_FILES: dict[str, dict[str, str | None]] = {
-    "mnist": {
-        _MNIST + "train-images-idx3-ubyte.gz":
-            "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        _MNIST + "train-labels-idx1-ubyte.gz":
-            "sha256:3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        _MNIST + "t10k-images-idx3-ubyte.gz":
-            "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        _MNIST + "t10k-labels-idx1-ubyte.gz":
-            "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-    },
-    "omniglot": {
-        _OMNIGLOT + "images_background_small1.zip":
-            "sha256:f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
-    },
-    "quickdraw": {},  # a file for each category
-    "kanjivg": {_KANJIVG + "kanjivg-20240807-main.zip": None},
-}  # fmt: skip
 _TIMEOUT = 30  # seconds without a byte
 _PIECE = 2**16  # bytes that are written at a time
 
@@ -46,9 +23,9 @@ def download(name: str, folder: Path, categories: Sequence[str] = ()) -> list[Pa
     A broken download goes on where it stopped when it is called again. Needs the extra "data".
 
     Args:
-        name: "mnist", "omniglot", "quickdraw" or "kanjivg".
+        name: of the set, in :data:`DATA_SETS`.
         folder: the data directory; the files go to its subfolder of that name.
-        categories: of Quick, Draw!, which has a file for each.
+        categories: of a set that has a file for each, as Quick, Draw! has.
 
     Returns:
         The files.
@@ -60,21 +37,24 @@ def download(name: str, folder: Path, categories: Sequence[str] = ()) -> list[Pa
     require("data", "pooch", "tqdm")
     import pooch
 
-    if name not in _FILES:
-        raise ValueError(f"unknown data set {name!r}; known: {', '.join(_FILES)}")
-    if (name == "quickdraw") != bool(categories):
+    if name not in DATA_SETS:
+        raise ValueError(f"unknown data set {name!r}; known: {', '.join(DATA_SETS)}")
+    address = DATA_SETS[name].category_address
+    if (address is not None) != bool(categories):
         raise ValueError(
-            "quickdraw needs categories, such as cat: each is a file of its own"
-            if name == "quickdraw"
-            else f"{name} has no categories, got {', '.join(categories)}"
+            f"{name} has no categories, got {', '.join(categories)}"
+            if address is None
+            else f"{name} needs categories, such as cat: each is a file of its own"
         )
-    files = _FILES[name] | {f"{_QUICKDRAW}{quote(c)}.ndjson": None for c in categories}
+    files = dict(DATA_SETS[name].addresses)
+    if address is not None:
+        files |= {address.format(category=quote(c)): None for c in categories}
     results = []
-    for address, checksum in files.items():
-        target = folder / name / Path(address.replace("%20", " ")).name
+    for source, checksum in files.items():
+        target = folder / name / Path(unquote(source)).name
         results.append(target)
         pooch.retrieve(
-            address,
+            source,
             known_hash=checksum,
             fname=target.name,
             path=target.parent,

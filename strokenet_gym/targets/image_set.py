@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 __all__ = [
+    "DATA_SETS",
     "ImageSet",
     "Item",
     "find_data",
@@ -34,14 +35,16 @@ _TEST_SHARE = 26  # of 256
 _OVERSAMPLING = 2
 
 Item = tuple[str, np.ndarray]  # a label, and an image uint8 [size, size]
+DATA_SETS: dict[str, type[ImageSet]] = {}  # a class enters itself
 
 
 class ImageSet:
     """Grey images of a data set, prepared for one canvas size.
 
-    A subclass has a ``name``, finds its published files and prepares the images; this class keeps
+    A subclass says what its published files are (``name``, ``patterns``, ``addresses``), which
+    labels a selection means (``is_a``), and prepares the images (``_prepare``); this class keeps
     them on disk, in the folder that the environment variable STROKENET_CACHE names, or in the
-    user's cache.
+    user's cache. The subclass is entered in :data:`DATA_SETS`, and ``targets="NAME"`` means it.
 
     Args:
         data_dir: folder with the published files, or one that has them in a subfolder of the data
@@ -54,6 +57,11 @@ class ImageSet:
         images: uint8 ``[N, S, S]``, white on black, as they are kept: in the canvas' size, or in
             their own where that is small; indexing gives them in the canvas' size.
         labels: what each image shows, str ``[N]``.
+        name: of the set; of a subclass, as all that follows.
+        patterns: of its files: those of the first pattern that matches any are taken.
+        addresses: of its files, with their checksums, None where they change or have none.
+        category_address: of a file with ``{category}`` in it, for a set that has one for each.
+        kept_size: of the images on disk in pixels; None for the canvas'.
 
     Raises:
         FileNotFoundError: if the published files are missing; the message names the command that
@@ -62,8 +70,15 @@ class ImageSet:
     """
 
     name: ClassVar[str]
-    kept_size: ClassVar[int | None] = None  # None: the canvas'
+    patterns: ClassVar[tuple[str, ...]] = ()
+    addresses: ClassVar[dict[str, str | None]] = {}
+    category_address: ClassVar[str | None] = None
+    kept_size: ClassVar[int | None] = None
     channels = 1
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        DATA_SETS[cls.name] = cls
 
     def __init__(
         self,
@@ -87,7 +102,7 @@ class ImageSet:
             print(f"strokenet_gym: preparing {what} (once; kept in {folder})", file=sys.stderr)
             self._make(self._prepare(files, split, kept, select), path, kept)
         for label in select:
-            if not any(self._is_a(found, label) for found in np.unique(self.labels)):
+            if not any(self.is_a(found, label) for found in np.unique(self.labels)):
                 warnings.warn(f"{self.name} has no {split} images of {label!r}", stacklevel=2)
         if len(self.labels) == 0:
             what = f" of {', '.join(select)}" if select else ""
@@ -139,7 +154,7 @@ class ImageSet:
 
     def _find(self, data_dir: Path, split: str) -> list[Path]:
         """The published files that a split is made of."""
-        raise NotImplementedError
+        return find_data(type(self), data_dir, *self.patterns)
 
     def _prepare(
         self, files: list[Path], split: str, size: int, select: Sequence[str]
@@ -162,9 +177,19 @@ class ImageSet:
         """From an image as it is kept to one of the canvas' size."""
         return image
 
-    def _is_a(self, label: str, selected: str) -> bool:
+    @staticmethod
+    def is_a(label: str, selected: str) -> bool:
         """Whether a label is what somebody selected."""
         return label == selected
+
+    @classmethod
+    def is_selected(cls, label: str, select: Sequence[str]) -> bool:
+        """Whether a label is among those that somebody selected; all are if it is empty."""
+        return not select or any(cls.is_a(label, one) for one in select)
+
+    def __deepcopy__(self, memo: Any) -> ImageSet:
+        """Nothing in it changes: a copy is the same."""
+        return self
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One of the images, uniformly at random."""
@@ -179,27 +204,30 @@ def _cache_folder() -> Path:
     return Path(os.path.expanduser("~")) / ".cache" / "strokenet_gym" / "targets"
 
 
-def find_data(name: str, data_dir: Path, *patterns: str) -> list[Path]:
+def find_data(data_set: type[ImageSet], data_dir: Path, *patterns: str) -> list[Path]:
     """Files of a data set in a folder, or in its subfolder of the data set's name.
 
     Args:
-        name: of the data set.
+        data_set: the data set.
         data_dir: the folder.
         patterns: the files of the first one that matches any are taken.
 
     Raises:
         FileNotFoundError: if there are none; the message names the command that fetches them.
     """
+    name = data_set.name
     for pattern in patterns:
         for folder in (data_dir / name, data_dir):
             files = sorted(folder.glob(pattern))
             if files:
                 return files
-    more = " with the --categories that you want" if name == "quickdraw" else ""
+    fetch = ""
+    if data_set.addresses or data_set.category_address:
+        more = " with the --categories that you want" if data_set.category_address else ""
+        fetch = f"run `strokenet-gym download {name} --to {data_dir}`{more}, or "
     raise FileNotFoundError(
-        f"{name} needs {' or '.join(patterns)} in {data_dir} or {data_dir / name}: run "
-        f"`strokenet-gym download {name} --to {data_dir}`{more}, or pass data_dir=… or set "
-        "STROKENET_DATA to the folder that has it"
+        f"{name} needs {' or '.join(patterns)} in {data_dir} or {data_dir / name}: {fetch}"
+        "pass data_dir=… or set STROKENET_DATA to the folder that has it"
     )
 
 

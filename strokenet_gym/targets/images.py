@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-__all__ = ["ArrayTargets", "ImageFolder", "fit_image", "read_image"]
+__all__ = ["ArrayTargets", "ImageFolder", "channels_of", "fit_image", "read_image"]
 
+_LOOKS = 16  # images of a source that does not say whether it has colour
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -85,6 +88,26 @@ def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarra
     return fitted
 
 
+def channels_of(source: Any) -> int:
+    """Colour channels of a source of targets: what it says, or else what its images have.
+
+    Args:
+        source: an object with ``sample(rng)``, and perhaps ``channels``.
+
+    Returns:
+        1 or 3: of several random images 3 if one is in colour, for a source that does not say.
+    """
+    if hasattr(source, "channels"):
+        return int(source.channels)
+    rng = np.random.default_rng(0)
+    return 3 if any(_is_colour(source.sample(rng)) for _ in range(_LOOKS)) else 1
+
+
+def _is_colour(image: np.ndarray) -> bool:
+    shape = np.shape(image)
+    return len(shape) == 3 and 3 in (shape[0], shape[-1])
+
+
 class ArrayTargets:
     """Targets from an array: one image, or a stack of them sampled uniformly.
 
@@ -104,6 +127,15 @@ class ArrayTargets:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __deepcopy__(self, memo: Any) -> ArrayTargets:
+        """Nothing in it changes: a copy is the same, so that specs do not copy the pictures."""
+        return self
+
+    @property
+    def channels(self) -> int:
+        """1 if the images are grey, 3 if they are RGB."""
+        return 3 if _is_colour(self.images[0]) else 1
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One of the images, uniformly at random."""
@@ -133,6 +165,11 @@ class ImageFolder:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    @cached_property
+    def channels(self) -> int:
+        """3 if any of the images is in colour, else 1; looks at them until one is."""
+        return 3 if any(_is_colour(read_image(file)) for file in self.files) else 1
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One of the images, uniformly at random, read from disk."""

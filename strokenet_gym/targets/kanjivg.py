@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,7 +12,6 @@ from strokenet_gym.extras import require
 from strokenet_gym.targets.image_set import (
     ImageSet,
     Item,
-    find_data,
     in_split,
     members,
     rasterise,
@@ -33,9 +33,11 @@ class KanjiVG(ImageSet):
     """
 
     name = "kanjivg"
-
-    def _find(self, data_dir: Path, split: str) -> list[Path]:
-        return find_data(self.name, data_dir, "kanjivg*.zip", "kanji/?????.svg")
+    patterns = "kanjivg*.zip", "kanji/?????.svg"
+    addresses: ClassVar = {
+        "https://github.com/KanjiVG/kanjivg/releases/download/r20240807/kanjivg-20240807-main.zip":
+            None,
+    }  # fmt: skip
 
     def _prepare(
         self, files: list[Path], split: str, size: int, select: Sequence[str]
@@ -48,7 +50,7 @@ class KanjiVG(ImageSet):
                 if len(code) != 5 or not in_split(code, split):
                     continue
                 character = chr(int(code, 16))
-                if not select or character in select:
+                if self.is_selected(character, select):
                     margin = (1 - _SHARE) / 2
                     lines = [margin + _SHARE * line / _VIEW for line in _lines(data, name)]
                     yield character, rasterise(lines, size, _WIDTH / _VIEW * _SHARE)

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ __all__ = ["MNIST", "read_idx"]
 
 # The paper enlarges the 28 px digits to 120 px and pads them to 256.
 _DIGIT_SHARE = 120 / 256
+_ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -54,9 +56,19 @@ class MNIST(ImageSet):
 
     name = "mnist"
     kept_size = 28
+    addresses: ClassVar = {
+        _ADDRESS + "train-images-idx3-ubyte.gz":
+            "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        _ADDRESS + "train-labels-idx1-ubyte.gz":
+            "sha256:3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        _ADDRESS + "t10k-images-idx3-ubyte.gz":
+            "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        _ADDRESS + "t10k-labels-idx1-ubyte.gz":
+            "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    }  # fmt: skip
 
     def _find(self, data_dir: Path, split: str) -> list[Path]:
-        return [find_data(self.name, data_dir, f"{f}.gz", f)[0] for f in _FILES[split]]
+        return [find_data(type(self), data_dir, f"{f}.gz", f)[0] for f in _FILES[split]]
 
     def _prepare(
         self, files: list[Path], split: str, size: int, select: Sequence[str]
@@ -68,7 +80,7 @@ class MNIST(ImageSet):
                 "expected [N, 28, 28] and [N]"
             )
         for digit, number in zip(digits, numbers, strict=True):
-            if not select or str(number) in select:
+            if self.is_selected(str(number), select):
                 yield str(number), digit
 
     def _place(self, image: np.ndarray) -> np.ndarray:

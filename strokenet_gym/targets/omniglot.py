@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
-from strokenet_gym.targets.image_set import ImageSet, Item, find_data, in_split, members, on_canvas
+from strokenet_gym.targets.image_set import ImageSet, Item, in_split, members, on_canvas
 
 __all__ = ["Omniglot"]
 
@@ -24,10 +25,16 @@ class Omniglot(ImageSet):
     """
 
     name = "omniglot"
+    patterns = "images_background.zip", "images_background*.zip"
     kept_size = 105
+    addresses: ClassVar = {
+        "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
+        "images_background_small1.zip":
+            "sha256:f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
+    }  # fmt: skip
 
     def _find(self, data_dir: Path, split: str) -> list[Path]:
-        files = find_data(self.name, data_dir, "images_background.zip", "images_background*.zip")
+        files = super()._find(data_dir, split)
         evaluation = files[0].with_name("images_evaluation.zip")
         if not evaluation.exists():
             return files
@@ -43,7 +50,7 @@ class Omniglot(ImageSet):
             for name, data in members(file, ".png"):
                 _, alphabet, character, drawing = name.split("/")
                 label = f"{alphabet}/{character}"
-                if select and not any(self._is_a(label, one) for one in select):
+                if not self.is_selected(label, select):
                     continue
                 if published or in_split(f"{label}/{drawing}", split):
                     ink = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -54,5 +61,7 @@ class Omniglot(ImageSet):
     def _place(self, image: np.ndarray) -> np.ndarray:
         return on_canvas(image, self.size, _SHARE)
 
-    def _is_a(self, label: str, selected: str) -> bool:
+    @staticmethod
+    def is_a(label: str, selected: str) -> bool:
+        """Whether a character, or its alphabet, was selected."""
         return selected in (label, label.partition("/")[0])

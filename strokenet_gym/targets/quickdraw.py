@@ -11,7 +11,6 @@ import numpy as np
 from strokenet_gym.targets.image_set import (
     ImageSet,
     Item,
-    find_data,
     in_split,
     members,
     normalised,
@@ -33,23 +32,24 @@ class QuickDraw(ImageSet):
     """
 
     name = "quickdraw"
-
-    def _find(self, data_dir: Path, split: str) -> list[Path]:
-        return find_data(self.name, data_dir, "*.ndjson", "*quickdraw*.zip", "*.npy")
+    patterns = "*.ndjson", "*quickdraw*.zip", "*.npy"
+    category_address = (
+        "https://storage.googleapis.com/quickdraw_dataset/full/simplified/{category}.ndjson"
+    )
 
     def _prepare(
         self, files: list[Path], split: str, size: int, select: Sequence[str]
     ) -> Iterator[Item]:
         for file in files:
             if file.suffix == ".npy":
-                if not select or file.stem in select:
+                if self.is_selected(file.stem, select):
                     yield from _bitmaps(file, split, size)
                 continue
             packed = file.suffix == ".zip"
             texts = members(file, ".ndjson") if packed else [(file.name, file.read_bytes())]
             for name, text in texts:
                 category = Path(name).stem
-                if not select or category in select:
+                if self.is_selected(category, select):
                     yield from _drawings(text, category, split, size, f"{name} in {file}")
 
 

@@ -25,11 +25,11 @@ from gymnasium.vector import SyncVectorEnv
 from stroke_samples import agent_strokes
 
 import strokenet_gym  # noqa: F401
-from strokenet_gym.generator import ExactGenerator, Generator, load_generator
-from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import BRUSHES, Brush, draw, paint, program
-from strokenet_gym.renderer.path import RUN, RUN_COLUMNS, SPACING, spline_tangents, trace_runs
-from strokenet_gym.renderer.raster import LANES, prepare_stroke, run_columns, run_rows
+from strokenet_gym.programs.learned import ExactGenerator, Generator, load_generator
+from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.programs.stamped import BRUSHES, Brush, draw, paint, program
+from strokenet_gym.programs.stamped.path import RUN, RUN_COLUMNS, SPACING, spline_tangents, trace_runs
+from strokenet_gym.programs.stamped.raster import LANES, prepare_stroke, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack
 
@@ -259,7 +259,7 @@ def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
     call = 1e6 / rate(lambda: spline_tangents(points, tangents), 1, seconds)  # of a kernel
     path = 1e6 / rate(lambda: [trace(b) for b in range(BATCH)], BATCH, seconds) - call
     # Opacity maps need no canvas and no target.
-    drawn = 1e6 / rate(lambda: draw(stroke, size, PENCIL), BATCH, seconds)
+    drawn = 1e6 / rate(lambda: PENCIL.draw(stroke, size), BATCH, seconds)
     zeros = 1e6 / rate(lambda: np.zeros((BATCH, size, size), np.float32).fill(0), BATCH, seconds)
     painted = 1e6 / rate(kernel(stroke, size), BATCH, seconds)
     return {

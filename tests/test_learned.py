@@ -5,16 +5,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from strokenet_gym.generator import (
+from strokenet_gym.programs.learned import (
     CompactGenerator,
     PaperGenerator,
     load_generator,
     save_generator,
 )
-from strokenet_gym.generator.features import resample, survey
-from strokenet_gym.generator.paper import gaussian_dots
-from strokenet_gym.generator.three_body import simulate, three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import BRUSHES, draw
+from strokenet_gym.programs.learned.features import resample, survey
+from strokenet_gym.programs.learned.paper import gaussian_dots
+from strokenet_gym.programs.learned.three_body import simulate, three_body_strokes, uniform_strokes
+from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.stroke import Stroke
 
 PENCIL = BRUSHES["pencil"]
@@ -71,7 +71,7 @@ def test_three_body_strokes_are_smooth(rng):
 
 def test_points_lie_on_the_spline_that_the_program_draws(rng):
     stroke = three_body_strokes(rng, 20)._replace(pressure=np.ones((20, 16), np.float32))
-    drawn = draw(stroke, 128, PENCIL)
+    drawn = PENCIL.draw(stroke, 128)
     flipped = np.stack([1 + stroke.position[..., 0], 1 - stroke.position[..., 1]], -1)
     points = torch.from_numpy(flipped * 64)
     pressure, radius = torch.ones(20, 16), torch.full((20,), 2.0)
@@ -96,7 +96,7 @@ def test_points_lie_on_the_spline_that_the_program_draws(rng):
 ])  # fmt: skip
 def test_imitates_the_program(compact, sample, size):
     stroke = sample(np.random.default_rng(10**7), 60)
-    truth = draw(stroke, size, PENCIL)
+    truth = PENCIL.draw(stroke, size)
     with torch.no_grad():
         prediction = compact(tensors(stroke), size).numpy()
     error = ((prediction - truth) ** 2).sum() / (truth**2).sum()
@@ -148,7 +148,7 @@ def test_weights_are_frozen_and_survive_a_file(compact, tmp_path, rng):
     file = tmp_path / "copy.safetensors"
     save_generator(compact, file, "pencil")
     copy = load_generator(file)
-    assert copy.imitates == "pencil"
+    assert copy.imitates == PENCIL
     stroke = tensors(three_body_strokes(rng, 3))
     torch.testing.assert_close(copy(stroke, 32), compact(stroke, 32))
 
@@ -170,7 +170,7 @@ def test_shipped_paper_generator():
         assert (dots - truth).square().sum() < 0.5 * truth.square().sum()
         stroke = three_body_strokes(np.random.default_rng(10**7), 20)
         for size in (128, 256):
-            drawn = draw(stroke, size, PENCIL)
+            drawn = PENCIL.draw(stroke, size)
             prediction = paper(tensors(stroke), size).numpy()
             assert 0 <= prediction.min() <= prediction.max() <= 1
             assert ((prediction - drawn) ** 2).sum() < 0.5 * (drawn**2).sum()

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from strokenet_gym.extras import require
-from strokenet_gym.renderer import Brush, draw, pen_path
+from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
 from strokenet_gym.stroke import Stroke, part_way
-from strokenet_gym.stroke_log import StrokeLog, paint_one, replace_file
+from strokenet_gym.stroke_log import StrokeLog, replace_file
 
 __all__ = ["FORMATS", "export", "film"]
 
@@ -36,7 +36,8 @@ def export(log: StrokeLog, path: str | os.PathLike, size: int = 512, **options: 
             ``paper_mm``: width and height of the paper, by default 210, 297 (A4).
 
     Raises:
-        ValueError: if the suffix or a number is unknown.
+        ValueError: if the suffix or a number is unknown, or the log's program cannot be exported
+            to SVG.
         OSError: if the file cannot be written.
         DependencyNotInstalled: if GIF, MP4 or SVG is asked for without the extra "export".
     """
@@ -78,10 +79,8 @@ def film(
     steps = max(1, round(stroke_seconds * fps))
     for stroke in log.strokes:
         for k in range(1, steps):
-            partial = canvas.copy()
-            paint_one(partial, part_way(stroke, k / steps), log.brush)
-            yield to_rgb(partial)
-        paint_one(canvas, stroke, log.brush)
+            yield to_rgb(log.paint(canvas, part_way(stroke, k / steps)))
+        canvas = log.paint(canvas, stroke)
         yield to_rgb(canvas)
     for _ in range(fps):
         yield to_rgb(canvas)
@@ -142,6 +141,11 @@ def _svg(log: StrokeLog, path: Path, size: int) -> None:
     An opaque stroke with a hard edge is one path; a soft one has a path for each twelfth of its
     opacity. The grain of rough paper is left out.
     """
+    if not isinstance(log.brush, Brush):
+        raise ValueError(
+            f"SVG needs the shapes of strokes, which the program {log.brush.name!r} does not tell: "
+            "export to .png, .gif, .mp4 or .csv"
+        )
     require("export", "contourpy")
     grid = _SVG_GRID
     lines = [
@@ -151,10 +155,11 @@ def _svg(log: StrokeLog, path: Path, size: int) -> None:
         f'<rect id="background" width="{grid}" height="{grid}" '
         f'fill="{_css(np.asarray(log.background))}"/>',
     ]
-    blending = ' style="mix-blend-mode:multiply"' if log.brush.blend == "multiply" else ""
+    css = BLENDS[log.brush.blend].css
+    blending = "" if css == "normal" else f' style="mix-blend-mode:{css}"'
     for number, stroke in enumerate(log.strokes, 1):
         name = f"stroke-{number:03}"
-        colour = _css(stroke.colour)
+        colour = _css(log.brush.lays_down(stroke, np.asarray(log.background)).colour)
         lines.append(f'<g id="{name}" inkscape:label="{name}" fill="{colour}"{blending}>')
         lines += [
             f'<path fill-rule="evenodd" fill-opacity="{opacity:.4f}" d="{outline}"/>'
@@ -174,7 +179,7 @@ def _contours(stroke: Stroke, brush: Brush) -> Iterator[tuple[float, str]]:
     import contourpy
 
     batch = Stroke(*(np.asarray(field)[None] for field in stroke))
-    alpha = draw(batch, _SVG_GRID, dataclasses.replace(brush, grain=0.0))[0]
+    alpha = dataclasses.replace(brush, grain=0.0).draw(batch, _SVG_GRID)[0]
     highest = float(alpha.max())
     if highest < 0.5 / 255:
         return

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from strokenet_gym.generator.base import LearnedGenerator
-from strokenet_gym.generator.features import resample, survey
+from strokenet_gym.programs.learned.base import LearnedGenerator
+from strokenet_gym.programs.learned.features import resample, survey
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["CompactGenerator"]

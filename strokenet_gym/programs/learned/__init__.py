@@ -1,7 +1,8 @@
-"""Differentiable painting: networks that imitate the painting program, and the program itself."""
+"""Networks that imitate a painting program, for gradients of one that has none; and their files."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,19 +13,17 @@ require("neural", "torch", "safetensors")
 import torch
 from safetensors.torch import save_file
 
-from strokenet_gym.generator.base import Generator, LearnedGenerator
-from strokenet_gym.generator.compact import CompactGenerator
-from strokenet_gym.generator.exact import ExactGenerator
-from strokenet_gym.generator.paper import PaperGenerator
 from strokenet_gym.pretrained import SHIPPED, read_weights
-from strokenet_gym.renderer import get_brush
+from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.learned.base import LearnedGenerator
+from strokenet_gym.programs.learned.compact import CompactGenerator
+from strokenet_gym.programs.learned.paper import PaperGenerator
+from strokenet_gym.programs.stamped import BRUSHES, Brush
 
 __all__ = [
     "ARCHITECTURES",
     "GENERATORS",
     "CompactGenerator",
-    "ExactGenerator",
-    "Generator",
     "LearnedGenerator",
     "PaperGenerator",
     "load_generator",
@@ -38,9 +37,15 @@ ARCHITECTURES: dict[str, type[LearnedGenerator]] = {
 GENERATORS = {name: SHIPPED / f"generator_{name}.safetensors" for name in ARCHITECTURES}
 
 
-def save_generator(generator: LearnedGenerator, path: str | Path, brush: str) -> None:
-    """Write a generator's weights, its sizes and the name of the brush that it imitates."""
-    metadata = {"architecture": generator.architecture, "brush": brush}
+def save_generator(
+    generator: LearnedGenerator, path: str | os.PathLike, brush: str | Program
+) -> None:
+    """Write a generator's weights, its sizes and the brush that it imitates."""
+    program = load_program(brush)
+    name = program.name
+    if isinstance(program, Brush) and name not in BRUSHES:
+        name = json.dumps(program.to_numbers())
+    metadata = {"architecture": generator.architecture, "brush": name}
     metadata |= {name: str(value) for name, value in generator.sizes.items()}
     weights = {k: v.to(generator.on_disk).contiguous() for k, v in generator.state_dict().items()}
     save_file(weights, path, metadata)
@@ -54,7 +59,7 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
         device: where to put it.
 
     Returns:
-        The generator; ``generator.imitates`` is the name of the brush that it was trained on.
+        The generator; ``generator.imitates`` is the program that it was trained on.
 
     Raises:
         ValueError: if there is no generator of that name, or the file is not one.
@@ -64,7 +69,8 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
         build, brush = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("brush")
         generator = build(**{key: int(value) for key, value in metadata.items()})
         generator.load_state_dict(weights)
-    except (RuntimeError, KeyError, TypeError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
-    generator.imitates, generator.multiplies = brush, get_brush(brush).blend == "multiply"
+    generator.name = generator.loaded_from = os.fspath(name)
+    generator.imitates = load_program(json.loads(brush) if brush.startswith("{") else brush)
     return generator.to(device).eval().requires_grad_(False)

@@ -36,7 +36,7 @@ class Path(NamedTuple):
 def _tangents(points: Tensor) -> tuple[Tensor, Tensor]:
     """Hermite tangents of the centripetal Catmull-Rom spline, both ``[B, 15, 2]``.
 
-    The formula is in renderer/path.py.
+    The formula is in stamped/path.py.
     """
     chord = points[:, 1:] - points[:, :-1]
     knot = (chord.square().sum(-1, keepdim=True) + _KNOT_EPSILON) ** 0.25

@@ -1,20 +1,23 @@
 """The path of the pen: from 16 anchors to weighted stamps along a centripetal spline.
 
-All of it is in float64 and in pixels (x to the right, y down). Its derivative is in adjoint.py.
+All of it is in float64 and in pixels (x to the right, y down). Its derivative is in path_adjoint.py.
 """
 
 import math
+from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
-from strokenet_gym.renderer.fastmath import FAST
+from strokenet_gym.programs.stamped.fastmath import FAST
 
 __all__ = [
     "DRAWABLE_RADIUS",
     "MAX_COVERAGE",
     "RUN",
-    "RUN_COLUMNS",
     "SPACING",
+    "BrushNumbers",
+    "Run",
     "bounding_box",
     "knot",
     "power",
@@ -37,13 +40,42 @@ _MAX_SPACING = 0.19
 _SAGITTA = 0.002  # radii that the path may leave the line
 _PRESSURE_STEP = 0.015  # relative change of pressure along it
 # Stamps come in runs of this many on a straight line, with one radius, strength and weight. The
-# kernels in raster.py and adjoint.py, which spell the four out, multiply their transmittances
+# kernels in raster.py and raster_adjoint.py, which spell the four out, multiply their transmittances
 # first and take one logarithm.
 RUN = 4
-RUN_COLUMNS = 10
+Run = np.dtype(
+    [
+        ("x", float),  # the middle, pixels
+        ("y", float),
+        ("dx", float),  # from stamp to stamp
+        ("dy", float),
+        ("radius", float),  # as drawn
+        ("strength", float),  # of each stamp
+        ("weight", float),
+        ("segment", int),
+        ("t", float),  # the middle in the segment's parameter
+        ("dt", float),  # and the length there; 0: a whole stamp at an end
+    ]
+)
 _MAX_PIECES = 8
 # Keeps the spline differentiable, with bounded derivatives, where two anchors meet: (0.01 px)^2.
 _KNOT_EPSILON = 1e-4
+
+
+class BrushNumbers(NamedTuple):
+    """What the kernels know of a brush: see :class:`strokenet_gym.Brush`.
+
+    ``mix`` are the three numbers of its blend mode.
+    """
+
+    pressure_size: float
+    pressure_opacity: float
+    edge: float
+    opacity: float
+    density: float
+    buildup: float
+    grain: float
+    mix: tuple[float, float, float]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -135,7 +167,7 @@ def _faded_strength(strength, fade, brush):
     fade. With the factor (1 + fade / 4), which was fitted, the ink of a line stays in proportion
     to its true width, to about 15 % for most brushes.
     """
-    return fade * strength / (1.0 + brush[5] * strength * (1.0 - fade) * (1.0 + 0.25 * fade))
+    return fade * strength / (1.0 + brush.buildup * strength * (1.0 - fade) * (1.0 + 0.25 * fade))
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -145,16 +177,16 @@ def _tolerance(pressure, radius, brush):
     Measured: with the inverse root of the drawn strength, the largest error is about the same for
     all pressures.
     """
-    strength = brush[3] * power(pressure, brush[1]) + 1e-12
-    fade = min(1.0, radius * power(pressure, brush[0]) / DRAWABLE_RADIUS)
+    strength = brush.opacity * power(pressure, brush.pressure_opacity) + 1e-12
+    fade = min(1.0, radius * power(pressure, brush.pressure_size) / DRAWABLE_RADIUS)
     return 1.0 / math.sqrt(_faded_strength(strength, fade, brush))
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _put_run(runs, count, x, y, dx, dy, pressure, radius, brush, segment, t, dt):
     """Append a run of stamps unless it leaves no ink; return the new number of runs."""
-    strength = brush[3] * power(pressure, brush[1])
-    r = radius * power(pressure, brush[0])
+    strength = brush.opacity * power(pressure, brush.pressure_opacity)
+    r = radius * power(pressure, brush.pressure_size)
     # A hundred passes at this strength are still less than 1/255 of ink.
     if pressure <= 0.0 or strength <= 1e-6 or r <= 1e-4 * DRAWABLE_RADIUS:
         return count
@@ -165,12 +197,13 @@ def _put_run(runs, count, x, y, dx, dy, pressure, radius, brush, segment, t, dt)
             fade = r / DRAWABLE_RADIUS
             strength = _faded_strength(strength, fade, brush)
             r = DRAWABLE_RADIUS
-        run[0], run[1], run[2], run[3], run[4], run[5] = x, y, dx, dy, r, strength
+        run.x, run.y, run.dx, run.dy = x, y, dx, dy
+        run.radius, run.strength = r, strength
         if dt > 0.0:
-            run[6] = brush[4] * math.sqrt(dx * dx + dy * dy) / r
+            run.weight = brush.density * math.sqrt(dx * dx + dy * dy) / r
         else:  # a whole stamp; the ink of a dot is in proportion to its true area
-            run[6] = fade / RUN
-        run[7], run[8], run[9] = segment, t, dt
+            run.weight = fade / RUN
+        run.segment, run.t, run.dt = segment, t, dt
     return count + 1
 
 
@@ -187,18 +220,15 @@ def trace_runs(points, tangents, pressure, radius, brush, spacing, runs):
         tangents: float64 ``(n - 1, 2, 2)``.
         pressure: float64 ``(n,)``, 0 … 1.
         radius: pixels.
-        brush: :attr:`Brush.numbers`.
+        brush: a :class:`BrushNumbers`.
         spacing: distance of two stamps, see ``SPACING``.
-        runs: float64 ``(capacity, RUN_COLUMNS)``, filled with: the middle (x, y), the vector from
-            stamp to stamp (dx, dy), the drawn radius, strength and weight of each stamp; and the
-            run's segment, its middle in the segment's parameter, and its length there (0: a whole
-            stamp at an end).
+        runs: :data:`Run` ``(capacity,)``, filled.
 
     Returns:
         The number of runs. If it exceeds the capacity, only the first ones were stored.
     """
     n = points.shape[0]
-    spacing *= min(1.0, 2.0 * brush[2]) ** 1.35 * min(1.0, brush[4] / 8.0) ** 0.35
+    spacing *= min(1.0, 2.0 * brush.edge) ** 1.35 * min(1.0, brush.density / 8.0) ** 0.35
     x, y = points[0, 0], points[0, 1]
     count = _put_run(runs, 0, x, y, 0.0, 0.0, pressure[0], radius, brush, 0, 0.0, 0.0)
     for i in range(n - 1):
@@ -220,7 +250,7 @@ def trace_runs(points, tangents, pressure, radius, brush, spacing, runs):
         bend = math.sqrt(max(au * au + av * av, bu * bu + bv * bv))
         change = pressure[i + 1] - pressure[i]
         low, high = min(pressure[i], pressure[i + 1]), max(pressure[i], pressure[i + 1])
-        thinnest = max(DRAWABLE_RADIUS, radius * power(low, brush[0]))
+        thinnest = max(DRAWABLE_RADIUS, radius * power(low, brush.pressure_size))
         step = min(spacing * _tolerance(high, radius, brush), _MAX_SPACING)
         reach = 4.0 * RUN * step * thinnest
         pieces = min(_MAX_PIECES, 1 + int(length / reach))
@@ -229,7 +259,7 @@ def trace_runs(points, tangents, pressure, radius, brush, spacing, runs):
             p0 = pressure[i] + change * t0
             p1 = p0 + change / pieces
             low, high = max(0.0, min(p0, p1)), max(p0, p1)
-            r0, r1 = radius * power(low, brush[0]), radius * power(high, brush[0])
+            r0, r1 = radius * power(low, brush.pressure_size), radius * power(high, brush.pressure_size)
             r = max(DRAWABLE_RADIUS, r0)
             tolerance = _tolerance(high, radius, brush)
             span = RUN * min(spacing * tolerance, _MAX_SPACING) * r

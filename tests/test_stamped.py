@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reference import reference_opacity
 
-from strokenet_gym import renderer
-from strokenet_gym.generator.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.renderer import BRUSHES, Brush, draw, get_brush, pen_path
-from strokenet_gym.renderer.grain import paper
-from strokenet_gym.renderer.path import SPACING
+from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym import load_program
+from strokenet_gym.programs.stamped import BRUSHES, Brush, pen_path
+from strokenet_gym.programs.stamped.grain import paper
+from strokenet_gym.programs.stamped.path import SPACING
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 PENCIL = BRUSHES["pencil"]
@@ -42,7 +42,7 @@ def take(stroke, index):
 def test_matches_the_reference(rng, size):
     strokes = [three_body_strokes(rng, 160), uniform_strokes(rng, 40)]
     stroke = Stroke(*(np.concatenate(fields) for fields in zip(*strokes, strict=True)))
-    drawn = draw(stroke, size, PENCIL)
+    drawn = PENCIL.draw(stroke, size)
     total = 0.0
     for i in range(200):
         wanted = reference_opacity(
@@ -65,7 +65,7 @@ def test_matches_the_reference(rng, size):
 )
 def test_matches_the_reference_with_other_brushes(rng, brush):
     stroke = three_body_strokes(rng, 20)
-    drawn = draw(stroke, 64, brush)
+    drawn = brush.draw(stroke, 64)
     for i in range(20):
         wanted = reference_opacity(
             stroke.position[i], stroke.pressure[i], stroke.radius[i], 64, brush
@@ -83,7 +83,7 @@ def test_matches_the_reference_on_large_canvases(rng, size):
     stroke.position[0] += [0.9, 0.3]
     stroke.position[1] -= [0.5, 1.2]
     stroke.position[2] = stroke.position[2, :1]
-    drawn = draw(stroke, size, PENCIL)
+    drawn = PENCIL.draw(stroke, size)
     for i in range(4):
         wanted = reference_opacity(
             stroke.position[i], stroke.pressure[i], stroke.radius[i], size, PENCIL
@@ -94,25 +94,25 @@ def test_matches_the_reference_on_large_canvases(rng, size):
 @pytest.mark.parametrize("brush", BRUSHES.values(), ids=BRUSHES)
 def test_doubling_the_samples_changes_nothing_visible(rng, brush):
     for stroke in (three_body_strokes(rng, 100), uniform_strokes(rng, 50)):
-        change = np.abs(draw(stroke, 128, brush) - draw(stroke, 128, brush, SPACING / 2))
+        change = np.abs(brush.draw(stroke, 128) - brush.draw(stroke, 128, SPACING / 2))
         assert change.max() * 255 <= 1
 
 
 def test_float64_agrees_with_float32(rng):
     stroke = three_body_strokes(rng, 50)
-    exact = draw(Stroke(*(field.astype(float) for field in stroke)), 96, PENCIL)
+    exact = PENCIL.draw(Stroke(*(field.astype(float) for field in stroke)), 96)
     assert exact.dtype == np.float64
-    assert np.abs(draw(stroke, 96, PENCIL) - exact).max() < 1e-4
+    assert np.abs(PENCIL.draw(stroke, 96) - exact).max() < 1e-4
 
 
 def test_reversed_stroke_is_the_same_picture(rng):
     stroke = uniform_strokes(rng, 50)
     back = stroke._replace(position=stroke.position[:, ::-1], pressure=stroke.pressure[:, ::-1])
-    assert np.abs(draw(stroke, 128, PENCIL) - draw(back, 128, PENCIL)).max() < 1e-4
+    assert np.abs(PENCIL.draw(stroke, 128) - PENCIL.draw(back, 128)).max() < 1e-4
 
 
 def test_tap_leaves_a_dot():
-    picture = draw(stroke_of([0.25, 0.25], radius=0.1), 64, PENCIL)[0]
+    picture = PENCIL.draw(stroke_of([0.25, 0.25], radius=0.1), 64)[0]
     ys, xs = np.nonzero(picture > 0.5)
     assert abs(xs.mean() + 0.5 - 40) < 0.6
     assert abs(ys.mean() + 0.5 - 24) < 0.6
@@ -128,15 +128,15 @@ def test_tap_leaves_a_dot():
     ],
 )
 def test_y_points_up_and_x_to_the_right(corner, rows, columns):
-    picture = draw(stroke_of(corner), 64, PENCIL)[0]
+    picture = PENCIL.draw(stroke_of(corner), 64)[0]
     assert picture.sum() > 0
     assert picture[rows, columns].sum() == pytest.approx(picture.sum())
 
 
 def test_scales_from_64_to_512(rng):
     stroke = three_body_strokes(rng, 100)
-    small = draw(stroke, 64, PENCIL)
-    large = draw(stroke, 512, PENCIL).reshape(100, 64, 8, 64, 8).mean((2, 4))
+    small = PENCIL.draw(stroke, 64)
+    large = PENCIL.draw(stroke, 512).reshape(100, 64, 8, 64, 8).mean((2, 4))
     # The program looks at the centres of pixels, so single pixels on a hard rim differ.
     assert small.sum() == pytest.approx(large.sum(), rel=0.01)
     assert np.abs(small - large).mean() * 255 < 1
@@ -152,9 +152,9 @@ def test_thin_strokes_neither_vanish_nor_alias(angle, radius):
     for shift in np.linspace(0, 2 / 64, 7):
         offset = shift * np.array([-np.sin(angle), np.cos(angle)])
         inks.append(
-            draw(line(offset - direction, offset + direction, radius=radius), 64, PENCIL).sum()
+            PENCIL.draw(line(offset - direction, offset + direction, radius=radius), 64).sum()
         )
-    large = draw(line(-direction, direction, radius=radius), 2048, PENCIL).sum() / 32**2
+    large = PENCIL.draw(line(-direction, direction, radius=radius), 2048).sum() / 32**2
     assert np.mean(inks) == pytest.approx(large, rel=0.15)
     assert min(inks) > 0.4 * large
 
@@ -166,14 +166,14 @@ def test_thin_line_does_not_punch_a_hole_in_a_thick_one():
     )
     thick_then_thin = np.r_[np.full(7, 1.0), 0, 0, np.full(7, 0.1)]
     brush = Brush(pressure_opacity=0)
-    picture = draw(stroke_of(position, pressure=thick_then_thin, radius=0.06), 64, brush)[0]
+    picture = brush.draw(stroke_of(position, pressure=thick_then_thin, radius=0.06), 64)[0]
     assert picture[32, 31:33].min() > 0.99
 
 
 def test_pressure_zero_lifts_the_pen():
-    assert draw(line([-1, 0], [1, 0], pressure=0.0), 64, PENCIL).max() == 0
+    assert PENCIL.draw(line([-1, 0], [1, 0], pressure=0.0), 64).max() == 0
     gap = np.r_[np.ones(5), np.zeros(6), np.ones(5)]
-    picture = draw(line([-0.9, 0], [0.9, 0], pressure=gap), 64, PENCIL)[0]
+    picture = PENCIL.draw(line([-0.9, 0], [0.9, 0], pressure=gap), 64)[0]
     assert picture[:, 26:38].max() == 0
     assert picture[:, 8].max() > 0.9
     assert picture[:, 55].max() > 0.9
@@ -181,10 +181,10 @@ def test_pressure_zero_lifts_the_pen():
 
 def test_batch_is_the_same_as_one_by_one(rng):
     stroke = uniform_strokes(rng, 40)
-    together = draw(stroke, 64, PENCIL)
+    together = PENCIL.draw(stroke, 64)
     for i in range(40):
         np.testing.assert_array_equal(
-            together[i], draw(take(stroke, slice(i, i + 1)), 64, PENCIL)[0]
+            together[i], PENCIL.draw(take(stroke, slice(i, i + 1)), 64)[0]
         )
 
 
@@ -193,8 +193,8 @@ def test_paint_composites_and_reports_the_change(rng):
     canvas = rng.uniform(0, 1, (20, 3, 48, 48)).astype(np.float32)
     target = rng.uniform(0, 1, canvas.shape).astype(np.float32)
     before, pixels = canvas.copy(), np.round(canvas * 255).astype(np.uint8)
-    change = renderer.paint(canvas, target, stroke, PENCIL, pixels=pixels)
-    alpha = draw(stroke, 48, PENCIL)[:, None]
+    change = PENCIL.composite(canvas, target, stroke, pixels=pixels)
+    alpha = PENCIL.draw(stroke, 48)[:, None]
     wanted = before * (1 - alpha) + stroke.colour[:, :, None, None] * alpha
     np.testing.assert_allclose(canvas, wanted, atol=1e-5)
     assert np.abs(pixels - canvas * 255).max() <= 0.501
@@ -207,11 +207,10 @@ def test_paint_composites_and_reports_the_change(rng):
 def test_brushes_blend_as_they_say(rng, brush):
     stroke = three_body_strokes(rng, 20, channels=3)
     background = np.array([0.9, 0.8, 0.7])
-    stroke = brush.lays_down(stroke, background)
     canvas = rng.uniform(0, 1, (20, 3, 48, 48)).astype(np.float32)
     before = canvas.copy()
-    renderer.paint(canvas, canvas.copy(), stroke, brush)
-    alpha, colour = draw(stroke, 48, brush)[:, None], stroke.colour[:, :, None, None]
+    brush.composite(canvas, canvas.copy(), stroke, background)
+    alpha, colour = brush.draw(stroke, 48)[:, None], stroke.colour[:, :, None, None]
     if brush.blend == "multiply":
         colour = colour * before
     if brush.blend == "erase":
@@ -226,15 +225,15 @@ def test_grain_belongs_to_the_canvas(rng):
     assert 0.9 < large.max() <= 1
     np.testing.assert_allclose(small, large.reshape(64, 8, 64, 8).mean((1, 3)), atol=0.02)
     stroke = three_body_strokes(rng, 50)._replace(radius=np.full(50, 0.1))
-    small = draw(stroke, 64, chalk)
-    large = draw(stroke, 512, chalk).reshape(50, 64, 8, 64, 8).mean((2, 4))
+    small = chalk.draw(stroke, 64)
+    large = chalk.draw(stroke, 512).reshape(50, 64, 8, 64, 8).mean((2, 4))
     assert ((small - large) ** 2).sum() < 0.01 * (large**2).sum()
 
 
 def test_pen_path_is_where_the_ink_is(rng):
     stroke = three_body_strokes(rng, 10)._replace(pressure=np.ones((10, NUM_ANCHORS)))
     stroke = stroke._replace(radius=np.full(10, 0.02))
-    drawn = draw(stroke, 256, PENCIL)
+    drawn = PENCIL.draw(stroke, 256)
     for i in range(10):
         path = pen_path(stroke.position[i], stroke.pressure[i])
         assert path.shape == (241, 3)
@@ -246,9 +245,9 @@ def test_pen_path_is_where_the_ink_is(rng):
 
 def test_clears_its_scratch(rng):
     stroke = uniform_strokes(rng, 1)
-    first = draw(stroke, 64, PENCIL)
-    draw(uniform_strokes(rng, 30), 64, PENCIL)
-    np.testing.assert_array_equal(first, draw(stroke, 64, PENCIL))
+    first = PENCIL.draw(stroke, 64)
+    PENCIL.draw(uniform_strokes(rng, 30), 64)
+    np.testing.assert_array_equal(first, PENCIL.draw(stroke, 64))
 
 
 @settings(deadline=None, max_examples=200)
@@ -261,25 +260,25 @@ def test_clears_its_scratch(rng):
 )
 def test_degenerate_strokes_are_drawn(position, pressure, radius):
     """Coincident anchors, jumps, far off the canvas: opacity stays in 0 … 1."""
-    picture = draw(stroke_of(position, pressure=pressure, radius=radius), 32, PENCIL)
+    picture = PENCIL.draw(stroke_of(position, pressure=pressure, radius=radius), 32)
     assert np.isfinite(picture).all()
     assert picture.min() >= 0
     assert picture.max() <= 1
 
 
 def test_off_the_canvas_leaves_nothing():
-    assert draw(stroke_of([3.0, 3.0]), 64, PENCIL).max() == 0
+    assert PENCIL.draw(stroke_of([3.0, 3.0]), 64).max() == 0
 
 
 def _draw_in_child(queue):
-    queue.put(draw(uniform_strokes(np.random.default_rng(1), 32), 32, PENCIL).sum())
+    queue.put(PENCIL.draw(uniform_strokes(np.random.default_rng(1), 32), 32).sum())
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_works_in_child_processes(method):
     stroke = uniform_strokes(np.random.default_rng(1), 32)
-    here = draw(stroke, 32, PENCIL).sum()  # the pool runs before the fork
+    here = PENCIL.draw(stroke, 32).sum()  # the pool runs before the fork
     context = multiprocessing.get_context(method)
     queue = context.Queue()
     child = context.Process(target=_draw_in_child, args=(queue,))
@@ -289,11 +288,11 @@ def test_works_in_child_processes(method):
 
 
 def test_brush_by_name():
-    assert get_brush("pencil") is PENCIL
+    assert load_program("pencil") is PENCIL
     with pytest.raises(ValueError, match=r"unknown brush 'crayon'; known brushes: pencil"):
-        get_brush("crayon")
+        load_program("crayon")
     with pytest.raises(TypeError, match="got int"):
-        get_brush(3)
+        load_program(3)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,12 @@ def _acceleration(position: np.ndarray, mass: np.ndarray) -> np.ndarray:
     return np.einsum("bijk,bj,bij->bik", delta, mass, squared**-1.5)
 
 
-def three_body_strokes(rng: np.random.Generator, count: int, channels: int = 1) -> Stroke:
+def three_body_strokes(
+    rng: np.random.Generator,
+    count: int,
+    channels: int = 1,
+    radii: tuple[float, float] = (RADIUS_MIN, RADIUS_MAX),
+) -> Stroke:
     """Sample strokes whose anchors follow one of three bodies.
 
     Size and place on the canvas, the middle and the swing of the pressure, the radius (uniform in
@@ -61,6 +66,7 @@ def three_body_strokes(rng: np.random.Generator, count: int, channels: int = 1) 
         rng: NumPy random generator.
         count: number of strokes B.
         channels: 1 or 3.
+        radii: the smallest and the largest radius, half-widths.
 
     Returns:
         Stroke: float32 arrays ``[B, ...]`` in physical units.
@@ -82,24 +88,31 @@ def three_body_strokes(rng: np.random.Generator, count: int, channels: int = 1) 
     middle, swing = rng.uniform(0.2, 1, (count, 1)), rng.uniform(0, 0.6, (count, 1))
     return Stroke(
         colour=rng.uniform(0, 1, (count, channels)).astype(np.float32),
-        radius=_log_uniform_radius(rng, count),
+        radius=_log_uniform_radius(rng, count, radii),
         position=(centre + size * path[:, :, :2] / extent).astype(np.float32),
         pressure=np.clip(middle + swing * depth, 0, 1).astype(np.float32),
     )
 
 
-def uniform_strokes(rng: np.random.Generator, count: int, channels: int = 1) -> Stroke:
+def uniform_strokes(
+    rng: np.random.Generator,
+    count: int,
+    channels: int = 1,
+    radii: tuple[float, float] = (RADIUS_MIN, RADIUS_MAX),
+) -> Stroke:
     """Sample strokes whose anchors and pressures are independent and uniform: scribbles.
 
     Arguments and result as in :func:`three_body_strokes`.
     """
     return Stroke(
         colour=rng.uniform(0, 1, (count, channels)).astype(np.float32),
-        radius=_log_uniform_radius(rng, count),
+        radius=_log_uniform_radius(rng, count, radii),
         position=rng.uniform(-1, 1, (count, NUM_ANCHORS, 2)).astype(np.float32),
         pressure=rng.uniform(0, 1, (count, NUM_ANCHORS)).astype(np.float32),
     )
 
 
-def _log_uniform_radius(rng: np.random.Generator, count: int) -> np.ndarray:
-    return np.exp(rng.uniform(np.log(RADIUS_MIN), np.log(RADIUS_MAX), count)).astype(np.float32)
+def _log_uniform_radius(
+    rng: np.random.Generator, count: int, radii: tuple[float, float]
+) -> np.ndarray:
+    return np.exp(rng.uniform(*np.log(radii), count)).astype(np.float32)

@@ -18,13 +18,15 @@ import math
 import numpy as np
 from numba import njit
 
-from strokenet_gym.renderer.fastmath import FAST, exp, log
-from strokenet_gym.renderer.path import (
+from strokenet_gym.programs.base import CELL
+from strokenet_gym.programs.stamped.blend import shade
+from strokenet_gym.programs.stamped.fastmath import FAST, exp, log
+from strokenet_gym.programs.stamped.path import (
     DRAWABLE_RADIUS,
     MAX_COVERAGE,
     RUN,
-    RUN_COLUMNS,
     SPACING,
+    Run,
     bounding_box,
     spline_tangents,
     trace_runs,
@@ -33,17 +35,17 @@ from strokenet_gym.renderer.path import (
 __all__ = [
     "LANES",
     "cells_of",
+    "composite_strokes",
     "draw_strokes",
     "next_span",
     "opaque_ink",
-    "paint_strokes",
     "prepare_stroke",
     "run_columns",
     "run_rows",
 ]
 
 # Rows are stamped in cells of LANES pixels, which fill a vector register.
-LANES = 8
+LANES = CELL
 _CELL = 3  # log2 of LANES
 _SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
@@ -60,8 +62,8 @@ def _cover(x, y, radius, slope, strength):
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def run_rows(run, box):
     """Rows that a run of stamps can touch, half open."""
-    y, r = run[1], run[4]
-    reach = r + (RUN - 1) / 2 * abs(run[3])
+    y, r = run.y, run.radius
+    reach = r + (RUN - 1) / 2 * abs(run.dy)
     first = max(box[2], math.ceil(max(y - reach, -1.0) - 0.5))
     last = min(box[3], math.floor(min(y + reach, float(box[3])) - 0.5) + 1)
     return first, last
@@ -70,12 +72,12 @@ def run_rows(run, box):
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def run_columns(run, box, row):
     """Columns of a row that a run of stamps can touch, half open."""
-    x, r = run[0], run[4]
+    x, r = run.x, run.radius
     chord = r
     if r > _SMALL:  # else the root costs more than it saves
-        nearest = max(0.0, abs(row + 0.5 - run[1]) - (RUN - 1) / 2 * abs(run[3]))
+        nearest = max(0.0, abs(row + 0.5 - run.y) - (RUN - 1) / 2 * abs(run.dy))
         chord = math.sqrt(max(r * r - nearest * nearest, 0.0))
-    chord += (RUN - 1) / 2 * abs(run[2])
+    chord += (RUN - 1) / 2 * abs(run.dx)
     left = max(box[0], math.ceil(max(x - chord, -1.0) - 0.5))
     right = min(box[1], math.floor(min(x + chord, float(box[1])) - 0.5) + 1)
     return left, max(0, right)  # empty where left >= right
@@ -86,15 +88,15 @@ def _stamp_run(ink, marks, box, run, edge, opaque):
     """Add a run of stamps to the ink, where it is not opaque yet; the hot loop of the package."""
     real = ink.dtype.type
     one = real(1.0)
-    x, y, dx, dy, r = run[0], run[1], run[2], run[3], run[4]
-    radius, q, w, slope = real(r), real(run[5]), real(run[6]), real(1.0 / (edge * r))
+    x, y, dx, dy, r = run.x, run.y, run.dx, run.dy, run.radius
+    radius, q, w, slope = real(r), real(run.strength), real(run.weight), real(1.0 / (edge * r))
     step_x, two_x, three_x = real(dx), real(2.0 * dx), real(3.0 * dx)
     step_y, two_y, three_y = real(dy), real(2.0 * dy), real(3.0 * dy)
     # The first stamp, from the centre of pixel (0, 0).
     start_x = x - (RUN - 1) / 2 * dx - 0.5
     start_y = y - (RUN - 1) / 2 * dy - 0.5
     # Only where many stamps meet is it worth a look whether they still change anything.
-    look = r > _SMALL and run[5] > 0.25
+    look = r > _SMALL and run.strength > 0.25
     first, last = run_rows(run, box)
     for row in range(first, last):
         left, right = run_columns(run, box, row)
@@ -132,10 +134,10 @@ def prepare_stroke(points, tangents, box, position, pressure, radius, brush, spa
         position: float64 ``(n, 2)`` in half-widths, y up.
         pressure: float64 ``(n,)``.
         radius: half-widths.
-        brush: :attr:`Brush.numbers`.
+        brush: a :class:`BrushNumbers`.
         spacing: distance of two stamps, see ``path.SPACING``.
         size: width and height of the canvas, pixels.
-        runs: float64 ``(capacity, RUN_COLUMNS)``, filled by :func:`trace_runs`.
+        runs: :data:`Run` ``(capacity,)``, filled by :func:`trace_runs`.
 
     Returns:
         The runs (a larger table if it was too small), and their number.
@@ -155,7 +157,7 @@ def prepare_stroke(points, tangents, box, position, pressure, radius, brush, spa
         return runs, 0
     count = trace_runs(points, tangents, pressure, radius * half, brush, spacing, runs)
     if count > runs.shape[0]:
-        runs = np.empty((2 * count, RUN_COLUMNS))
+        runs = np.empty(2 * count, Run)
         trace_runs(points, tangents, pressure, radius * half, brush, spacing, runs)
     return runs, count
 
@@ -204,7 +206,7 @@ def draw_strokes(alpha, paper, position, pressure, radius, brush, spacing, ink, 
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: :attr:`Brush.numbers`.
+        brush: a :class:`BrushNumbers`.
         spacing: distance of two stamps, see ``path.SPACING``.
         ink: scratch, all zero before and after.
         marks: the same.
@@ -213,13 +215,13 @@ def draw_strokes(alpha, paper, position, pressure, radius, brush, spacing, ink, 
     """
     n, size, real = position.shape[1], alpha.shape[2], ink.dtype.type
     points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    runs = np.empty((1024, RUN_COLUMNS))
+    runs = np.empty(1024, Run)
     for b in range(start, stop):
         runs, count = prepare_stroke(
             points, tangents, box, position[b], pressure[b], radius[b], brush, spacing, size, runs
         )
         for k in range(count):
-            _stamp_run(ink, marks, box, runs[k], real(brush[2]), opaque_ink(ink))
+            _stamp_run(ink, marks, box, runs[k], real(brush.edge), opaque_ink(ink))
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[row], first, end)
@@ -232,43 +234,56 @@ def draw_strokes(alpha, paper, position, pressure, radius, brush, spacing, ink, 
 
 
 @njit(nogil=True, cache=True)
-def paint_strokes(
-    canvas, pixels, alpha, marks, target, change, paper,
-    colour, position, pressure, radius, brush, ink, keep, start, stop,
+def composite_strokes(
+    canvas, pixels, alpha, marks, before, boxes, painted, target, change, paper,
+    colour, position, pressure, radius, brush, ink, start, stop,
 ):  # fmt: skip
     """Composite the strokes ``start`` to ``stop`` of a batch, each on its own canvas.
 
     Args:
         canvas: ``(B, C, H, W)``, 0 … 1, painted in place.
         pixels: uint8 ``(B, C, H, W)``, the canvas rounded, kept up to date; or empty.
-        alpha: ``(B, H, W)``, filled with the strokes' opacity where marked; or a scratch
-            ``(1, H, W)``.
-        marks: uint8 ``(B, H, cells)``, all zero, filled: not 0 where there may be ink; or a
-            scratch ``(1, H, cells)``, all zero before and after.
+        alpha: ``(B, H, W)``, filled with the strokes' opacity where marked; or, if nobody wants
+            it, a scratch ``(1, H, W)``.
+        marks: uint8 ``(B, H, cells)``, filled with where there is ink; or, without boxes, a scratch
+            ``(1, H, cells)``, all zero before and after.
+        before: ``(B, C, H, W)``, filled with the canvas before where marked; or empty.
+        boxes: int64 ``(B, 4)``, outside of which there are no marks, filled; or empty.
+        painted: uint8 ``(B,)``, set to 1 for each stroke, or empty.
         target: ``(B, C, H, W)``.
-        change: float64 ``(B, 2)``, filled with the change of the summed squared and of the summed
-            absolute difference between canvas and target.
+        change: float64 ``(B, 2)``, filled with the change of the summed squared and absolute
+            difference between canvas and target.
         paper: float32 ``(H, W)``, a factor of the opacity; or empty.
-        colour: float64 ``(B, C)``, 0 … 1.
+        colour: float64 ``(B, C)``.
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: :attr:`Brush.numbers`.
+        brush: a :class:`BrushNumbers`.
         ink: scratch, all zero before and after.
-        keep: whether alpha and marks are to be kept, and no scratch.
         start: first stroke.
         stop: one past the last stroke.
     """
     n, size, real = position.shape[1], canvas.shape[3], ink.dtype.type
+    mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    runs = np.empty((1024, RUN_COLUMNS))
+    runs = np.empty(1024, Run)
+    keep_alpha, keep_marks = len(alpha) == len(canvas), boxes.size > 0
     for b in range(start, stop):
         runs, count = prepare_stroke(
             points, tangents, box, position[b], pressure[b], radius[b], brush, SPACING, size, runs
         )
-        opacity, mark = (alpha[b], marks[b]) if keep else (alpha[0], marks[0])
+        opacity = alpha[b] if keep_alpha else alpha[0]
+        mark = marks[b] if keep_marks else marks[0]
+        if keep_marks:  # those of the stroke before go
+            old = boxes[b]
+            first, end = cells_of(old)
+            for row in range(old[2], old[3]):
+                mark[row, first:end] = 0
+            boxes[b] = box
+        if painted.size > 0:
+            painted[b] = 1
         for k in range(count):
-            _stamp_run(ink, mark, box, runs[k], real(brush[2]), opaque_ink(ink))
+            _stamp_run(ink, mark, box, runs[k], real(brush.edge), opaque_ink(ink))
         squared, absolute = 0.0, 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
@@ -277,14 +292,15 @@ def paint_strokes(
                 x0, x1 = left * LANES, min(right * LANES, size)
                 _opacity_row(opacity[row], ink[row], paper, row, x0, x1)
                 ink[row, x0 : right * LANES] = real(0.0)
-                if not keep:
+                if not keep_marks:
                     mark[row, left:right] = 0
                 for channel in range(canvas.shape[1]):
                     line = canvas[b, channel, row]
-                    shade = real(colour[b, channel])
+                    if before.size > 0:
+                        before[b, channel, row, x0:x1] = line[x0:x1]
                     ds, da = _blend_row(
                         line, target[b, channel, row], opacity[row],
-                        shade, real(brush[6]), x0, x1,
+                        real(colour[b, channel]), mix, x0, x1,
                     )  # fmt: skip
                     squared += ds
                     absolute += da
@@ -296,14 +312,14 @@ def paint_strokes(
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _blend_row(canvas, target, alpha, colour, multiply, x0, x1):
+def _blend_row(canvas, target, alpha, colour, mix, x0, x1):
     """Blend one row; return the change of its squared and absolute error."""
     real = canvas.dtype.type
     squared, absolute = 0.0, 0.0  # summed in float64: an episode may have many strokes
     for x in range(x0, x1):
         old = canvas[x]
-        shade = colour * (real(1.0) + multiply * (old - real(1.0)))
-        new = min(max(old + (shade - old) * alpha[x], real(0.0)), real(1.0))
+        new = old + (shade(mix, colour, old) - old) * alpha[x]
+        new = min(max(new, real(0.0)), real(1.0))
         before, after = old - target[x], new - target[x]
         squared += (after - before) * (after + before)
         absolute += abs(after) - abs(before)

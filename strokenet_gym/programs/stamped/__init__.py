@@ -9,8 +9,8 @@
 4. *Accumulation.* Stamps follow each other at r / density and multiply the transmittance; in the
    limit of infinitely many, T = exp(∫ density / r log(1 - a) ds) along the path. One whole stamp
    is added at each end, so that a tap leaves a dot. The stroke's opacity is alpha = 1 - T.
-5. *Compositing.* canvas ← canvas (1 - alpha) + colour alpha. Other brushes multiply or erase, or
-   leave less on the bumps of a rough paper (brush.py, grain.py).
+5. *Compositing.* canvas ← canvas (1 - alpha) + shade alpha, where the shade is the stroke's colour, or
+   what the blend mode makes of it and the canvas (blend.py). Rough paper takes up less (grain.py).
 
 Where a stamp is thinner than a pixel (r < 1 px), it is drawn with r = 1 px and the strength
 f q / (1 + k q (1 - f) (1 + f / 4)), where f = r / 1 px and k is the brush's ``buildup``: the ink of
@@ -18,15 +18,17 @@ a line stays in proportion to its width. A thin stamp at an end counts f times.
 
 All of it is continuous, and differentiable almost everywhere in every number of the stroke.
 
-The files: brush.py (the numbers), grain.py (the paper), path.py (1, 2), raster.py (3 to 5),
-adjoint.py (the derivative), program.py (threads, and the functions to call), fastmath.py and
-cache.py (what makes it fast).
+The files: brush.py (the numbers, and what to call), path.py (1, 2), raster.py (3 to 5), blend.py,
+grain.py (5), path_adjoint.py and raster_adjoint.py (the derivative), painting.py (batches on all
+threads), autograd.py (the same for torch), threads.py, fastmath.py and cache.py (what makes it
+fast).
 """
 
-from strokenet_gym.renderer.brush import BRUSHES, Brush, get_brush
-from strokenet_gym.renderer.cache import kernel_cache
+from strokenet_gym.programs.stamped.cache import kernel_cache
 
 with kernel_cache():
-    from strokenet_gym.renderer.program import draw, new_ink, paint, paint_back, pen_path
+    from strokenet_gym.programs.stamped.blend import BLENDS, Blend
+    from strokenet_gym.programs.stamped.brush import BRUSHES, Brush
+    from strokenet_gym.programs.stamped.painting import pen_path
 
-__all__ = ["BRUSHES", "Brush", "draw", "get_brush", "new_ink", "paint", "paint_back", "pen_path"]
+__all__ = ["BLENDS", "BRUSHES", "Blend", "Brush", "pen_path"]

@@ -1,8 +1,9 @@
-"""The derivative of the painting program: compiled kernels that run path.py and raster.py back.
+"""The derivative of the painting program: compiled kernels that run raster.py back.
 
 Given the derivative of a loss by the painted canvases, they find the one by every number of the
 strokes and by the canvases beneath. Nothing is stored on the way forward but the opacity map: the
-runs of stamps are traced again, and each visits its pixels once more.
+runs of stamps are traced again, and each visits its pixels once more. From the runs to the anchors
+it goes on in path_adjoint.py.
 
 Where the program has a kink, the derivative is a one-sided one: on the rim of a stamp (d = r) that
 from outside, on its plateau's edge and where coverage reaches 0.999 that from the opaque side, at
@@ -16,17 +17,11 @@ import math
 import numpy as np
 from numba import njit
 
-from strokenet_gym.renderer.fastmath import FAST, log
-from strokenet_gym.renderer.path import (
-    DRAWABLE_RADIUS,
-    MAX_COVERAGE,
-    RUN,
-    RUN_COLUMNS,
-    SPACING,
-    knot,
-    power,
-)
-from strokenet_gym.renderer.raster import (
+from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
+from strokenet_gym.programs.stamped.fastmath import FAST, log
+from strokenet_gym.programs.stamped.path import MAX_COVERAGE, SPACING, Run
+from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
+from strokenet_gym.programs.stamped.raster import (
     LANES,
     cells_of,
     next_span,
@@ -35,7 +30,7 @@ from strokenet_gym.renderer.raster import (
     run_rows,
 )
 
-__all__ = ["paint_strokes_back"]
+__all__ = ["composite_strokes_back"]
 
 _WIDTH = 16  # pixels in the widest vector register
 
@@ -61,7 +56,7 @@ def _collect(seed, box, run, seeds, xs, ys):
     first, last = run_rows(run, box)
     for row in range(first, last):
         left, right = run_columns(run, box, row)
-        x, y = real(left + 0.5 - run[0]), real(row + 0.5 - run[1])
+        x, y = real(left + 0.5 - run.x), real(row + 0.5 - run.y)
         line = seed[row, left:right]
         for k in range(line.shape[0]):
             g = line[k]
@@ -106,9 +101,9 @@ def _stamp_run_back(seeds, xs, ys, run, edge, grad):
     """
     real = seeds.dtype.type
     half, three_halves = real(0.5), real(1.5)
-    r, q, w = run[4], run[5], run[6]
+    r, q, w = run.radius, run.strength, run.weight
     radius, strength, slope = real(r), real(q), real(1.0 / (edge * r))
-    dx, dy = real(run[2]), real(run[3])
+    dx, dy = real(run.dx), real(run.dy)
     by_x, by_y, by_dx, by_dy = real(0.0), real(0.0), real(0.0), real(0.0)
     by_radius, by_strength, by_weight = real(0.0), real(0.0), real(0.0)
     for i in range(seeds.shape[0]):
@@ -141,108 +136,14 @@ def _stamp_run_back(seeds, xs, ys, run, edge, grad):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _trace_run_back(run, grad, pressure, radius, brush, by_points, by_tangents, by_pressure):
-    """Pass a run's derivative on to anchors, tangents and pressures; return that by the radius."""
-    by_x, by_y, by_dx, by_dy = grad[0], grad[1], grad[2], grad[3]
-    by_r, by_q, by_weight = grad[4], grad[5], grad[6]
-    i, t, dt = int(run[7]), run[8], run[9]
-    s = 1.0 - t
-    p = s * pressure[i] + t * pressure[i + 1]
-    q = brush[3] * power(p, brush[1])
-    true_radius = radius * power(p, brush[0])
-    fade = min(1.0, true_radius / DRAWABLE_RADIUS)
-    by_fade = 0.0
-    if dt > 0.0:  # weight = density distance / r
-        distance = math.sqrt(run[2] * run[2] + run[3] * run[3])
-        if distance > 0.0:
-            by_distance = by_weight * brush[4] / run[4]
-            by_dx += by_distance * run[2] / distance
-            by_dy += by_distance * run[3] / distance
-        by_r -= by_weight * run[6] / run[4]
-    else:  # weight = fade / RUN
-        by_fade += by_weight / RUN
-    if true_radius < DRAWABLE_RADIUS:  # the strength is faded_strength(q, fade), r is constant
-        kq = brush[5] * q
-        below = 1.0 / (1.0 + kq * (1.0 - fade) * (1.0 + 0.25 * fade))
-        by_fade += by_q * q * (1.0 + kq * (1.0 + 0.25 * fade * fade)) * below * below
-        by_q *= fade * below * below
-        by_r = by_fade / DRAWABLE_RADIUS
-    by_p = (by_q * q * brush[1] + by_r * true_radius * brush[0]) / p
-    by_pressure[i] += s * by_p
-    by_pressure[i + 1] += t * by_p
-
-    centring = dt * dt / 12.0
-    h = t * t * (3.0 - 2.0 * t) + 3.0 * (s - t) * centring
-    g1 = s * s * t + (t - 2.0 * s) * centring
-    g2 = -t * t * s + (2.0 * t - s) * centring
-    e, k1, k2 = 6.0 * t * s, s * (1.0 - 3.0 * t), t * (3.0 * t - 2.0)
-    share = dt / RUN
-    chord = h * by_x + e * share * by_dx
-    by_points[i, 0] += by_x - chord
-    by_points[i + 1, 0] += chord
-    by_tangents[i, 0, 0] += g1 * by_x + k1 * share * by_dx
-    by_tangents[i, 1, 0] += g2 * by_x + k2 * share * by_dx
-    chord = h * by_y + e * share * by_dy
-    by_points[i, 1] += by_y - chord
-    by_points[i + 1, 1] += chord
-    by_tangents[i, 0, 1] += g1 * by_y + k1 * share * by_dy
-    by_tangents[i, 1, 1] += g2 * by_y + k2 * share * by_dy
-    return by_r * true_radius / radius
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _spline_tangents_back(points, by_tangents, by_points):
-    """Add the derivative that comes through :func:`spline_tangents` to that by the anchors."""
-    n = points.shape[0]
-    knots, by_knots = np.empty(n - 1), np.zeros(n - 1)
-    for i in range(n - 1):
-        knots[i] = knot(points, i, i + 1)
-    for i in range(n - 1):
-        d1 = knots[i]
-        for k in range(2):
-            chord = points[i + 1, k] - points[i, k]
-            by_start, by_end = by_tangents[i, 0, k], by_tangents[i, 1, k]
-            by_chord = by_start + by_end
-            if i > 0:
-                d0 = knots[i - 1]
-                before = points[i, k] - points[i - 1, k]
-                both = 1.0 / (d0 + d1)
-                mean = (before + chord) * both
-                by_chord -= by_start * d1 * both
-                by_before = by_start * d1 * (1.0 / d0 - both)
-                by_knots[i] += by_start * (before / d0 - mean + d1 * mean * both)
-                by_knots[i - 1] += by_start * d1 * (mean * both - before / (d0 * d0))
-                by_points[i, k] += by_before
-                by_points[i - 1, k] -= by_before
-            if i < n - 2:
-                d2 = knots[i + 1]
-                after = points[i + 2, k] - points[i + 1, k]
-                both = 1.0 / (d1 + d2)
-                mean = (chord + after) * both
-                by_chord -= by_end * d1 * both
-                by_after = by_end * d1 * (1.0 / d2 - both)
-                by_knots[i] += by_end * (after / d2 - mean + d1 * mean * both)
-                by_knots[i + 1] += by_end * d1 * (mean * both - after / (d2 * d2))
-                by_points[i + 2, k] += by_after
-                by_points[i + 1, k] -= by_after
-            by_points[i + 1, k] += by_chord
-            by_points[i, k] -= by_chord
-    for i in range(n - 1):
-        for k in range(2):
-            by_chord = by_knots[i] * (points[i + 1, k] - points[i, k]) / (2.0 * knots[i] ** 3)
-            by_points[i + 1, k] += by_chord
-            by_points[i, k] -= by_chord
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _blend_row_back(
-    by_canvas, by_painted, by_squared, by_absolute,
-    canvas, target, alpha, colour, multiply, seed, x0, x1,
+    by_before, by_painted, by_squared, by_absolute,
+    canvas, target, alpha, colour, mix, seed, x0, x1,
 ):  # fmt: skip
     """Pass the derivative of one row of one channel back through the blending.
 
     Args:
-        by_canvas: filled, unless empty.
+        by_before: filled, unless empty: by the canvas.
         by_painted: the row of the painted canvas; or empty: 0.
         by_squared: by the change of the summed squared difference to the target.
         by_absolute: by that of the absolute one.
@@ -250,7 +151,7 @@ def _blend_row_back(
         target: the row.
         alpha: opacity.
         colour: of the stroke.
-        multiply: 1 for that blend mode, else 0.
+        mix: of the blend mode.
         seed: the derivative by the opacity is added to it.
         x0: first column.
         x1: one past the last column.
@@ -260,23 +161,22 @@ def _blend_row_back(
     """
     real = canvas.dtype.type
     one, zero = real(1.0), real(0.0)
-    by_colour = zero
+    by_own = zero
     for x in range(x0, x1):
         before = canvas[x] - target[x]
-        share = one + multiply * (canvas[x] - one)
-        contrast = colour * share - canvas[x]
+        contrast = shade(mix, colour, canvas[x]) - canvas[x]
         after = before + contrast * alpha[x]
         sign = (one if after > zero else zero) - (one if after < zero else zero)
         g = by_squared * (after + after) + by_absolute * sign
         if by_painted.size > 0:
             g += by_painted[x]
         seed[x] += g * contrast
-        by_colour += g * alpha[x] * share
-        if by_canvas.size > 0:
+        by_own += g * alpha[x] * by_colour(mix, canvas[x])
+        if by_before.size > 0:
             sign = (one if before > zero else zero) - (one if before < zero else zero)
             own = by_squared * (before + before) + by_absolute * sign
-            by_canvas[x] = g * (one + (colour * multiply - one) * alpha[x]) - own
-    return by_colour
+            by_before[x] = g * (one + (by_canvas(mix, colour) - one) * alpha[x]) - own
+    return by_own
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -289,19 +189,19 @@ def _opacity_row_back(seed, alpha, paper, row, x0, x1):
 
 
 @njit(nogil=True, cache=True)
-def paint_strokes_back(
-    by_canvas, by_colour, by_position, by_pressure, by_radius,
+def composite_strokes_back(
+    by_before, by_own, by_position, by_pressure, by_radius,
     by_painted, by_change, canvas, alpha, marks, target, paper,
     colour, position, pressure, radius, brush, seed, start, stop,
 ):  # fmt: skip
-    """The adjoint of :func:`strokenet_gym.renderer.raster.paint_strokes`.
+    """The adjoint of :func:`strokenet_gym.programs.stamped.raster.composite_strokes`.
 
     ``by_x`` stands for the derivative of a loss by x and has the shape of x.
 
     Args:
-        by_canvas: ``(B, C, H, W)``, equal to ``by_painted`` (or 0), changed where there is ink; or
+        by_before: by the canvas, ``(B, C, H, W)``, equal to ``by_painted`` (or 0), changed where there is ink; or
             empty if nobody wants it.
-        by_colour: float64 ``(B, C)``, filled.
+        by_own: by the colour, float64 ``(B, C)``, filled.
         by_position: float64 ``(B, n, 2)``, all zero, filled.
         by_pressure: float64 ``(B, n)``, all zero, filled.
         by_radius: float64 ``(B,)``, filled.
@@ -316,7 +216,7 @@ def paint_strokes_back(
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: :attr:`Brush.numbers`.
+        brush: a :class:`BrushNumbers`.
         seed: scratch ``(H, cells * LANES)``, all zero before and after.
         start: first stroke.
         stop: one past the last stroke.
@@ -325,24 +225,25 @@ def paint_strokes_back(
     real = canvas.dtype.type
     points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
     by_tangents, grad = np.empty((n - 1, 2, 2)), np.empty(7)
-    runs = np.empty((1024, RUN_COLUMNS))
+    runs = np.empty(1024, Run)
     seeds = np.empty(seed.size + _WIDTH, canvas.dtype)
     xs, ys = np.empty_like(seeds), np.empty_like(seeds)
     nothing = np.empty(0, canvas.dtype)
+    mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     half = size / 2.0
     for b in range(start, stop):
         runs, count = prepare_stroke(
             points, tangents, box, position[b], pressure[b], radius[b], brush, SPACING, size, runs
         )
-        by_colour[b] = 0.0
+        by_own[b] = 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[b, row], first, end)
             while left < right:
                 x0, x1 = left * LANES, min(right * LANES, size)
                 for channel in range(channels):
-                    by_colour[b, channel] += _blend_row_back(
-                        by_canvas[b, channel, row] if by_canvas.size > 0 else nothing,
+                    by_own[b, channel] += _blend_row_back(
+                        by_before[b, channel, row] if by_before.size > 0 else nothing,
                         by_painted[b, channel, row] if by_painted.size > 0 else nothing,
                         real(by_change[b, 0]),
                         real(by_change[b, 1]),
@@ -350,7 +251,7 @@ def paint_strokes_back(
                         target[b, channel, row],
                         alpha[b, row],
                         real(colour[b, channel]),
-                        real(brush[6]),
+                        mix,
                         seed[row],
                         x0,
                         x1,
@@ -363,12 +264,12 @@ def paint_strokes_back(
             touched = _collect(seed, box, runs[k], seeds, xs, ys)
             if touched == 0:
                 continue
-            _stamp_run_back(seeds[:touched], xs[:touched], ys[:touched], runs[k], brush[2], grad)
-            by_radius[b] += _trace_run_back(
+            _stamp_run_back(seeds[:touched], xs[:touched], ys[:touched], runs[k], brush.edge, grad)
+            by_radius[b] += trace_run_back(
                 runs[k], grad, pressure[b], radius[b] * half, brush,
                 by_position[b], by_tangents, by_pressure[b],
             )  # fmt: skip
-        _spline_tangents_back(points, by_tangents, by_position[b])
+        spline_tangents_back(points, by_tangents, by_position[b])
         # From pixels, y down, to half-widths, y up.
         for i in range(n):
             by_position[b, i, 0] *= half

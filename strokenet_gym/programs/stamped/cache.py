@@ -44,7 +44,7 @@ def kernel_cache() -> Iterator[None]:
     """Functions that numba decorates inside this context are cached in our folder."""
     here = Path(__file__).parent
     key = hashlib.sha256()
-    for file in sorted(here.glob("*.py")):
+    for file in [*sorted(here.glob("*.py")), here.parent / "base.py"]:
         key.update(file.read_bytes())
     bases = [here / "__pycache__"]
     if config.CACHE_DIR:  # the user's NUMBA_CACHE_DIR

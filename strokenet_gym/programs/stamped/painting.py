@@ -1,40 +1,32 @@
 """The painting program at work: draws batches of strokes on all cores.
 
-This is the exact program that the learned generator imitates. :func:`draw` gives opacity maps,
-:func:`paint` composites strokes on canvases in place, :func:`paint_back` is its derivative. All
-split the batch over threads; the compiled kernels release the GIL.
+:func:`draw` gives opacity maps, :func:`composite` paints strokes on canvases in place,
+:func:`composite_back` is its derivative. All split the batch over threads; the compiled kernels
+release the GIL. They take a brush as the numbers that it is to the kernels;
+:class:`strokenet_gym.Brush` has them as methods.
 """
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from strokenet_gym.renderer.adjoint import paint_strokes_back
-from strokenet_gym.renderer.brush import Brush
-from strokenet_gym.renderer.cache import announce
-from strokenet_gym.renderer.grain import paper
-from strokenet_gym.renderer.path import SPACING, spline_tangents
-from strokenet_gym.renderer.raster import LANES, draw_strokes, paint_strokes
+from strokenet_gym.programs.base import Undo
+from strokenet_gym.programs.stamped import threads
+from strokenet_gym.programs.stamped.cache import announce
+from strokenet_gym.programs.stamped.grain import paper
+from strokenet_gym.programs.stamped.path import SPACING, BrushNumbers, spline_tangents
+from strokenet_gym.programs.stamped.raster import LANES, composite_strokes, draw_strokes
+from strokenet_gym.programs.stamped.raster_adjoint import composite_strokes_back
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["Ink", "draw", "new_ink", "paint", "paint_back", "pen_path"]
+__all__ = ["Ink", "composite", "composite_back", "draw", "new_ink", "pen_path"]
 
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-THREADS = available_cores()
-_CHUNK = 8  # fewer strokes are not worth another thread
 _local = threading.local()
-_pool: ThreadPoolExecutor | None = None
+_NO_BOXES = np.empty((0, 4), np.int64)
+_NO_FLAGS = np.empty(0, np.uint8)
 
 
 class Ink(NamedTuple):
@@ -43,10 +35,12 @@ class Ink(NamedTuple):
     Attributes:
         alpha: ``[B, H, W]``, opacity in 0 … 1 where marked, undefined elsewhere.
         marks: uint8 ``[B, H, cells]``, for each 8 pixels of a row whether there may be ink.
+        boxes: int64 ``[B, 4]``, outside of which there is none: x0, x1, y0, y1.
     """
 
     alpha: np.ndarray
     marks: np.ndarray
+    boxes: np.ndarray
 
 
 class _Scratch(NamedTuple):
@@ -58,10 +52,11 @@ class _Scratch(NamedTuple):
 def new_ink(count: int, size: int, dtype: Any) -> Ink:
     """Room for the ink of ``count`` strokes on canvases of ``size`` pixels."""
     cells = -(-size // LANES)
-    return Ink(np.empty((count, size, size), dtype), np.zeros((count, size, cells), np.uint8))
+    marks, boxes = np.zeros((count, size, cells), np.uint8), np.zeros((count, 4), np.int64)
+    return Ink(np.empty((count, size, size), dtype), marks, boxes)
 
 
-def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> np.ndarray:
+def draw(stroke: Stroke, size: int, brush: BrushNumbers, spacing: float = SPACING) -> np.ndarray:
     """Draw strokes as opacity maps.
 
     Args:
@@ -80,11 +75,11 @@ def draw(stroke: Stroke, size: int, brush: Brush, spacing: float = SPACING) -> n
 
     def work(start: int, stop: int) -> None:
         logs, _, marks = _scratch(size, dtype)
-        strokes = position, pressure, radius, brush.numbers, spacing
+        strokes = position, pressure, radius, brush, spacing
         draw_strokes(alpha, paper(size, brush.grain), *strokes, logs, marks[0], start, stop)
 
     announce(draw_strokes)
-    _run(work, len(alpha))
+    threads.run(work, len(alpha))
     return alpha
 
 
@@ -114,14 +109,15 @@ def pen_path(position: np.ndarray, pressure: np.ndarray, steps: int = 16) -> np.
     return np.column_stack([points, np.interp(where, np.arange(len(anchors)), pressure)])
 
 
-def paint(
+def composite(
     canvas: np.ndarray,
     target: np.ndarray,
     stroke: Stroke,
-    brush: Brush,
+    brush: BrushNumbers,
     *,
     pixels: np.ndarray | None = None,
     ink: Ink | None = None,
+    undo: Undo | None = None,
 ) -> np.ndarray:
     """Paint one stroke on each canvas of a batch, in place.
 
@@ -131,7 +127,8 @@ def paint(
         stroke: a batch of B strokes.
         brush: the brush.
         pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
-        ink: from :func:`new_ink`, filled with what :func:`paint_back` needs.
+        ink: from :func:`new_ink`, filled with what :func:`composite_back` needs.
+        undo: filled with what the canvases were before. Not together with ``ink``.
 
     Returns:
         float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
@@ -139,41 +136,50 @@ def paint(
     """
     change = np.zeros((len(canvas), 2))
     colour, radius, position, pressure = _as_float64(stroke)
+    nothing = np.empty((0, 0, 0, 0), canvas.dtype)
     if pixels is None:
         pixels = np.empty((0, 0, 0, 0), np.uint8)
-    strokes = colour, position, pressure, radius, brush.numbers
     size = canvas.shape[-1]
     ground = paper(size, brush.grain)
+    if undo is not None:
+        undo.painted[:] = 0
 
     def work(start: int, stop: int) -> None:
         scratch = _scratch(size, canvas.dtype)
-        alpha, marks = (scratch.alpha, scratch.marks) if ink is None else ink
-        pictures = canvas, pixels, alpha, marks, target, change, ground
-        paint_strokes(*pictures, *strokes, scratch.logs, ink is not None, start, stop)
+        alpha, marks, boxes = scratch.alpha, scratch.marks, _NO_BOXES
+        before, painted = nothing, _NO_FLAGS
+        if ink is not None:
+            alpha, marks, boxes = ink
+        elif undo is not None:
+            marks, boxes, before, painted = undo.marks, undo.boxes, undo.before, undo.painted
+        composite_strokes(
+            canvas, pixels, alpha, marks, before, boxes, painted, target, change, ground,
+            colour, position, pressure, radius, brush, scratch.logs, start, stop,
+        )  # fmt: skip
 
-    announce(paint_strokes)
-    _run(work, len(canvas))
+    announce(composite_strokes)
+    threads.run(work, len(canvas))
     return change
 
 
-def paint_back(
+def composite_back(
     by_painted: np.ndarray | None,
     by_change: np.ndarray,
     canvas: np.ndarray,
     ink: Ink,
     target: np.ndarray,
     stroke: Stroke,
-    brush: Brush,
+    brush: BrushNumbers,
     *,
     by_canvas: np.ndarray | None = None,
 ) -> Stroke:
-    """The adjoint of :func:`paint`: from the derivative of a loss by its results to its arguments.
+    """The adjoint of :func:`composite`: from the derivative of a loss by its results to its arguments.
 
     Args:
         by_painted: ``[B, C, H, W]``, derivative by the painted canvas, or None for 0.
-        by_change: float64 ``[B, 2]``, derivative by what :func:`paint` returned.
+        by_change: float64 ``[B, 2]``, derivative by what :func:`composite` returned.
         canvas: ``[B, C, H, W]``, as it was before.
-        ink: as :func:`paint` filled it.
+        ink: as :func:`composite` filled it.
         target: as it was.
         stroke: the same.
         brush: the same.
@@ -182,7 +188,7 @@ def paint_back(
 
     Returns:
         The derivative by each number of the strokes, float64. At kinks it is one-sided, see
-        adjoint.py.
+        raster_adjoint.py.
     """
     colour, radius, position, pressure = _as_float64(stroke)
     by = Stroke(*(np.zeros(field.shape) for field in (colour, radius, position, pressure)))
@@ -193,15 +199,15 @@ def paint_back(
         nothing if by_painted is None else by_painted,
     )
     ground = paper(canvas.shape[-1], brush.grain)
-    strokes = colour, position, pressure, radius, brush.numbers
-    inputs = by_change, canvas, *ink, target, ground, *strokes
+    strokes = colour, position, pressure, radius, brush
+    inputs = by_change, canvas, ink.alpha, ink.marks, target, ground, *strokes
 
     def work(start: int, stop: int) -> None:
         seed = _scratch(canvas.shape[-1], canvas.dtype).logs
-        paint_strokes_back(*outputs, *inputs, seed, start, stop)
+        composite_strokes_back(*outputs, *inputs, seed, start, stop)
 
-    announce(paint_strokes_back)
-    _run(work, len(canvas))
+    announce(composite_strokes_back)
+    threads.run(work, len(canvas))
     return by
 
 
@@ -214,39 +220,7 @@ def _scratch(size: int, dtype: Any) -> _Scratch:
     key = (size, np.dtype(dtype))
     if getattr(_local, "key", None) != key:  # one size at a time: at 1024 px it takes 8 MB
         cells = -(-size // LANES)
-        _local.scratch = _Scratch(np.zeros((size, cells * LANES), dtype), *new_ink(1, size, dtype))
+        alpha, marks, _ = new_ink(1, size, dtype)
+        _local.scratch = _Scratch(np.zeros((size, cells * LANES), dtype), alpha, marks)
         _local.key = key
     return _local.scratch
-
-
-def _run(work: Callable[[int, int], None], count: int) -> None:
-    """Call ``work(start, stop)`` for all of ``range(count)``, on all cores if it is worth it."""
-    global _pool
-    if count <= _CHUNK or THREADS == 1:
-        work(0, count)
-        return
-    if _pool is None:
-        _pool = ThreadPoolExecutor(THREADS - 1, "strokenet")
-    # Two shares for each thread, since strokes differ in cost. The calling thread helps, which
-    # saves it from being woken up.
-    share = max(_CHUNK, -(-count // (2 * THREADS)))
-    starts = iter(range(0, count, share))  # the next one that comes takes the next share
-
-    def some() -> None:
-        for start in starts:
-            work(start, min(start + share, count))
-
-    helpers = [_pool.submit(some) for _ in range(THREADS - 1)]
-    some()
-    for helper in helpers:
-        helper.result()
-
-
-def _forget_pool() -> None:
-    """A forked child has none of its parent's threads: it makes its own."""
-    global _pool
-    _pool = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)

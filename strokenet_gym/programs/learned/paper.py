@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokenet_gym.generator.base import LearnedGenerator
+from strokenet_gym.programs.learned.base import LearnedGenerator
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["DRAWN_SIZE", "MAP_SIZE", "PaperGenerator", "gaussian_dots"]
@@ -65,6 +65,7 @@ class PaperGenerator(LearnedGenerator):
 
     architecture = "paper"
     on_disk = torch.float16
+    any_shape = False
 
     def __init__(self, width: int = 256, hidden: int = 1024) -> None:
         super().__init__()

@@ -1,0 +1,19 @@
+"""Agents: networks that look and then draw a stroke."""
+
+from strokenet_gym.extras import require
+
+require("neural", "torch", "safetensors")
+
+from strokenet_gym.agents.base import AGENTS, ARCHITECTURES, Agent, load_agent, neighbour_penalty
+from strokenet_gym.agents.strokenet import StrokeNetAgent
+from strokenet_gym.agents.tracing import TracingAgent
+
+__all__ = [
+    "AGENTS",
+    "ARCHITECTURES",
+    "Agent",
+    "StrokeNetAgent",
+    "TracingAgent",
+    "load_agent",
+    "neighbour_penalty",
+]

@@ -1,0 +1,115 @@
+"""Arguments of the environments: checked once, and kept such that a spec of them fits in JSON."""
+
+from __future__ import annotations
+
+import copy
+import enum
+import operator
+from collections.abc import Mapping
+from pathlib import PurePath
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.targets import ArrayTargets
+
+__all__ = ["PortableSpec", "check_options", "check_render_mode", "check_seed", "whole"]
+
+
+def whole(value: Any, name: str, low: int, high: int) -> int:
+    """Return a whole number as Python's own.
+
+    Raises:
+        ValueError: if it is not one, or out of its range.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, got {value}")
+    return int(value)
+
+
+def check_seed(seed: Any) -> int | None:
+    """Return a seed as Gymnasium takes it: Python's own int, or None.
+
+    Raises:
+        ValueError: if it is not a whole number from 0.
+    """
+    if seed is None:
+        return None
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or number < 0:
+        raise ValueError(f"a seed must be a whole number from 0, got {seed!r}")
+    return number
+
+
+def check_options(options: Any, known: tuple[str, ...]) -> dict[str, Any]:
+    """Return the reset options.
+
+    Raises:
+        TypeError: if they are not a dictionary.
+        ValueError: if there is one that nobody knows.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise TypeError(f"reset options must be a dictionary, got {type(options).__name__}")
+    unknown = set(options) - set(known)
+    if unknown:
+        raise ValueError(f"unknown reset options {sorted(unknown)}; known: {', '.join(known)}")
+    return dict(options)
+
+
+def check_render_mode(mode: str | None, known: list[str]) -> str | None:
+    """Return the render mode.
+
+    Raises:
+        ValueError: if it is not one of those.
+    """
+    if mode is not None and mode not in known:
+        raise ValueError(f"unknown render_mode {mode!r}; known: None, {', '.join(known)}")
+    return mode
+
+
+class PortableSpec:
+    """An environment whose ``spec`` has its arguments in forms that fit in JSON.
+
+    Brushes become their numbers, paths strings, functions "module:name", generators the name that
+    they were loaded by. Of an array of targets a copied spec has no copy; it fits in no JSON.
+    """
+
+    _spec: Any = None
+
+    @property
+    def spec(self) -> Any:
+        """What ``gym.make`` made it from."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: Any) -> None:
+        if spec is not None:
+            spec = copy.copy(spec)
+            spec.kwargs = {name: _portable(name, value) for name, value in spec.kwargs.items()}
+        self._spec = spec
+
+
+def _portable(name: str, value: Any) -> Any:
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return ArrayTargets(value) if name == "targets" else value.tolist()
+    if isinstance(value, tuple):
+        return [_portable(name, entry) for entry in value]
+    if hasattr(value, "to_numbers"):
+        return value.to_numbers()
+    if isinstance(value, FunctionType) and value.__qualname__.isidentifier():
+        return f"{value.__module__}:{value.__qualname__}"
+    return getattr(value, "loaded_from", value)

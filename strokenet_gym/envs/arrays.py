@@ -1,0 +1,142 @@
+"""Canvases and targets of a batch of episodes as NumPy arrays, painted in place.
+
+Its twin for tensors is tensors.py; :class:`strokenet_gym.envs.episodes.Episodes` holds one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.programs.base import Program, Undo, to_bytes
+from strokenet_gym.stroke import Stroke, check_action, is_tensor
+
+__all__ = ["Arrays"]
+
+
+class Arrays:
+    """A batch of pictures as arrays.
+
+    Args:
+        shape: ``(B, C, H, W)``.
+        background: float32 ``[C]``, colour of the empty canvas.
+
+    Attributes:
+        canvas: float32 ``[B, C, H, W]`` in 0 … 1, never rounded.
+        target: the same.
+        background: as given.
+    """
+
+    def __init__(self, shape: tuple[int, ...], background: np.ndarray) -> None:
+        self.background = background
+        self.canvas, self.target = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        # Both rounded to 8 bits, for observations.
+        self._pixels, self._target_pixels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        self._undo = Undo(self.canvas)
+
+    def take_over(self, canvas: np.ndarray, target: np.ndarray) -> None:
+        """Have these pictures, float32 ``[B, C, H, W]``."""
+        self.canvas[:], self.target[:] = canvas, target
+        self._pixels[:], self._target_pixels[:] = to_bytes(canvas), to_bytes(target)
+
+    def begin(self, indices: Sequence[int], targets: np.ndarray) -> None:
+        """Set targets, and empty canvases."""
+        blank = self.background[:, None, None]
+        self.target[indices], self.canvas[indices] = targets, blank
+        self._target_pixels[indices], self._pixels[indices] = to_bytes(targets), to_bytes(blank)
+
+    def check(self, action: Any, shape: tuple[int, ...]) -> np.ndarray:
+        """Check actions, see :func:`strokenet_gym.stroke.check_action`."""
+        if is_tensor(action):
+            if action.requires_grad:
+                raise TypeError(
+                    "Painting-v0 has no gradients, but the action requires one: make "
+                    "DifferentiablePainting-v0 (or NeuralPainting-v0), or pass action.detach()"
+                )
+            action = _array(action, "an action")
+        return check_action(action, shape)
+
+    def check_canvas(self, canvas: Any) -> np.ndarray:
+        """Return the canvas as float32.
+
+        Raises:
+            TypeError: if it does not hold real numbers.
+        """
+        if is_tensor(canvas):
+            canvas = _array(canvas.detach(), "a canvas")
+        canvas = np.asarray(canvas)
+        if canvas.dtype.kind not in "fiu":
+            raise TypeError(f"a canvas must hold real numbers, got dtype {canvas.dtype}")
+        return canvas
+
+    def stroke(
+        self, program: Program, stroke: Stroke, active: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Paint a stroke on each active canvas.
+
+        Args:
+            program: what paints.
+            stroke: float64 arrays.
+            active: bool ``[B]``, or None for all.
+
+        Returns:
+            The canvases, and float64 ``[B, 2]``, see :meth:`Program.paint_tensors`.
+        """
+        if active is not None:
+            stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
+        change = program.composite(
+            self.canvas, self.target, stroke, self.background, pixels=self._pixels, undo=self._undo
+        )
+        change /= self.canvas[0].size
+        return self.canvas, change
+
+    def settle(self) -> None:
+        """What has been painted stays: there is nothing to undo."""
+        self._undo.painted[:] = 0
+
+    def undo(self) -> None:
+        """Take the :meth:`stroke` since :meth:`settle` back, also if it broke off."""
+        self._undo.restore(self.canvas, self._pixels)
+
+    def paint(self, program: Program, canvas: np.ndarray, stroke: Stroke) -> np.ndarray:
+        """A stroke on each of these canvases, a pure function."""
+        return program.paint(canvas.astype(np.float32), stroke, self.background)
+
+    def unpackable(self, action: np.ndarray) -> np.ndarray:
+        """Actions in the precision in which programs want strokes."""
+        return action.astype(np.float64)
+
+    def like(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers of the episodes, as rewards are computed with."""
+        return numbers
+
+    numbers = like
+
+    def copies(self) -> tuple[np.ndarray, np.ndarray]:
+        """Canvases and targets, for a reward function, which may keep them."""
+        return self.canvas.copy(), self.target.copy()
+
+    def observe(self, left: np.ndarray, copy: bool) -> dict[str, Any]:
+        """The batched observation, with the strokes left ``[B, 1]``."""
+        return {
+            "canvas": self._pixels.copy() if copy else self._pixels,
+            "target": self._target_pixels.copy() if copy else self._target_pixels,
+            "strokes_left": left,
+        }
+
+    def float_pictures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Canvases and targets, float32 ``[B, C, H, W]``."""
+        return self.canvas, self.target
+
+
+def _array(tensor: Any, what: str) -> np.ndarray:
+    """A tensor as an array.
+
+    Raises:
+        TypeError: if it is a meta or sparse tensor.
+    """
+    if tensor.device.type == "meta" or str(tensor.layout) != "torch.strided":
+        raise TypeError(f"{what} must be a dense tensor with values, got {tensor!r}")
+    return tensor.cpu().numpy()

@@ -1,0 +1,166 @@
+"""NeuralPainting-v0: the same task, painted by a learned generator, with its gradient."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from strokenet_gym.extras import require
+
+require("neural", "torch", "safetensors")
+
+import torch
+from gymnasium.vector import AutoresetMode
+
+from strokenet_gym.envs.differentiable import Brush, Differentiable, exact_program
+from strokenet_gym.envs.episodes import Episodes
+from strokenet_gym.envs.painting import PaintingEnv
+from strokenet_gym.envs.painting_vector import PaintingVectorEnv
+from strokenet_gym.envs.rewards import Reward
+from strokenet_gym.envs.tensors import find_device
+from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.learned import load_generator
+
+__all__ = ["NeuralPaintingEnv", "NeuralPaintingVectorEnv"]
+
+
+def learned_program(
+    generator: str | os.PathLike | Program, brush: Brush, device: str | torch.device
+) -> Program:
+    """The generator that is meant, on its device.
+
+    Raises:
+        ValueError: if there is none of that name, it has no gradient, its weights are not finite,
+            or it imitates another brush.
+    """
+    if generator == "exact":
+        return exact_program(brush)
+    program = generator if isinstance(generator, Program) else load_generator(generator)
+    if program.gradient is None:
+        raise ValueError(
+            f"the generator {program.name!r} has no gradient: paint with it in Painting-v0, as "
+            "brush="
+        )
+    imitates, real = getattr(program, "imitates", None), load_program(brush)
+    if imitates is not None and imitates != real:
+        raise ValueError(
+            f"the generator {program.name!r} imitates the brush {imitates.name!r} only, got "
+            f"{real.name}"
+        )
+    if isinstance(program, torch.nn.Module):
+        if not all(weights.isfinite().all() for weights in program.parameters()):
+            raise ValueError(f"the generator {program.name!r} has weights that are NaN or infinite")
+        program.to(find_device(device, program))
+    return program
+
+
+class NeuralPaintingEnv(Differentiable, PaintingEnv):
+    """Paint a target image with strokes: differentiable, by a network.
+
+    ## Description
+
+    The task of `Painting-v0`, painted by a learned generator that stands in for the painting
+    program, as in the paper: the way to gradients when a program is a black box, and on a GPU.
+    A policy from one of the environments runs in the others.
+
+    Spaces, rewards, episodes and gradients are those of `DifferentiablePainting-v0`.
+
+    ## Arguments
+
+    Those of `Painting-v0`, and
+
+    * `generator="compact"`: name of a shipped generator, path of a file of weights, any
+      `strokenet_gym.Program` that has a gradient, or "exact": the brush's own gradient.
+    * `brush="pencil"`: the brush that the generator imitates. The window and recorded strokes show
+      what it paints.
+    * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one.
+
+    ## Vectorized environment
+
+    `gym.make_vec("NeuralPainting-v0", num_envs=64)` gives :class:`NeuralPaintingVectorEnv`.
+
+    ## Version History
+
+    * v0: Initial release.
+
+    ## References
+
+    * N. Zheng, Y. Jiang, D. Huang. StrokeNet: A Neural Painting Environment. ICLR 2019.
+    """
+
+    known_options: ClassVar[tuple[str, ...]] = ("target", "as_tensor")
+
+    def __init__(
+        self,
+        *,
+        targets: Any = "glyphs",
+        data_dir: str | os.PathLike | None = None,
+        canvas_size: int = 128,
+        channels: int | None = None,
+        max_strokes: int = 1,
+        brush: Brush = "pencil",
+        background: float | Sequence[float] = 0.0,
+        reward: str | Reward = "l2",
+        render_mode: str | None = None,
+        stroke_seconds: float = 0.5,
+        generator: str | os.PathLike | Program = "compact",
+        device: str | torch.device = "auto",
+    ) -> None:
+        program = learned_program(generator, brush, device)
+        episodes = Episodes(
+            1,
+            program,
+            targets=targets,
+            data_dir=data_dir,
+            canvas_size=canvas_size,
+            channels=channels,
+            max_strokes=max_strokes,
+            background=background,
+            reward=reward,
+            brush=load_program(brush),
+            device=find_device(device, program),
+        )
+        self._open(episodes, render_mode, stroke_seconds)
+
+
+class NeuralPaintingVectorEnv(Differentiable, PaintingVectorEnv):
+    """A batch of :class:`NeuralPaintingEnv`; as :class:`DifferentiablePaintingVectorEnv`."""
+
+    known_options: ClassVar[tuple[str, ...]] = ("target", "reset_mask", "as_tensor")
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        targets: Any = "glyphs",
+        data_dir: str | os.PathLike | None = None,
+        canvas_size: int = 128,
+        channels: int | None = None,
+        max_strokes: int = 1,
+        brush: Brush = "pencil",
+        background: float | Sequence[float] = 0.0,
+        reward: str | Reward = "l2",
+        render_mode: str | None = None,
+        stroke_seconds: float = 0.5,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        shown: int = 0,
+        copy: bool = True,
+        generator: str | os.PathLike | Program = "compact",
+        device: str | torch.device = "auto",
+    ) -> None:
+        program = learned_program(generator, brush, device)
+        episodes = Episodes(
+            num_envs,
+            program,
+            targets=targets,
+            data_dir=data_dir,
+            canvas_size=canvas_size,
+            channels=channels,
+            max_strokes=max_strokes,
+            background=background,
+            reward=reward,
+            brush=load_program(brush),
+            device=find_device(device, program),
+        )
+        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy)

@@ -1,0 +1,59 @@
+"""Rewards by name: one entry of a table each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.extras import import_object
+from strokenet_gym.stroke import is_tensor
+
+__all__ = ["REWARDS", "Reward", "check_rewards", "find_reward"]
+
+Reward = Callable[[Any, Any, Any], Any]
+
+# A function of (canvas before, canvas after, target), ``[B, C, H, W]`` each, that returns ``[B]``;
+# or the column of what a program says of its stroke: the decrease of the mean squared (0) or
+# absolute (1) error, in units of that at the start.
+REWARDS: dict[str, int | Reward] = {"l2": 0, "l1": 1}
+
+
+def find_reward(reward: str | Reward) -> int | Reward:
+    """Return the entry that is meant.
+
+    Args:
+        reward: a name in :data:`REWARDS`, "module:function", or a function.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if isinstance(reward, str):
+        if reward in REWARDS:
+            return REWARDS[reward]
+        if ":" in reward:
+            reward = import_object(reward, "reward")
+    if not callable(reward):
+        names = ", ".join(f'"{name}"' for name in REWARDS)
+        raise ValueError(f'reward must be {names}, "module:function" or a function, got {reward!r}')
+    return reward
+
+
+def check_rewards(rewards: Any, num_envs: int) -> Any:
+    """Return what a reward function gave.
+
+    Raises:
+        ValueError: if it is not one finite number for each environment.
+    """
+    if not is_tensor(rewards):
+        rewards = np.asarray(rewards, float)
+    if tuple(rewards.shape) != (num_envs,):
+        raise ValueError(
+            f"the reward function must return the shape ({num_envs},), got {tuple(rewards.shape)}"
+        )
+    total = (rewards.detach() if is_tensor(rewards) else rewards).sum().item()
+    if not math.isfinite(total):
+        raise ValueError(f"the reward function must return finite numbers, their sum is {total}")
+    return rewards

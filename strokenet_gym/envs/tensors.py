@@ -1,0 +1,178 @@
+"""Canvases and targets of a batch of episodes as torch tensors, with a graph through the strokes.
+
+The twin of arrays.py: the same methods. Nothing is changed in place, since a graph may need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.extras import require
+
+require("neural", "torch")
+
+import torch
+from torch import Tensor
+
+from strokenet_gym.programs.base import Program
+from strokenet_gym.stroke import Stroke
+
+__all__ = ["Tensors", "find_device"]
+
+
+def find_device(device: str | torch.device, program: Program) -> torch.device:
+    """The device that is meant: "auto" takes CUDA if there is one and the program runs there.
+
+    Raises:
+        ValueError: if it is unknown or not available.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() and "cuda" in program.devices else "cpu"
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} is unknown or not available: {error}") from error
+    return found
+
+
+class Tensors:
+    """A batch of pictures as tensors, see :class:`strokenet_gym.envs.arrays.Arrays`.
+
+    Args:
+        background: float32 ``[C]``, colour of the empty canvas.
+        device: where the tensors are.
+    """
+
+    canvas: Tensor
+    target: Tensor
+
+    def __init__(self, background: np.ndarray, device: torch.device) -> None:
+        self.device = device
+        self.background = torch.from_numpy(background).to(device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has no graph."""
+        return {k: v.detach() if isinstance(v, Tensor) else v for k, v in self.__dict__.items()}
+
+    def detach(self) -> None:
+        """Cut the graph: later gradients stop at the canvas as it is now."""
+        self.canvas = self.canvas.detach()
+
+    def take_over(self, canvas: np.ndarray, target: np.ndarray) -> None:
+        """Have these pictures, arrays."""
+        self.canvas = torch.tensor(canvas, device=self.device)
+        self.target = torch.tensor(target, device=self.device)
+
+    def begin(self, indices: Sequence[int], targets: np.ndarray) -> None:
+        """Set targets, and empty canvases."""
+        new = torch.from_numpy(targets).to(self.device)
+        blank = self.background[:, None, None]
+        if len(indices) == len(self.canvas):  # a graph ends where all begin anew
+            target, canvas = new, blank.expand_as(new).clone()
+        else:  # new tensors, since the old ones may be part of a graph
+            target, canvas = self.target.clone(), self.canvas.clone()
+            target[indices] = new
+            canvas[indices] = blank.to(canvas.dtype)
+        self.target, self.canvas = target, canvas
+
+    def check(self, action: Any, shape: tuple[int, ...]) -> Tensor:
+        """Check actions, as :func:`strokenet_gym.stroke.check_action` does."""
+        action = _dense(action, "an action")
+        if not (action.dtype.is_floating_point or action.dtype in _INTEGERS):
+            raise TypeError(
+                f"an action must hold real numbers in [-1, 1], got dtype {action.dtype}"
+            )
+        if action.shape != shape:
+            raise ValueError(f"expected an action of shape {shape}, got {tuple(action.shape)}")
+        if action.dtype != torch.float64:
+            action = action.float()
+        finite = torch.isfinite(action)
+        if not finite.all():
+            index = tuple((~finite).nonzero()[0].tolist())
+            raise ValueError(f"action has the value {action[index].item()} at index {index}")
+        return action.clamp(-1, 1)
+
+    def check_canvas(self, canvas: Any) -> Tensor:
+        """Return the canvas as a tensor.
+
+        Raises:
+            TypeError: if it does not hold real numbers.
+        """
+        canvas = _dense(canvas, "a canvas")
+        if canvas.dtype == torch.bool or canvas.dtype.is_complex:
+            raise TypeError(f"a canvas must hold real numbers, got dtype {canvas.dtype}")
+        return canvas.to(self.device)
+
+    def stroke(
+        self, program: Program, stroke: Stroke, active: np.ndarray | None
+    ) -> tuple[Tensor, Tensor]:
+        """Paint a stroke on each active canvas; return the new canvases and the change."""
+        after, change = program.paint_tensors(self.canvas, self.target, stroke, self.background)
+        if active is not None:
+            mask = torch.from_numpy(active).to(self.device)
+            after = torch.where(mask[:, None, None, None], after, self.canvas)
+            change = torch.where(mask[:, None], change, torch.zeros_like(change))
+        return after, change
+
+    def settle(self) -> None:
+        """There is never anything to undo."""
+
+    def undo(self) -> None:
+        """There is never anything to undo."""
+
+    def paint(self, program: Program, canvas: Tensor, stroke: Stroke) -> Tensor:
+        """A stroke on each of these canvases, a pure function."""
+        return program.paint_tensors(canvas, canvas.detach(), stroke, self.background)[0]
+
+    def unpackable(self, action: Tensor) -> Tensor:
+        """Actions where programs want strokes."""
+        return action.to(self.device)
+
+    def like(self, numbers: np.ndarray) -> Tensor:
+        """Numbers of the episodes, as rewards are computed with."""
+        return torch.from_numpy(numbers).to(self.device, self.canvas.dtype)
+
+    def numbers(self, values: Tensor) -> np.ndarray:
+        """The way back, without a graph."""
+        return values.detach().cpu().double().numpy()
+
+    def copies(self) -> tuple[Tensor, Tensor]:
+        """Canvases and targets, for a reward function."""
+        return self.canvas, self.target
+
+    def observe(self, left: np.ndarray, copy: bool) -> dict[str, Any]:
+        """The batched observation, with the strokes left ``[B, 1]``."""
+        canvas, target = self.canvas, self.target
+        if copy:
+            canvas, target = canvas.clone(), target.clone()
+        strokes_left = torch.from_numpy(left).to(self.device)
+        return {"canvas": canvas, "target": target, "strokes_left": strokes_left}
+
+    def float_pictures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Canvases and targets, float32 ``[B, C, H, W]``."""
+        canvas, target = self.canvas.detach().cpu().float(), self.target.cpu().float()
+        return canvas.numpy(), target.numpy()
+
+
+_INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def _dense(value: Any, what: str) -> Tensor:
+    """The value as a tensor of numbers that are there.
+
+    Raises:
+        TypeError: if it is a meta or sparse tensor, or no numbers.
+    """
+    if not isinstance(value, Tensor):
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiu":
+            raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
+        value = torch.from_numpy(array)
+    if value.layout != torch.strided or value.device.type == "meta":
+        kind = "meta" if value.device.type == "meta" else str(value.layout)
+        raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
+    return value

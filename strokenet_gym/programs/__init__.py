@@ -1,0 +1,60 @@
+"""What paints: one contract, and its implementations side by side.
+
+base.py is the contract; stamped/ is our own program, exact and with its exact gradient; learned/
+are the networks that imitate a program. Importing this loads neither numba nor torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from strokenet_gym.extras import import_object
+from strokenet_gym.programs.base import Program
+
+__all__ = ["Program", "load_program"]
+
+
+def load_program(brush: str | os.PathLike | Mapping[str, Any] | Program) -> Program:
+    """Return the painting program that is meant.
+
+    Args:
+        brush: a name in :data:`strokenet_gym.BRUSHES`; the path of a JSON file with a brush's
+            numbers, or the numbers themselves, by their names in :class:`strokenet_gym.Brush`;
+            "module:name" of a program in somebody's module; or a program, which is returned as it
+            is.
+
+    Raises:
+        ValueError: if there is no program of that name, or a number is wrong.
+        TypeError: if it is none of these.
+    """
+    if isinstance(brush, Program):
+        return brush
+    from strokenet_gym.programs.stamped import BRUSHES, Brush  # compiled kernels
+
+    if isinstance(brush, Mapping):
+        return Brush.from_numbers(brush)
+    if not isinstance(brush, (str, os.PathLike)):
+        raise TypeError(
+            f"brush must be a name, a path, numbers or a Program, got {type(brush).__name__}"
+        )
+    name = os.fspath(brush)
+    if name in BRUSHES:
+        return BRUSHES[name]
+    if Path(name).suffix == ".json":
+        try:
+            return Brush.from_numbers(json.loads(Path(name).read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise ValueError(f"{name} is not a brush: {error}") from error
+    if ":" in name:
+        found = import_object(name, "brush")
+        if isinstance(found, Program):
+            return found
+        raise ValueError(f"brush {name!r} is not a Program, but a {type(found).__name__}")
+    raise ValueError(
+        f"unknown brush {name!r}; known brushes: {', '.join(BRUSHES)}, or the path of a .json "
+        'file, or "module:name"'
+    )

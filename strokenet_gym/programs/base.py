@@ -1,0 +1,167 @@
+"""What paints: the contract that every painting program keeps, whoever wrote it.
+
+An environment holds one program and hands it batches of strokes and canvases. Our own program, the
+brushes of programs/stamped/, and the networks of programs/learned/ are such programs side by side;
+one from outside derives from :class:`Program` and has a method ``paint`` (docs/extending.md).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["CELL", "Program", "Undo", "to_bytes"]
+
+CELL = 8  # pixels of a row that a mark stands for: they fill a vector register
+
+
+class Program(ABC):
+    """A painting program: strokes on canvases.
+
+    A subclass has :meth:`paint`, and :meth:`paint_tensors` if it has a gradient. Whole strokes
+    without pressure leave no ink.
+
+    Attributes:
+        name: what people call it.
+        gradient: "exact", "learned", or None if it is a black box.
+        devices: kinds of devices that its tensors may be on without a copy.
+        blend: name of the blend mode, see :data:`strokenet_gym.BLENDS`.
+        any_shape: whether it paints on canvases of any shape and not on square ones alone.
+        radius_min: smallest radius of a stroke, half-widths.
+        radius_max: the largest.
+        pressure_size: exponent of the dependence of a line's width on pressure.
+    """
+
+    name: str = "unnamed"
+    gradient: str | None = None
+    devices: tuple[str, ...] = ("cpu",)
+    blend: str = "normal"
+    any_shape: bool = True
+    radius_min: float = RADIUS_MIN
+    radius_max: float = RADIUS_MAX
+    pressure_size: float = 1.0
+
+    @property
+    def radii(self) -> tuple[float, float]:
+        """Range of a stroke's radius, as :func:`strokenet_gym.unpack` takes it."""
+        return self.radius_min, self.radius_max
+
+    @abstractmethod
+    def paint(self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray) -> np.ndarray:
+        """Return the canvases with a stroke painted on each: a pure function.
+
+        Args:
+            canvas: float32 ``[B, C, H, W]`` in 0 … 1; not to be changed.
+            stroke: a batch of B strokes with C colour channels, float64.
+            background: float32 ``[C]``, colour of the empty canvas.
+
+        Returns:
+            The new canvases, float32 ``[B, C, H, W]`` in 0 … 1.
+        """
+
+    def paint_tensors(
+        self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Paint one stroke on each canvas, with gradients to the strokes and the canvases.
+
+        Args:
+            canvas: ``[B, C, H, W]`` in 0 … 1.
+            target: the same shape; gets no gradient.
+            stroke: a batch of B strokes with C colour channels, tensors.
+            background: ``[C]``.
+
+        Returns:
+            The painted canvases, and ``[B, 2]``: by how much their mean squared and their mean
+            absolute difference to the target changed.
+
+        Raises:
+            NotImplementedError: if the program has no gradient.
+        """
+        raise NotImplementedError(f"the program {self.name} has no gradient")
+
+    def composite(
+        self,
+        canvas: np.ndarray,
+        target: np.ndarray,
+        stroke: Stroke,
+        background: np.ndarray | float = 0.0,
+        *,
+        pixels: np.ndarray | None = None,
+        undo: Undo | None = None,
+    ) -> np.ndarray:
+        """Paint one stroke on each canvas of a batch, in place; what an environment's step calls.
+
+        Args:
+            canvas: float32 ``[B, C, H, W]`` in 0 … 1, contiguous; changed.
+            target: the same shape, in 0 … 1.
+            stroke: a batch of B strokes.
+            background: ``[C]``, or one number.
+            pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
+            undo: filled with what the canvases were before.
+
+        Returns:
+            float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
+            differences between canvas and target changed.
+        """
+        colour = np.broadcast_to(np.asarray(background, np.float32), canvas.shape[1:2])
+        painted = np.asarray(self.paint(canvas.copy(), stroke, colour), np.float32)
+        if painted.shape != canvas.shape or not (painted.min() >= 0 and painted.max() <= 1):
+            raise ValueError(
+                f"the program {self.name} must paint canvases of shape {canvas.shape} in 0 … 1, "
+                f"got {painted.shape} in {painted.min():g} … {painted.max():g}"
+            )
+        inked = np.asarray(stroke.pressure).any(1)
+        painted[~inked] = canvas[~inked]
+        after, before = painted - target, canvas - target
+        # a² - b² = (a - b)(a + b), exact for small changes too.
+        squared = ((after - before) * (after + before)).sum((1, 2, 3), float)
+        absolute = (np.abs(after) - np.abs(before)).sum((1, 2, 3), float)
+        if undo is not None:
+            undo.keep(canvas)
+        canvas[:] = painted
+        if pixels is not None:
+            pixels[:] = to_bytes(painted)
+        return np.stack([squared, absolute], 1)
+
+
+class Undo:
+    """What a batch of canvases was before its last stroke, where that left ink.
+
+    Attributes:
+        painted: uint8 ``[B]``, which canvases have had the stroke.
+        marks: uint8 ``[B, H, cells]``, for each :data:`CELL` pixels of a row whether there is ink.
+        before: ``[B, C, H, W]``, the canvases before, where marked.
+        boxes: int64 ``[B, 4]``, outside of which there are no marks: x0, x1, y0, y1.
+    """
+
+    def __init__(self, canvas: np.ndarray) -> None:
+        count, _, height, width = canvas.shape
+        self.painted = np.zeros(count, np.uint8)
+        self.marks = np.zeros((count, height, -(-width // CELL)), np.uint8)
+        self.before = np.empty_like(canvas)
+        self.boxes = np.zeros((count, 4), np.int64)
+
+    def keep(self, canvas: np.ndarray) -> None:
+        """Keep the whole canvases."""
+        self.before[:], self.marks[:], self.painted[:] = canvas, 1, 1
+        self.boxes[:] = [0, canvas.shape[3], 0, canvas.shape[2]]
+
+    def restore(self, canvas: np.ndarray, pixels: np.ndarray) -> None:
+        """Put the canvases back to what they were."""
+        marked = self.marks.astype(bool) & self.painted.astype(bool)[:, None, None]
+        inked = np.repeat(marked, CELL, 2)[:, None, :, : canvas.shape[3]]
+        np.copyto(canvas, self.before, where=inked)
+        np.copyto(pixels, to_bytes(canvas), where=inked)
+        self.painted[:] = 0
+
+
+def to_bytes(image: np.ndarray) -> np.ndarray:
+    """Round an image in 0 … 1 to 8 bits."""
+    return (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)

@@ -1,0 +1,92 @@
+"""What the networks share that imitate a painting program: they are programs themselves."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strokenet_gym.programs.base import Program
+from strokenet_gym.programs.stamped import BLENDS
+from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
+
+__all__ = ["LearnedGenerator"]
+
+
+class LearnedGenerator(nn.Module, Program):
+    """A network that imitates one program: strokes as opacity maps, with gradients.
+
+    A subclass has ``forward(stroke, size)``: from a batch of B strokes (tensors; the colour is not
+    used) and a canvas size in pixels to opacity ``[B, size, size]`` in 0 … 1.
+
+    Attributes:
+        architecture: name of the kind of network, one for each subclass.
+        on_disk: precision of the weights in a file.
+        sizes: the constructor's arguments.
+        imitates: the program that it was trained on; its blend mode and radii are the network's.
+        loaded_from: name or path of its file, if it has one.
+    """
+
+    architecture: str
+    on_disk = torch.float32
+    sizes: dict[str, int]
+    imitates: Program | None = None
+    loaded_from: str
+
+    gradient = "learned"
+    devices = ("cpu", "cuda")
+
+    @property
+    def blend(self) -> str:  # type: ignore[override]
+        """The blend mode of what it imitates."""
+        return "normal" if self.imitates is None else self.imitates.blend
+
+    @property
+    def radius_min(self) -> float:  # type: ignore[override]
+        """The smallest radius of what it imitates."""
+        return RADIUS_MIN if self.imitates is None else self.imitates.radius_min
+
+    @property
+    def radius_max(self) -> float:  # type: ignore[override]
+        """The largest radius of what it imitates."""
+        return RADIUS_MAX if self.imitates is None else self.imitates.radius_max
+
+    def paint(
+        self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Return the canvases with a stroke painted on each, see :meth:`Program.paint`."""
+        device = next(self.parameters()).device
+
+        def tensor(values: np.ndarray | float) -> Tensor:
+            return torch.from_numpy(np.require(values, np.float32, ["C", "W"])).to(device)
+
+        with torch.no_grad():
+            below, fields = tensor(canvas), Stroke(*map(tensor, stroke))
+            painted, _ = self.paint_tensors(below, below, fields, tensor(background))
+        return painted.cpu().numpy()
+
+    def paint_tensors(
+        self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """Paint with the network's gradient, see :meth:`Program.paint_tensors`."""
+        network = self._double() if stroke.position.dtype == torch.float64 else self
+        opacity = network(stroke, canvas.shape[-1])[:, None]
+        blend, colour = BLENDS[self.blend], stroke.colour
+        if blend.erases:
+            colour = colour * 0 + background
+        shade = blend.shade(colour[:, :, None, None], canvas)
+        painted = canvas + (shade - canvas) * opacity
+        after, before = painted - target, canvas - target
+        # a² - b² = (a - b)(a + b), exact for small changes too.
+        squared = ((after - before) * (after + before)).mean((1, 2, 3))
+        absolute = (after.abs() - before.abs()).mean((1, 2, 3))
+        return painted, torch.stack([squared, absolute], 1)
+
+    def _double(self) -> LearnedGenerator:
+        """The same in double precision, for gradient checks."""
+        if "double" not in self.__dict__:  # there, it is no part of the network
+            with torch.inference_mode(False):
+                self.__dict__["double"] = copy.deepcopy(self).double()
+        return self.__dict__["double"]

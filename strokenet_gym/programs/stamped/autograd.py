@@ -1,0 +1,82 @@
+"""The painting program in torch: its exact derivative, from the compiled kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.extras import require
+
+require("neural", "torch")
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from strokenet_gym.programs.stamped import painting
+from strokenet_gym.programs.stamped.path import BrushNumbers
+from strokenet_gym.stroke import Stroke
+
+__all__ = ["draw", "paint"]
+
+
+def draw(stroke: Stroke, size: int, brush: BrushNumbers) -> Tensor:
+    """Opacity of strokes, ``[B, size, size]``, whatever the brush's blend mode."""
+    blank = stroke.position.new_zeros(len(stroke.position), 1, size, size)
+    white = stroke._replace(colour=blank.new_ones(len(blank), 1))
+    # White on black, laid on as it is, is opacity.
+    return paint(blank, blank, white, brush._replace(mix=(1.0, 0.0, 0.0)))[0][:, 0]
+
+
+def paint(
+    canvas: Tensor, target: Tensor, stroke: Stroke, brush: BrushNumbers
+) -> tuple[Tensor, Tensor]:
+    """Paint one stroke on each canvas; arguments and results as in Program.paint_tensors."""
+    dtype = torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
+    return _Paint.apply(canvas.to(dtype), target.to(dtype), brush, *stroke)
+
+
+class _Paint(torch.autograd.Function):
+    """:func:`painting.composite` on new canvases, and its adjoint."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, canvas: Tensor, target: Tensor, brush: BrushNumbers, *fields: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        arrays = [_array(tensor) for tensor in (canvas, target, *fields)]
+        painted = arrays[0].copy()
+        ink = painting.new_ink(len(painted), painted.shape[-1], painted.dtype)
+        change = painting.composite(painted, arrays[1], Stroke(*arrays[2:]), brush, ink=ink)
+        ctx.set_materialize_grads(False)
+        ctx.brush, ctx.ink = brush, ink
+        ctx.save_for_backward(canvas, target, *fields)
+        mean = torch.from_numpy(change / painted[0].size)
+        return torch.from_numpy(painted).to(canvas.device), mean.to(canvas.device, canvas.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_painted: Tensor | None, by_mean: Tensor | None) -> tuple[Any, ...]:
+        canvas, target, *fields = ctx.saved_tensors
+        arrays = [_array(tensor) for tensor in (canvas, target, *fields)]
+        above = None if by_painted is None else _array(by_painted)
+        by_canvas = None
+        if ctx.needs_input_grad[0]:
+            by_canvas = np.zeros_like(arrays[0]) if above is None else above.copy()
+        by_change = np.zeros((len(arrays[0]), 2))
+        if by_mean is not None:
+            by_change += _array(by_mean) / arrays[0][0].size
+        stroke = Stroke(*arrays[2:])
+        by_stroke = painting.composite_back(
+            above, by_change, arrays[0], ctx.ink, arrays[1], stroke, ctx.brush, by_canvas=by_canvas
+        )
+        results = [None if by_canvas is None else torch.from_numpy(by_canvas).to(canvas.device)]
+        results += [
+            torch.from_numpy(array).to(field.device, field.dtype)
+            for array, field in zip(by_stroke, fields, strict=True)
+        ]
+        return results[0], None, None, *results[1:]
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy())

@@ -1,0 +1,222 @@
+"""Brushes: how pressure, distance from the centre and overlap become ink, and ink colour."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from strokenet_gym.programs.base import Program, Undo
+from strokenet_gym.programs.stamped import painting
+from strokenet_gym.programs.stamped.blend import BLENDS
+from strokenet_gym.programs.stamped.path import SPACING, BrushNumbers
+from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["BRUSHES", "Brush"]
+
+_RANGES = {
+    "pressure_size": (0.0, 10.0),
+    "pressure_opacity": (0.0, 10.0),
+    "edge": (0.05, 1.0),
+    "opacity": (0.001, 1.0),
+    "density": (0.1, 100.0),
+    "grain": (0.0, 1.0),
+    "radius_min": (1e-4, 1.0),
+    "radius_max": (1e-4, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Brush(Program):
+    """A round stamp that is dragged along the stroke: our painting program, with these numbers.
+
+    A stamp at a point with pressure p has radius ``R * p ** pressure_size`` (R: the stroke's
+    radius) and strength ``q = opacity * p ** pressure_opacity``; at distance d from its centre
+    it covers ``q * min(1, (1 - d / r) / edge)``.
+
+    Attributes:
+        pressure_size: exponent of the radius' dependence on pressure, 0 … 10.
+        pressure_opacity: exponent of the strength's dependence on pressure, 0 … 10.
+        edge: the part of the radius over which the stamp fades to nothing, 0.05 … 1: small is a
+            hard rim.
+        opacity: strength at full pressure, 0.001 … 1.
+        density: stamps per radius of path, 0.1 … 100: how quickly ink builds up.
+        blend: how a stroke of opacity alpha changes the canvas c, a name in
+            :data:`strokenet_gym.BLENDS`: "normal" gives ``c (1 - alpha) + colour alpha``, as
+            opaque paint does; "multiply" gives ``c (1 - alpha) + c colour alpha``, as translucent
+            paint does on white paper; "screen" the same for light on black; "erase" gives
+            ``c (1 - alpha) + background alpha``, whatever the colour.
+        grain: how much of the ink the pits of a rough paper keep off, 0 … 1.
+        radius_min: smallest radius of a stroke, half-widths, 0.0001 … 1.
+        radius_max: the largest; more than ``radius_min``.
+
+    Raises:
+        ValueError: if a number is out of its range, or the blend mode is unknown.
+    """
+
+    pressure_size: float = 1.0
+    pressure_opacity: float = 3.0
+    edge: float = 0.5
+    opacity: float = 1.0
+    density: float = 8.0
+    blend: str = "normal"
+    grain: float = 0.0
+    radius_min: float = RADIUS_MIN
+    radius_max: float = RADIUS_MAX
+
+    gradient = "exact"
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = math.nan
+            if isinstance(value, str) or not low <= number <= high:
+                raise ValueError(f"brush {name} must be from {low:g} to {high:g}, got {value!r}")
+            object.__setattr__(self, name, number)
+        if self.radius_min >= self.radius_max:
+            raise ValueError(
+                f"brush radius_min must be less than radius_max, got {self.radius_min:g} and "
+                f"{self.radius_max:g}"
+            )
+        if self.blend not in BLENDS:
+            known = ", ".join(BLENDS)
+            raise ValueError(f"brush blend must be one of {known}, got {self.blend!r}")
+
+    @classmethod
+    def from_numbers(cls, numbers: Mapping[str, Any]) -> Brush:
+        """The brush with these attributes; those that are not named have their defaults.
+
+        Raises:
+            ValueError: if a name is unknown, or a value is wrong.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(numbers, Mapping) or set(numbers) - set(known):
+            raise ValueError(f"a brush has the numbers {', '.join(known)}, got {numbers!r}")
+        return cls(**numbers)
+
+    def to_numbers(self) -> dict[str, Any]:
+        """The attributes by their names: what :meth:`from_numbers` takes, and JSON."""
+        return dataclasses.asdict(self)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Its name in :data:`BRUSHES`, or its numbers."""
+        return next((name for name, brush in BRUSHES.items() if brush == self), repr(self))
+
+    @property
+    def buildup(self) -> float:
+        """How fast a pass of the pen darkens, for small strengths.
+
+        A straight pass of strength q takes away ``buildup * q`` of the light, averaged over its
+        width: the coverage of one stamp of strength 1, times density, over its area's width.
+        """
+        core = 1 - self.edge
+        return math.pi * self.density * (1 + core + core**2) / 6
+
+    @cached_property
+    def numbers(self) -> BrushNumbers:
+        """What the compiled kernels take."""
+        blend = BLENDS[self.blend]
+        return BrushNumbers(
+            pressure_size=self.pressure_size,
+            pressure_opacity=self.pressure_opacity,
+            edge=self.edge,
+            opacity=self.opacity,
+            density=self.density,
+            buildup=self.buildup,
+            grain=self.grain,
+            mix=(float(blend.own), float(blend.product), float(blend.under)),
+        )
+
+    def lays_down(self, stroke: Stroke, background: Any) -> Stroke:
+        """What it leaves of strokes: their own colour, or the background's if it erases.
+
+        Args:
+            stroke: a batch, arrays or tensors.
+            background: of the same type, ``[C]``; or one number.
+        """
+        if not BLENDS[self.blend].erases:
+            return stroke
+        return stroke._replace(colour=stroke.colour * 0 + background)
+
+    def draw(self, stroke: Stroke, size: int, spacing: float = SPACING) -> np.ndarray:
+        """Draw strokes as opacity maps.
+
+        Args:
+            stroke: a batch: arrays with one leading dimension B; the colour is not used.
+            size: width and height in pixels.
+            spacing: distance of two stamps along the path, in radii; smaller is more exact.
+
+        Returns:
+            ``[B, size, size]`` in 0 … 1; float64 if the positions are float64, else float32.
+        """
+        return painting.draw(stroke, size, self.numbers, spacing)
+
+    def draw_tensors(self, stroke: Stroke, size: int) -> Tensor:
+        """The same for tensors: opacity ``[B, size, size]``, with gradients to the strokes."""
+        from strokenet_gym.programs.stamped.autograd import draw
+
+        return draw(stroke, size, self.numbers)
+
+    def paint(
+        self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Return the canvases with a stroke painted on each, see :meth:`Program.paint`."""
+        painted = np.array(canvas, np.float32, order="C")
+        self.composite(painted, painted.copy(), stroke, background)
+        return painted
+
+    def composite(
+        self,
+        canvas: np.ndarray,
+        target: np.ndarray,
+        stroke: Stroke,
+        background: np.ndarray | float = 0.0,
+        *,
+        pixels: np.ndarray | None = None,
+        undo: Undo | None = None,
+    ) -> np.ndarray:
+        """Paint one stroke on each canvas in place, see :meth:`Program.composite`.
+
+        Touches inked pixels only; canvas and target may be float64 as well.
+        """
+        stroke = self.lays_down(stroke, background)
+        return painting.composite(canvas, target, stroke, self.numbers, pixels=pixels, undo=undo)
+
+    def paint_tensors(
+        self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """Paint with the exact gradient, see :meth:`Program.paint_tensors`.
+
+        Computes in float64 if the strokes are float64 (for gradient checks), else in float32. The
+        derivative is that of the program as it is sampled; at kinks it is one-sided
+        (raster_adjoint.py says which side). The kernels run on the CPU: tensors of another device
+        are copied there and back. A stroke whose position, radius or pressure is NaN or infinite
+        paints nothing.
+        """
+        from strokenet_gym.programs.stamped.autograd import paint
+
+        return paint(canvas, target, self.lays_down(stroke, background), self.numbers)
+
+
+BRUSHES: dict[str, Program] = {
+    "pencil": Brush(),
+    "marker": Brush(pressure_size=0.4, pressure_opacity=0, edge=0.1),
+    "airbrush": Brush(pressure_size=0, pressure_opacity=1.5, edge=1, opacity=0.06),
+    "watercolour": Brush(
+        pressure_size=0.7, pressure_opacity=0.5, edge=0.3, opacity=0.05, blend="multiply"
+    ),
+    "eraser": Brush(pressure_size=0.7, pressure_opacity=0.5, edge=0.3, blend="erase"),
+    "chalk": Brush(pressure_size=0.5, pressure_opacity=1, edge=0.4, opacity=0.4, grain=0.9),
+}

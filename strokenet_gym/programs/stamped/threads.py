@@ -1,0 +1,96 @@
+"""How many threads paint, and the pool that they are.
+
+There is one setting, numba's own: the environment variable ``NUMBA_NUM_THREADS``. Without it there
+are as many threads as this process may use cores: those of its affinity, and no more than the quota
+of the container that it runs in.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+__all__ = ["available_cores", "run"]
+
+_CHUNK = 8  # fewer strokes are not worth another thread
+_pool: ThreadPoolExecutor | None = None
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_cores() -> int:
+    """Threads that may paint at once: ``NUMBA_NUM_THREADS``, or the cores of this process.
+
+    Raises:
+        ValueError: if the variable is not a whole number from 1.
+    """
+    asked = os.environ.get("NUMBA_NUM_THREADS")
+    if asked:
+        if not asked.isdecimal() or int(asked) < 1:
+            raise ValueError(f"NUMBA_NUM_THREADS must be a whole number from 1, got {asked!r}")
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _quota())))
+
+
+def _quota() -> float:
+    """Cores that the container may use on average: Linux' control groups, version 2 or 1."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((_CGROUP / name).read_text() for name in files).split()
+            if int(quota) > 0:
+                return int(quota) / int(period)
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return math.inf
+
+
+THREADS = available_cores()
+
+
+def run(work: Callable[[int, int], None], count: int) -> None:
+    """Call ``work(start, stop)`` for all of ``range(count)``, on all threads if it is worth it.
+
+    When it returns or raises, no thread is at work any more.
+    """
+    global _pool
+    if count <= _CHUNK or THREADS == 1:
+        work(0, count)
+        return
+    if _pool is None:
+        _pool = ThreadPoolExecutor(THREADS - 1, "strokenet")
+    # Two shares for each thread, since strokes differ in cost. The calling thread helps, which
+    # saves it from being woken up.
+    share = max(_CHUNK, -(-count // (2 * THREADS)))
+    starts = iter(range(0, count, share))  # the next one that comes takes the next share
+
+    def some() -> None:
+        for start in starts:
+            work(start, min(start + share, count))
+
+    helpers: list[Future[None]] = []
+    try:
+        helpers += [_pool.submit(some) for _ in range(THREADS - 1)]
+        some()
+    except BaseException:  # Ctrl-C above all
+        for _ in starts:
+            pass
+        wait(helpers)
+        raise
+    for helper in helpers:
+        helper.result()
+
+
+def _forget_pool() -> None:
+    """A forked child has none of its parent's threads: it makes its own."""
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
