@@ -13,11 +13,13 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import tyro
-from evaluate import ENVIRONMENTS, random_policy, rollout
-from scores import picture_grid
+from harness.measures import picture_grid
+from harness.scoring import random_policy, rollout
+from harness.task import Task
 
+from strokenet_gym import BRUSHES
 from strokenet_gym.agents import load_agent
-from strokenet_gym.programs.stamped import draw, get_brush
+from strokenet_gym.command import one_line_errors
 from strokenet_gym.stroke import NUM_ANCHORS, part_way, unpack
 from strokenet_gym.targets import Glyphs
 
@@ -38,7 +40,7 @@ def growing(action: np.ndarray, size: int) -> np.ndarray:
     """Frames of a white stroke as the pen moves on, uint8 ``[16, size, size]``."""
     stroke = unpack(action[None], channels=1)
     parts = [part_way(stroke, k / NUM_ANCHORS) for k in range(1, NUM_ANCHORS + 1)]
-    opacity = np.concatenate([get_brush("pencil").draw(part, size) for part in parts])
+    opacity = np.concatenate([BRUSHES["pencil"].draw(part, size) for part in parts])
     return (opacity * stroke.colour[:, :1, None] * 255 + 0.5).astype(np.uint8)
 
 
@@ -53,7 +55,7 @@ def main(args: Args) -> None:
     runs = {}
     for name, policy in (("random agent", random_policy()), ("StrokeNet agent", agent.act)):
         runs[name] = {
-            kind: rollout(env_id, policy, targets) for kind, env_id in ENVIRONMENTS.items()
+            kind: rollout(Task(), policy, targets, f"{kind}Painting-v0") for kind in ("", "Neural")
         }
     print(f"{'':16}{'real program':>26}{'learned network':>26}")
     print(f"{'':16}{'L2':>13}{'residual':>13}{'L2':>13}{'residual':>13}")
@@ -65,7 +67,7 @@ def main(args: Args) -> None:
         ]
         print(f"{name:16}" + "".join(cells))
 
-    exact, neural = runs["StrokeNet agent"]["exact"], runs["StrokeNet agent"]["neural"]
+    exact, neural = runs["StrokeNet agent"].values()
     grid, gif = args.out / "grid.png", args.out / "strokes.gif"
     picture_grid([exact["target"], neural["canvas"], exact["canvas"]], grid)
     films = np.stack([growing(action, 128) for action in exact["actions"][:, 0]])  # [N, 16, H, W]
@@ -79,4 +81,5 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    with one_line_errors():
+        main(tyro.cli(Args))

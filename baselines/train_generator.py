@@ -23,15 +23,16 @@ from typing import Literal
 import numpy as np
 import torch
 import tyro
-from stroke_files import StrokeFiles, write_strokes
+from harness.run import Run
+from harness.stroke_files import StrokeFiles, write_strokes
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
-from training import Run
 
+from strokenet_gym import load_program
+from strokenet_gym.command import one_line_errors
 from strokenet_gym.programs.learned import ARCHITECTURES, PaperGenerator, save_generator
 from strokenet_gym.programs.learned.paper import DRAWN_SIZE, gaussian_dots
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.programs.stamped import draw, get_brush
 from strokenet_gym.stroke import Stroke
 
 SIZES = (32, 48, 64, 96, 128, 192, 256)
@@ -42,7 +43,7 @@ DOTS_SHARE = 1 / 6  # of the time, for the position encoder of the paper's gener
 class Args:
     """Train a generator to imitate the painting program."""
 
-    architecture: Literal["compact", "paper"] = "compact"
+    architecture: Literal[tuple(ARCHITECTURES)] = "compact"  # type: ignore[valid-type]
     """Kind of network: ours, or that of the paper."""
     width: int | None = None
     """Channels of the network; 8 for compact, and the original's 256 for paper, by default."""
@@ -53,7 +54,8 @@ class Args:
     minutes: float = 20.0
     """Time budget."""
     brush: str = "pencil"
-    """Brush to imitate."""
+    """Brush to imitate: a name, the path of a JSON file with a brush's numbers, or module:name of a
+    program."""
     lr: float | None = None
     """Learning rate at the start, falling to zero on a cosine; 0.01 for compact, 0.001 for paper
     by default."""
@@ -75,8 +77,11 @@ class Args:
 
 def sample(rng: np.random.Generator, batch: int, args: Args) -> Stroke:
     """A batch of random strokes."""
-    scribbles = rng.binomial(batch, args.scribbles)
-    parts = three_body_strokes(rng, batch - scribbles), uniform_strokes(rng, scribbles)
+    scribbles, radii = rng.binomial(batch, args.scribbles), load_program(args.brush).radii
+    parts = (
+        three_body_strokes(rng, batch - scribbles, radii=radii),
+        uniform_strokes(rng, scribbles, radii=radii),
+    )
     stroke = Stroke(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
     if args.architecture == "compact" and rng.random() < args.broad:
         stroke = stroke._replace(radius=stroke.radius * np.float32(rng.uniform(1, 4)))
@@ -101,8 +106,8 @@ def main(args: Args) -> None:
         distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     parallel = DistributedDataParallel if several else lambda module: module
     torch.manual_seed(args.seed)
-    brush = get_brush(args.brush)
-    if brush.grain > 0:
+    brush = load_program(args.brush)
+    if getattr(brush, "grain", 0) > 0:
         raise ValueError(f"--brush {args.brush} has a grain, whose place a network cannot see")
     files = None if args.read is None else StrokeFiles(args.read, args.brush)
     paper = args.architecture == "paper"
@@ -162,4 +167,5 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    with one_line_errors():
+        main(tyro.cli(Args))

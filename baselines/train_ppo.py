@@ -9,12 +9,14 @@ import dataclasses
 import math
 from pathlib import Path
 
-import rl
 import tyro
+from harness import rl
 from stable_baselines3 import PPO
 
+from strokenet_gym.command import one_line_errors
 
-@dataclasses.dataclass
+
+@dataclasses.dataclass(kw_only=True)
 class Args(rl.Args):
     """Train PPO on the painting environment."""
 
@@ -55,4 +57,5 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    with one_line_errors():
+        main(tyro.cli(Args))

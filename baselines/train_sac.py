@@ -11,13 +11,15 @@ import dataclasses
 import math
 from pathlib import Path
 
-import rl
 import torch
 import tyro
+from harness import rl
 from stable_baselines3 import SAC
 
+from strokenet_gym.command import one_line_errors
 
-@dataclasses.dataclass
+
+@dataclasses.dataclass(kw_only=True)
 class Args(rl.Args):
     """Train SAC on the painting environment."""
 
@@ -91,4 +93,5 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    with one_line_errors():
+        main(tyro.cli(Args))

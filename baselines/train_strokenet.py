@@ -7,6 +7,7 @@ tenth over the run. With many strokes a picture, gradients may end after a few o
     python baselines/train_strokenet.py                        # glyphs, offline
     python baselines/train_strokenet.py --generator exact      # the real program's own gradient
     python baselines/train_strokenet.py --targets mnist --data-dir DIR
+    python baselines/train_strokenet.py --brush marker --background 1 --targets FOLDER --channels 3
     python baselines/train_strokenet.py --targets kanjivg --data-dir DIR --generator exact \
         --agent tracing --max-strokes 16 --penalty 0.3 --lr 1e-3
 """
@@ -18,44 +19,36 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
-import gymnasium as gym
 import numpy as np
 import torch
 import tyro
-from evaluate import rollout, test_targets
-from training import Run
+from harness.run import Run
+from harness.scoring import rollout, twin_of, write_scores
+from harness.task import Task
 
-import strokenet_gym  # noqa: F401  registers the environments
-from strokenet_gym.agents import StrokeNetAgent, TracingAgent, load_agent, neighbour_penalty
-from strokenet_gym.targets import Targets, make_targets
+from strokenet_gym.agents import ARCHITECTURES, load_agent, neighbour_penalty
+from strokenet_gym.command import one_line_errors
+from strokenet_gym.targets import Targets
 
 
-@dataclasses.dataclass
-class Args:
+@dataclasses.dataclass(kw_only=True)
+class Args(Task):
     """Train an agent by back-propagation through the environment."""
 
-    targets: str = "glyphs"
-    """What to paint: glyphs, mnist, omniglot, quickdraw, kanjivg (or a selection such as
-    quickdraw:cat,house), or the path of an image or folder."""
-    data_dir: Path | None = None
-    """Folder with the data sets; by default the environment variable STROKENET_DATA."""
     out: Path | None = None
     """Folder of the run (runs/strokenet-TARGETS-SEED); one that has a checkpoint is resumed."""
     minutes: float = 25.0
     """Time budget."""
-    canvas_size: int = 128
-    """Width and height of the canvas in pixels (the paper's is 256)."""
-    max_strokes: int = 1
-    """Strokes per picture."""
     horizon: int | None = None
     """Strokes that a gradient goes back through, which an update follows (truncated
     back-propagation); by default all of a picture's."""
-    agent: Literal["strokenet", "tracing"] = "strokenet"
+    agent: Literal[tuple(ARCHITECTURES)] = "strokenet"  # type: ignore[valid-type]
     """The paper's agent, or the one that traces lines, for drawings of several thin strokes."""
     start: str | None = None
     """Agent to start from: the name of a shipped one, or a path; perhaps one of fewer strokes."""
-    generator: str = "compact"
-    """Generator to train through: a name, a path of weights, or exact (the real program)."""
+    generator: str | None = None
+    """Generator to train through: a name, a path of weights, or exact (the real program); by
+    default the shipped network that imitates the brush, or exact if there is none."""
     batch: int | None = None
     """Pictures per update; by default 32 of one stroke, 16 of more."""
     lr: float = 2e-3
@@ -105,24 +98,21 @@ def main(args: Args) -> None:
         raise ValueError(f"--jitter must be in 0 … 5, got {args.jitter}")
     if args.batch is None:
         args.batch = 32 if args.max_strokes == 1 else 16
+    if args.generator is None:
+        args.generator = twin_of(args) or "exact"
     torch.manual_seed(args.seed)
-    targets = make_targets(args.targets, args.canvas_size, args.data_dir)
-    envs = gym.make_vec(
+    envs = args.make_vec(
         "NeuralPainting-v0",
-        num_envs=args.batch,
-        targets=Jittered(targets, args.jitter) if args.jitter else targets,
-        canvas_size=args.canvas_size,
-        max_strokes=args.max_strokes,
+        args.batch,
+        targets=Jittered(args.source, args.jitter) if args.jitter else args.source,
         generator=args.generator,
         device=args.device,
     )
-    sizes = {
-        "channels": envs.single_observation_space["canvas"].shape[0],
-        "max_strokes": args.max_strokes,
-    }
+    sizes = {"channels": args.num_channels, "max_strokes": args.max_strokes}
     if args.width is not None:
         sizes["width"] = args.width
-    agent = {"strokenet": StrokeNetAgent, "tracing": TracingAgent}[args.agent](**sizes)
+    agent = ARCHITECTURES[args.agent](**sizes)
+    agent.task = args.settings()
     if args.start is not None:
         before = load_agent(args.start)
         if before.architecture != agent.architecture or before.sizes | sizes != agent.sizes:
@@ -139,13 +129,12 @@ def main(args: Args) -> None:
     def evaluate() -> None:
         """Score the agent as it is on the real program."""
         with run.uncounted():
-            setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
-            scores = rollout("Painting-v0", agent.eval().act, held_out, **setup)
+            scores = rollout(args, agent.eval().act, held_out, "Painting-v0")
             agent.train()
             strokes = run.step * args.batch * horizon
             run.record(residual_exact=float(scores["residual"].mean()), strokes=strokes)
 
-    held_out, _ = test_targets(args.targets, args.canvas_size, args.data_dir, "test", 500)
+    held_out, _ = args.test_targets(limit=500)
     # A resumed run must not see the first targets again.
     envs.reset(seed=int(run.rng.integers(2**31)))
     painted = args.max_strokes  # of the pictures at hand
@@ -178,8 +167,11 @@ def main(args: Args) -> None:
     if args.evaluate_every > 0:
         evaluate()
     agent.save(args.out / "agent.safetensors")
-    print(f"Wrote {args.out / 'agent.safetensors'}")
+    # As it is on disk: in half precision.
+    write_scores(args.out, load_agent(args.out / "agent.safetensors", envs.device).act, args)
+    print(f"Wrote agent.safetensors and scores.json to {args.out}")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    with one_line_errors():
+        main(tyro.cli(Args))

@@ -48,7 +48,9 @@ def read_weights(
         raise ValueError(f"{path} is damaged: {error}") from error
     holds = metadata.get("architecture")
     if holds not in architectures:
-        about = "" if holds is None else f", but {holds!r}: import the module that defines that first"
+        about = (
+            "" if holds is None else f", but {holds!r}: import the module that defines that first"
+        )
         raise ValueError(
             f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights (one of "
             f"{', '.join(architectures)}){about}"

@@ -10,20 +10,20 @@ import filelock
 import imageio.v3 as imageio
 import numpy as np
 import pytest
-import rl
-import stroke_files
 import torch
-from classifier import DigitClassifier, crop_digits
-from compare import METHODS, as_good, reached, share, table
 from conftest import ROOT
-from gradients import gradient_cosines
-from stroke_files import StrokeFiles, write_strokes
-from stroke_samples import agent_strokes, far_apart_strokes
+from harness import rl, stroke_files
+from harness.classifier import DigitClassifier, crop_digits
+from harness.gradients import gradient_cosines
+from harness.methods import METHODS
+from harness.report import as_good, reached, share, table
+from harness.run import read_curve
+from harness.stroke_files import StrokeFiles, write_strokes
+from harness.stroke_samples import agent_strokes, far_apart_strokes
 from train_strokenet import Jittered
-from training import read_curve
 
 from strokenet_gym.agents import load_agent
-from strokenet_gym.programs.learned import ExactGenerator, load_generator
+from strokenet_gym.programs.learned import load_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.sb3 import SB3VecEnv
@@ -49,7 +49,7 @@ def succeed(*args, timeout=120):
         "train_strokenet",
         "train_ppo",
         "train_sac",
-        "classifier",
+        "train_classifier",
         "compare",
         "demo",
     ],
@@ -61,7 +61,7 @@ def test_help(script):
 def test_train_generator(tmp_path):
     out = tmp_path / "run"
     succeed("baselines/train_generator.py", "--minutes", 0.05, "--out", out)
-    assert load_generator(out / "generator.safetensors").imitates == "pencil"
+    assert load_generator(out / "generator.safetensors").imitates == BRUSHES["pencil"]
     assert list(out.glob("events.*"))
     again = succeed("baselines/train_generator.py", "--minutes", 0.08, "--out", out)
     assert "Resuming" in again
@@ -88,7 +88,7 @@ def test_several_processes_train_together(tmp_path):
         output = succeed(*launch, "baselines/train_generator.py", "--minutes", minutes,
                          "--out", out)  # fmt: skip
     assert output.count("Resuming") == 1
-    assert load_generator(out / "generator.safetensors").imitates == "pencil"
+    assert load_generator(out / "generator.safetensors").imitates == BRUSHES["pencil"]
 
 
 def test_stroke_files(tmp_path, monkeypatch, capsys):
@@ -184,7 +184,7 @@ def test_compare(tmp_path):
     before = (out / "exact-0" / "agent.safetensors").stat().st_mtime
     assert succeed(*command).count("Resuming") == 0  # all is done already
     assert (out / "exact-0" / "agent.safetensors").stat().st_mtime == before
-    other = run(*command, "--strokes", 2)
+    other = run(*command, "--max-strokes", 2)
     assert other.returncode != 0
     assert "holds a comparison with other settings" in other.stderr
     with filelock.FileLock(out / ".lock"):
@@ -376,7 +376,7 @@ def test_jitter_keeps_the_picture():
 def test_train_classifier(tiny_mnist):
     out = tiny_mnist / "run"
     text = succeed(
-        "baselines/classifier.py", "--data-dir", tiny_mnist, "--minutes", 0.03, "--out", out
+        "baselines/train_classifier.py", "--data-dir", tiny_mnist, "--minutes", 0.03, "--out", out
     )
     assert "accuracy on 12 test digits" in text
     assert (out / "classifier.safetensors").exists()
@@ -470,7 +470,7 @@ def test_agent_strokes_are_the_agents(rng):
 
 def test_the_exact_gradient_agrees_with_itself():
     pencil = BRUSHES["pencil"]
-    cosines = gradient_cosines(ExactGenerator(pencil), pencil, three_body_strokes, 20, 64, seed=0)
+    cosines = gradient_cosines(pencil, pencil, three_body_strokes, 20, 64, seed=0)
     for cosine in cosines.values():
         assert cosine["p10"] == pytest.approx(1)
 

@@ -112,7 +112,9 @@ def test_the_right_arrow_paints_one_stroke_and_holds_it(window):
     start = time.monotonic()
     window.show(scene())  # as after reset: does not wait
     assert time.monotonic() - start < 0.3
-    window.animate(blank, scene(), BRUSHES["pencil"], np.zeros(1))  # waits at its end for the second press
+    window.animate(
+        blank, scene(), BRUSHES["pencil"], np.zeros(1)
+    )  # waits at its end for the second press
     assert 0.4 < time.monotonic() - start < 5
     np.testing.assert_array_equal(grab(), frame(scene()))
 

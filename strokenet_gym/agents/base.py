@@ -143,7 +143,8 @@ def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> A
     path, metadata, weights = read_weights("agent", name, AGENTS, ARCHITECTURES)
     try:
         cls, task = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("task", "{}")
-        agent = cls(**{key: int(value) for key, value in metadata.items()})
+        sizes: dict[str, Any] = {key: int(value) for key, value in metadata.items()}
+        agent = cls(**sizes)
         agent.load_state_dict(weights)
         agent.task = json.loads(task)
     except (RuntimeError, TypeError, ValueError) as error:

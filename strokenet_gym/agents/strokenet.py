@@ -1,8 +1,8 @@
 """The paper's agent: it sees the whole picture and draws anywhere in it (StrokeNet, section 4.3).
 
-VGG-like convolutions with average pooling (its gradients are better than max pooling's) and parallel
-heads for positions, pressures and the brush. The input is smaller than the paper's 256 px, so that
-it trains and ships on a CPU.
+VGG-like convolutions with average pooling (its gradients are better than max pooling's) and
+parallel heads for positions, pressures and the brush. The input is smaller than the paper's 256 px,
+so that it trains and ships on a CPU.
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ class StrokeNetAgent(Agent):
 
     def encode(self, observation: dict[str, Tensor]) -> Tensor:
         """What the heads see of an observation, ``[B, hidden]``: the strokes' latent space."""
-        seen = resize(
-            torch.cat([observation["target"], observation["canvas"]], 1), self.input_size
-        )
+        seen = resize(torch.cat([observation["target"], observation["canvas"]], 1), self.input_size)
         return self.think(
             torch.cat([look(self.see, seen, self.fast), observation["strokes_left"]], 1)
         )

@@ -1,4 +1,4 @@
-"""An agent for drawings of many thin strokes: it looks where most is missing, and draws from there."""
+"""An agent for drawings of many thin strokes: looks where most is missing, and draws from there."""
 
 from __future__ import annotations
 

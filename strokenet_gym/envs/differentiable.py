@@ -68,8 +68,8 @@ class DifferentiablePaintingEnv(Differentiable, PaintingEnv):
     ## Description
 
     The task of `Painting-v0`, with gradients from the reward back into the action. The real program
-    paints, and hands down its exact derivative: the same pictures as in `Painting-v0`. A policy from
-    one of the environments runs in the others.
+    paints, and hands down its exact derivative: the same pictures as in `Painting-v0`. A policy
+    from one of the environments runs in the others.
 
     ## Action Space
 

@@ -206,18 +206,17 @@ class Episodes:
         pictures = self._kind_of(action)
         self._turn_into(pictures)
         stroke = self._unpack(pictures.unpackable(action))
-        before = pictures.copies() if callable(self.reward) else None
+        kind = self.reward
+        before: Any = None if isinstance(kind, int) else pictures.copies()
         pictures.settle()
         try:
             after, change = pictures.stroke(self.program, stroke, active)
             distance = np.maximum(self._distance + pictures.numbers(change), 0.0)
-            if before is None:
-                kind = self.reward
+            if isinstance(kind, int):
                 reward = -change[:, kind] / pictures.like(self._start[:, kind])
             else:
-                painted = after.copy() if after is self.pictures.canvas else after
-                rewards = self.reward(before[0], painted, before[1])  # type: ignore[operator]
-                reward = check_rewards(rewards, self.num_envs)
+                painted = after.copy() if after is pictures.canvas else after  # theirs to keep
+                reward = check_rewards(kind(before[0], painted, before[1]), self.num_envs)
             if active is not None:
                 reward = reward * pictures.like(active.astype(float))
             count = self.stroke + (1 if active is None else active)

@@ -43,7 +43,7 @@ def learned_program(
             "brush="
         )
     imitates, real = getattr(program, "imitates", None), load_program(brush)
-    if imitates is not None and imitates != real:
+    if imitates is not None and imitates.name != real.name:
         raise ValueError(
             f"the generator {program.name!r} imitates the brush {imitates.name!r} only, got "
             f"{real.name}"

@@ -1,4 +1,4 @@
-"""Painting-v0: a painting program as a Gymnasium environment. The batch is in painting_vector.py."""
+"""Painting-v0: a painting program as a Gymnasium environment (the batch: painting_vector.py)."""
 
 from __future__ import annotations
 

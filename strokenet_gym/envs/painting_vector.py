@@ -115,7 +115,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             title = f"{type(self).__name__}, {shown} of {self.num_envs}"
             self._window = Window(title, stroke_seconds)
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The sub-environments' random generators, as SyncVectorEnv gives them."""
         self._seed(range(self.num_envs), [None] * self.num_envs)
@@ -153,8 +153,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             TypeError: if the options are not a dictionary.
         """
         options = check_options(options, self.known_options)
-        if isinstance(seed, (list, tuple, np.ndarray)) and np.ndim(seed) > 0:
-            seeds = [check_seed(one) for one in seed]
+        if isinstance(seed, (list, tuple)) or getattr(seed, "ndim", 0) > 0:
+            seeds = [check_seed(one) for one in seed]  # type: ignore[union-attr]
         else:
             first = check_seed(seed)
             seeds = [None if first is None else first + i for i in range(self.num_envs)]

@@ -8,7 +8,7 @@ one from outside derives from :class:`Program` and has a method ``paint`` (docs/
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CELL", "Program", "Undo", "to_bytes"]
 
+_ROUNDING = 1e-5  # that a program's canvases may leave 0 … 1
 CELL = 8  # pixels of a row that a mark stands for: they fill a vector register
 
 
@@ -86,6 +87,22 @@ class Program(ABC):
         """
         raise NotImplementedError(f"the program {self.name} has no gradient")
 
+    def draw(self, stroke: Stroke, size: int) -> np.ndarray:
+        """Draw strokes as opacity maps: what a network learns that imitates the program.
+
+        Args:
+            stroke: a batch of B strokes, arrays; the colour is not used.
+            size: width and height in pixels.
+
+        Returns:
+            ``[B, size, size]`` in 0 … 1.
+        """
+        light = self.blend == "screen"  # its strokes show on black, those of the others on white
+        canvas = np.full((len(stroke.radius), 1, size, size), 1.0 - light, np.float32)
+        stroke = stroke._replace(colour=np.full((len(canvas), 1), float(light)))
+        painted = self.paint(canvas, stroke, np.zeros(1, np.float32))
+        return np.abs(painted - canvas)[:, 0]
+
     def composite(
         self,
         canvas: np.ndarray,
@@ -110,13 +127,15 @@ class Program(ABC):
             float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
             differences between canvas and target changed.
         """
-        colour = np.broadcast_to(np.asarray(background, np.float32), canvas.shape[1:2])
+        colour = np.broadcast_to(np.asarray(background, np.float32), canvas.shape[1:2]).copy()
         painted = np.asarray(self.paint(canvas.copy(), stroke, colour), np.float32)
-        if painted.shape != canvas.shape or not (painted.min() >= 0 and painted.max() <= 1):
+        low, high = painted.min(), painted.max()
+        if painted.shape != canvas.shape or not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
             raise ValueError(
                 f"the program {self.name} must paint canvases of shape {canvas.shape} in 0 … 1, "
-                f"got {painted.shape} in {painted.min():g} … {painted.max():g}"
+                f"got {painted.shape} in {low:g} … {high:g}"
             )
+        painted = np.clip(painted, 0.0, 1.0)
         inked = np.asarray(stroke.pressure).any(1)
         painted[~inked] = canvas[~inked]
         after, before = painted - target, canvas - target

@@ -22,13 +22,19 @@ import numpy as np
 import torch
 import tyro
 from gymnasium.vector import SyncVectorEnv
-from stroke_samples import agent_strokes
+from harness.stroke_samples import agent_strokes
 
 import strokenet_gym  # noqa: F401
 from strokenet_gym.programs.learned import ExactGenerator, Generator, load_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.programs.stamped import BRUSHES, Brush, draw, paint, program
-from strokenet_gym.programs.stamped.path import RUN, RUN_COLUMNS, SPACING, spline_tangents, trace_runs
+from strokenet_gym.programs.stamped import BRUSHES, Brush, paint, program
+from strokenet_gym.programs.stamped.path import (
+    RUN,
+    RUN_COLUMNS,
+    SPACING,
+    spline_tangents,
+    trace_runs,
+)
 from strokenet_gym.programs.stamped.raster import LANES, prepare_stroke, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack

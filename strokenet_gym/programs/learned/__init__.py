@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 from strokenet_gym.extras import require
 
@@ -15,7 +14,7 @@ from safetensors.torch import save_file
 
 from strokenet_gym.pretrained import SHIPPED, read_weights
 from strokenet_gym.programs import Program, load_program
-from strokenet_gym.programs.learned.base import LearnedGenerator
+from strokenet_gym.programs.learned.base import Imitated, LearnedGenerator
 from strokenet_gym.programs.learned.compact import CompactGenerator
 from strokenet_gym.programs.learned.paper import PaperGenerator
 from strokenet_gym.programs.stamped import BRUSHES, Brush
@@ -42,10 +41,12 @@ def save_generator(
 ) -> None:
     """Write a generator's weights, its sizes and the brush that it imitates."""
     program = load_program(brush)
-    name = program.name
-    if isinstance(program, Brush) and name not in BRUSHES:
-        name = json.dumps(program.to_numbers())
-    metadata = {"architecture": generator.architecture, "brush": name}
+    metadata = {"architecture": generator.architecture, "brush": program.name}
+    if isinstance(program, Brush) and program.name not in BRUSHES:
+        metadata["brush"] = json.dumps(program.to_numbers())
+    elif not isinstance(program, Brush):
+        about = {"blend": program.blend, "radii": program.radii}
+        metadata["program"] = json.dumps({"name": program.name, **about})
     metadata |= {name: str(value) for name, value in generator.sizes.items()}
     weights = {k: v.to(generator.on_disk).contiguous() for k, v in generator.state_dict().items()}
     save_file(weights, path, metadata)
@@ -67,10 +68,14 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
     path, metadata, weights = read_weights("generator", name, GENERATORS, ARCHITECTURES)
     try:
         build, brush = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("brush")
+        program = metadata.pop("program", None)
         generator = build(**{key: int(value) for key, value in metadata.items()})
         generator.load_state_dict(weights)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
     generator.name = generator.loaded_from = os.fspath(name)
-    generator.imitates = load_program(json.loads(brush) if brush.startswith("{") else brush)
+    if program is not None:
+        generator.imitates = Imitated(**json.loads(program))
+    else:
+        generator.imitates = load_program(json.loads(brush) if brush.startswith("{") else brush)
     return generator.to(device).eval().requires_grad_(False)

@@ -12,7 +12,23 @@ from strokenet_gym.programs.base import Program
 from strokenet_gym.programs.stamped import BLENDS
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
-__all__ = ["LearnedGenerator"]
+__all__ = ["Imitated", "LearnedGenerator"]
+
+
+class Imitated(Program):
+    """What the file of a network says of a program from outside the package, which is not here."""
+
+    def __init__(self, name: str, blend: str, radii: tuple[float, float]) -> None:
+        self.name, self.blend = name, blend
+        self.radius_min, self.radius_max = radii
+
+    def paint(self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray) -> np.ndarray:
+        """Not here.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"the program {self.name!r} is not at hand: pass it as brush=")
 
 
 class LearnedGenerator(nn.Module, Program):

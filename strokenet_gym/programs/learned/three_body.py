@@ -115,4 +115,4 @@ def uniform_strokes(
 def _log_uniform_radius(
     rng: np.random.Generator, count: int, radii: tuple[float, float]
 ) -> np.ndarray:
-    return np.exp(rng.uniform(*np.log(radii), count)).astype(np.float32)
+    return np.exp(rng.uniform(np.log(radii[0]), np.log(radii[1]), count)).astype(np.float32)

@@ -9,8 +9,8 @@
 4. *Accumulation.* Stamps follow each other at r / density and multiply the transmittance; in the
    limit of infinitely many, T = exp(∫ density / r log(1 - a) ds) along the path. One whole stamp
    is added at each end, so that a tap leaves a dot. The stroke's opacity is alpha = 1 - T.
-5. *Compositing.* canvas ← canvas (1 - alpha) + shade alpha, where the shade is the stroke's colour, or
-   what the blend mode makes of it and the canvas (blend.py). Rough paper takes up less (grain.py).
+5. *Compositing.* canvas ← canvas (1 - alpha) + shade alpha, where the shade is the stroke's colour,
+   or what the blend mode makes of it and the canvas (blend.py). Rough paper takes up less.
 
 Where a stamp is thinner than a pixel (r < 1 px), it is drawn with r = 1 px and the strength
 f q / (1 + k q (1 - f) (1 + f / 4)), where f = r / 1 px and k is the brush's ``buildup``: the ink of

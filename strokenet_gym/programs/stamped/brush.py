@@ -151,7 +151,7 @@ class Brush(Program):
         return stroke._replace(colour=stroke.colour * 0 + background)
 
     def draw(self, stroke: Stroke, size: int, spacing: float = SPACING) -> np.ndarray:
-        """Draw strokes as opacity maps.
+        """Draw strokes as opacity maps, at any distance of the stamps.
 
         Args:
             stroke: a batch: arrays with one leading dimension B; the colour is not used.

@@ -173,7 +173,7 @@ def composite_back(
     *,
     by_canvas: np.ndarray | None = None,
 ) -> Stroke:
-    """The adjoint of :func:`composite`: from the derivative of a loss by its results to its arguments.
+    """The adjoint of :func:`composite`: from a loss' derivative by its results to its arguments.
 
     Args:
         by_painted: ``[B, C, H, W]``, derivative by the painted canvas, or None for 0.

@@ -1,6 +1,7 @@
 """The path of the pen: from 16 anchors to weighted stamps along a centripetal spline.
 
-All of it is in float64 and in pixels (x to the right, y down). Its derivative is in path_adjoint.py.
+All of it is in float64 and in pixels (x to the right, y down); its derivative is in
+path_adjoint.py.
 """
 
 import math
@@ -40,8 +41,8 @@ _MAX_SPACING = 0.19
 _SAGITTA = 0.002  # radii that the path may leave the line
 _PRESSURE_STEP = 0.015  # relative change of pressure along it
 # Stamps come in runs of this many on a straight line, with one radius, strength and weight. The
-# kernels in raster.py and raster_adjoint.py, which spell the four out, multiply their transmittances
-# first and take one logarithm.
+# kernels in raster.py and raster_adjoint.py, which spell the four out, multiply their
+# transmittances first and take one logarithm.
 RUN = 4
 Run = np.dtype(
     [
@@ -259,7 +260,10 @@ def trace_runs(points, tangents, pressure, radius, brush, spacing, runs):
             p0 = pressure[i] + change * t0
             p1 = p0 + change / pieces
             low, high = max(0.0, min(p0, p1)), max(p0, p1)
-            r0, r1 = radius * power(low, brush.pressure_size), radius * power(high, brush.pressure_size)
+            r0, r1 = (
+                radius * power(low, brush.pressure_size),
+                radius * power(high, brush.pressure_size),
+            )
             r = max(DRAWABLE_RADIUS, r0)
             tolerance = _tolerance(high, radius, brush)
             span = RUN * min(spacing * tolerance, _MAX_SPACING) * r

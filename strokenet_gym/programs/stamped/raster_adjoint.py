@@ -199,8 +199,8 @@ def composite_strokes_back(
     ``by_x`` stands for the derivative of a loss by x and has the shape of x.
 
     Args:
-        by_before: by the canvas, ``(B, C, H, W)``, equal to ``by_painted`` (or 0), changed where there is ink; or
-            empty if nobody wants it.
+        by_before: by the canvas, ``(B, C, H, W)``, equal to ``by_painted`` (or 0), changed where
+            there is ink; or empty if nobody wants it.
         by_own: by the colour, float64 ``(B, C)``, filled.
         by_position: float64 ``(B, n, 2)``, all zero, filled.
         by_pressure: float64 ``(B, n)``, all zero, filled.

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strokenet_gym.programs.learned import ExactGenerator, Generator
-from strokenet_gym.programs.stamped import Brush
+from strokenet_gym.programs import Program
+from strokenet_gym.programs.stamped import BLENDS, Brush
 from strokenet_gym.stroke import Stroke, pack, split, unpack
 from strokenet_gym.targets import Glyphs
 
@@ -24,29 +24,38 @@ from matplotlib import pyplot
 
 __all__ = ["draw_gradients", "gradient_cosines"]
 
-Sampler = Callable[[np.random.Generator, int], Stroke]
+Sampler = Callable[..., Stroke]  # see SAMPLERS in stroke_samples.py
 
 
-def loss_gradient(generator: Generator, action: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The L2 loss's gradient by each action ``[B, A]``, and the painted canvases."""
+def loss_gradient(program: Program, action: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The L2 loss's gradient by each action ``[B, A]``, and the painted canvases.
+
+    On an empty canvas on which strokes of the program's blend mode show: multiplying ink leaves
+    nothing on black.
+    """
     action = action.clone().requires_grad_()
-    stroke = unpack(action, channels=1)
-    painted, change = generator.paint(torch.zeros_like(target), target, stroke)
+    stroke = unpack(action, 1, program.radii)
+    blank = BLENDS[program.blend].blank
+    background = torch.full((1,), 1 - blank)  # what an eraser lays bare
+    painted, change = program.paint_tensors(
+        torch.full_like(target, blank), target, stroke, background
+    )
     (gradient,) = torch.autograd.grad(change[:, 0].sum(), action)
     return gradient, painted.detach()
 
 
 def sample_task(
-    rng: np.random.Generator, sample: Sampler, count: int, size: int
+    rng: np.random.Generator, sample: Sampler, count: int, size: int, radii: tuple[float, float]
 ) -> tuple[Tensor, Tensor]:
     """Actions ``[B, A]`` and targets ``[B, 1, size, size]``."""
     glyphs = Glyphs(size)
     targets = np.stack([glyphs.sample(rng)[None] for _ in range(count)])
-    return torch.from_numpy(pack(sample(rng, count))), torch.from_numpy(targets)
+    action = pack(sample(rng, count, radii=radii), radii)
+    return torch.from_numpy(action), torch.from_numpy(targets)
 
 
 def gradient_cosines(
-    generator: Generator, brush: Brush, sample: Sampler, count: int, size: int, seed: int
+    generator: Program, brush: Brush, sample: Sampler, count: int, size: int, seed: int
 ) -> dict[str, dict[str, float]]:
     """Cosine between the generator's gradient and the exact one.
 
@@ -57,11 +66,10 @@ def gradient_cosines(
         field is one number (radius, a grey colour), the cosine is 1 or -1: whether the signs agree.
     """
     rng = np.random.default_rng(seed)
-    exact = ExactGenerator(brush)
     values: dict[str, list[np.ndarray]] = {}
     for start in range(0, count, 100):
-        action, target = sample_task(rng, sample, min(100, count - start), size)
-        learned, true = (loss_gradient(g, action, target)[0] for g in (generator, exact))
+        action, target = sample_task(rng, sample, min(100, count - start), size, brush.radii)
+        learned, true = (loss_gradient(g, action, target)[0] for g in (generator, brush))
         pairs = {"all": (learned, true)}
         parts = zip(split(learned, 1), split(true, 1), strict=True)
         pairs |= dict(zip(Stroke._fields, parts, strict=True))
@@ -74,27 +82,28 @@ def gradient_cosines(
     result = {}
     for name, parts in values.items():
         cosine = np.concatenate(parts)
-        result[name] = {
-            "mean": float(cosine.mean()),
-            "median": float(np.median(cosine)),
-            "p10": float(np.quantile(cosine, 0.1)),
-            "count": len(cosine),
-        }
+        result[name] = {"count": len(cosine)}
+        if len(cosine) > 0:  # an eraser has no gradient by its colour
+            result[name] |= {
+                "mean": float(cosine.mean()),
+                "median": float(np.median(cosine)),
+                "p10": float(np.quantile(cosine, 0.1)),
+            }
     return result
 
 
 def draw_gradients(
-    generator: Generator, brush: Brush, sample: Sampler, size: int, seed: int, path: Path
+    generator: Program, brush: Brush, sample: Sampler, size: int, seed: int, path: Path
 ) -> None:
     """Write a picture of four strokes: which way each anchor is pulled, learned beside exact.
 
     The target is red, the stroke green; arrows point downhill, where the loss falls.
     """
-    action, target = sample_task(np.random.default_rng(seed), sample, 40, size)
-    inked = (unpack(action, 1).radius > 0.03).nonzero()[:4, 0]  # broad enough to be seen
+    action, target = sample_task(np.random.default_rng(seed), sample, 40, size, brush.radii)
+    inked = (unpack(action, 1, brush.radii).radius > 0.03).nonzero()[:4, 0]  # broad enough to see
     action, target = action[inked], target[inked]
     figure, rows = pyplot.subplots(2, 4, figsize=(13, 6.8), layout="constrained")
-    kinds = {"learned": generator, "exact": ExactGenerator(brush)}
+    kinds = {"learned": generator, "exact": brush}
     for axes, (kind, painter) in zip(rows, kinds.items(), strict=True):
         gradient, painted = loss_gradient(painter, action, target)
         pull = -split(gradient, 1).position.numpy()

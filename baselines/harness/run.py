@@ -1,4 +1,21 @@
-"""What every training script needs: a time budget, checkpoints, resuming, logs, a progress bar."""
+"""What every training script needs: a time budget, checkpoints, resuming, logs, a progress bar.
+
+A run has a folder of its own, which holds, for whoever reads it (compare.py, evaluate.py, people):
+
+=======================  ==========================================================================
+checkpoint.safetensors   weights, optimisers, random states, time, settings: what a run goes on from
+curve.jsonl              a line of JSON for each evaluation: ``seconds`` and ``step`` of training,
+                         and what was measured; of agents ``residual_exact`` on 500 test targets and
+                         ``strokes`` painted so far
+events.*                 TensorBoard's
+agent.safetensors        at the end: the weights (policy.safetensors, generator.safetensors)
+scores.json              at the end, of agents: what ``scoring.score`` returns
+samples.npz              at the end, of agents: ``target`` and ``canvas``, uint8 ``[12, C, H, W]``
+.lock                    keeps other processes out
+=======================  ==========================================================================
+
+A new method is a script that leaves these behind, and a line in methods.py.
+"""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 import torch
-from gradients import draw_gradients, gradient_cosines
-from scores import picture_grid, psnr
-from stroke_samples import SAMPLERS
 from tqdm import tqdm
 
+from harness.gradients import draw_gradients, gradient_cosines
+from harness.measures import picture_grid, psnr
+from harness.stroke_samples import SAMPLERS
 from strokenet_gym.programs.learned import (
     CompactGenerator,
     LearnedGenerator,
@@ -24,7 +24,6 @@ from strokenet_gym.programs.learned import (
 )
 from strokenet_gym.programs.learned.paper import gaussian_dots
 from strokenet_gym.programs.learned.three_body import three_body_strokes
-from strokenet_gym.programs.stamped import draw, get_brush
 from strokenet_gym.stroke import Stroke
 
 matplotlib.use("Agg")
@@ -58,7 +57,9 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
     if args.count < 1:
         raise ValueError(f"--count must be at least 1, got {args.count}")
     generator = load_generator(args.generator)
-    brush = get_brush(generator.imitates)
+    brush = generator.imitates
+    if brush.gradient != "exact":
+        raise ValueError(f"{args.generator} imitates {brush.name}, which has no gradient to go by")
     result: dict[str, Any] = {
         "parameters": sum(p.numel() for p in generator.parameters()),
         "strokes_per_second": strokes_per_second(generator, args.canvas_size),
@@ -106,10 +107,10 @@ def stroke_errors(
     generator: LearnedGenerator, kind: str, count: int, size: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Each stroke's summed squared ``error`` and summed squared ``ink``, ``[count]``."""
-    rng, brush = np.random.default_rng(seed), get_brush(generator.imitates)
+    rng, brush = np.random.default_rng(seed), generator.imitates
     parts: dict[str, list[np.ndarray]] = {"error": [], "ink": []}
     for start in tqdm(range(0, count, 50), desc=f"{kind}, {size} px", leave=False):
-        stroke = SAMPLERS[kind](rng, min(50, count - start))
+        stroke = SAMPLERS[kind](rng, min(50, count - start), radii=brush.radii)
         truth = brush.draw(stroke, size)
         with torch.no_grad():
             prediction = generator(tensors(stroke), size).numpy()
@@ -155,9 +156,9 @@ def draw_worst(
     """The strokes with the largest error: program above network."""
     rng = np.random.default_rng(args.seed)
     counts = [min(50, args.count - start) for start in range(0, args.count, 50)]
-    parts = [SAMPLERS[kind](rng, count) for count in counts]
+    parts = [SAMPLERS[kind](rng, count, radii=generator.imitates.radii) for count in counts]
     stroke = Stroke(*(np.concatenate(fields)[worst] for fields in zip(*parts, strict=True)))
-    truth = get_brush(generator.imitates).draw(stroke, args.canvas_size)
+    truth = generator.imitates.draw(stroke, args.canvas_size)
     with torch.no_grad():
         prediction = generator(tensors(stroke), args.canvas_size).numpy()
     rows = [np.rint(pictures * 255).astype(np.uint8)[:, None] for pictures in (truth, prediction)]
@@ -185,7 +186,7 @@ def draw_features(generator: CompactGenerator, size: int, path: Path) -> None:
     for axes, k in zip(lines, chosen, strict=True):
         one = Stroke(*(field[k : k + 1] for field in stroke))
         prediction = generator(tensors(one), size)[0]
-        features, truth = seen.pop()[0], get_brush(generator.imitates).draw(one, size)[0]
+        features, truth = seen.pop()[0], generator.imitates.draw(one, size)[0]
         pictures = {f"blobs {j}": feature for j, feature in enumerate(features, 1)}
         pictures |= {"network": prediction, "program": truth}
         for axis, (title, picture) in zip(axes, pictures.items(), strict=True):

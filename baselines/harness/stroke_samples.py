@@ -8,16 +8,21 @@ import numpy as np
 
 from strokenet_gym.agents import load_agent
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.stroke import NUM_ANCHORS, Stroke, unpack
+from strokenet_gym.stroke import NUM_ANCHORS, RADIUS_MAX, RADIUS_MIN, Stroke, unpack
 from strokenet_gym.targets import Glyphs
 
 __all__ = ["SAMPLERS", "agent_strokes", "far_apart_strokes"]
 
+Radii = tuple[float, float]
+_RADII = RADIUS_MIN, RADIUS_MAX
 _FAR = 0.5  # half-widths: a quarter of the canvas
 
 
 def agent_strokes(
-    rng: np.random.Generator, count: int, agents: tuple[str, ...] = ("glyphs", "mnist")
+    rng: np.random.Generator,
+    count: int,
+    agents: tuple[str, ...] = ("glyphs", "mnist"),
+    radii: Radii = _RADII,
 ) -> Stroke:
     """Strokes of the shipped agents on characters; the MNIST agent's are digits of MNIST's size."""
     size, parts = 128, []
@@ -30,7 +35,7 @@ def agent_strokes(
                 target[0] = _glyphs(size).sample(rng) * 255
         left = np.ones((len(targets), 1), np.float32)
         seen = {"canvas": np.zeros_like(targets), "target": targets, "strokes_left": left}
-        parts.append(unpack(_agent(name).act(seen), channels=1))
+        parts.append(unpack(_agent(name).act(seen), 1, radii))
     return Stroke(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
 
 
@@ -39,9 +44,9 @@ _glyphs = functools.cache(Glyphs)
 _digits = functools.cache(functools.partial(Glyphs, characters="0123456789"))
 
 
-def far_apart_strokes(rng: np.random.Generator, count: int) -> Stroke:
+def far_apart_strokes(rng: np.random.Generator, count: int, radii: Radii = _RADII) -> Stroke:
     """Random anchors, each more than a quarter of the canvas from the one before."""
-    stroke = uniform_strokes(rng, count)
+    stroke = uniform_strokes(rng, count, radii=radii)
     position = stroke.position
     for i in range(1, NUM_ANCHORS):
         near = np.full(count, True)
@@ -51,6 +56,7 @@ def far_apart_strokes(rng: np.random.Generator, count: int) -> Stroke:
     return stroke
 
 
+# Each takes a generator, a number of strokes and ``radii``, the range of theirs.
 SAMPLERS = {
     "three_body": three_body_strokes,
     "uniform": uniform_strokes,

@@ -8,7 +8,6 @@ as the StrokeNet agent.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import time
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from evaluate import AgentArgs, Policy, evaluate_policy, rollout, test_targets
 from gymnasium import spaces
 from safetensors.torch import save_file
 from scipy.fft import dct
@@ -26,8 +24,10 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
-from training import Run
 
+from harness.run import Run
+from harness.scoring import Policy, rollout, write_scores
+from harness.task import Task
 from strokenet_gym.agents import StrokeNetAgent
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import NUM_ANCHORS, action_size
@@ -35,24 +35,16 @@ from strokenet_gym.stroke import NUM_ANCHORS, action_size
 __all__ = ["Args", "Encoder", "first_stroke", "learn", "make_envs"]
 
 
-@dataclasses.dataclass
-class Args:
+@dataclasses.dataclass(kw_only=True)
+class Args(Task):
     """What can be set for every algorithm."""
 
     env: str = "Painting-v0"
     """Painting-v0, NeuralPainting-v0 or DifferentiablePainting-v0."""
-    targets: str = "glyphs"
-    """What to paint: glyphs, the name of a data set, or the path of an image or folder."""
-    data_dir: Path | None = None
-    """Folder with the data sets; by default the environment variable STROKENET_DATA."""
     out: Path | None = None
     """Folder of the run (runs/ALGORITHM-TARGETS-SEED); one that has a checkpoint is resumed."""
     minutes: float = 15.0
     """Time budget, evaluations not counted."""
-    canvas_size: int = 128
-    """Width and height of the canvas in pixels (the paper's is 256)."""
-    max_strokes: int = 1
-    """Strokes per picture."""
     num_envs: int = 128
     """Environments that paint at once."""
     input_size: int = 16
@@ -172,12 +164,7 @@ def first_stroke(channels: int) -> Tensor:
 
 def make_envs(args: Args) -> PolicyView:
     """The batched environment, timed and as policies see it."""
-    options: dict[str, Any] = {
-        "targets": args.targets,
-        "data_dir": args.data_dir,
-        "canvas_size": args.canvas_size,
-        "max_strokes": args.max_strokes,
-    }
+    options = args.arguments()
     if args.env == "NeuralPainting-v0":
         options["device"] = args.device
     return PolicyView(Stopwatch(SB3VecEnv(args.env, args.num_envs, **options)), args.input_size)
@@ -212,15 +199,14 @@ def learn(
     model.num_timesteps = run.step * strokes
     # A resumed run must not see the first targets again.
     model.env.seed(int(run.rng.integers(2**31)))
-    held_out, _ = test_targets(args.targets, args.canvas_size, args.data_dir, "test", 500)
-    setup = {"canvas_size": args.canvas_size, "max_strokes": args.max_strokes}
+    held_out, _ = args.test_targets(limit=500)
     last: dict[str, Any] = {}
     begun = run.seconds
 
     def evaluate() -> None:
         nonlocal last
         with run.uncounted():
-            scores = rollout("Painting-v0", policy_of(model), held_out, **setup)
+            scores = rollout(args, policy_of(model), held_out, "Painting-v0")
             last = {
                 "residual_exact": float(scores["residual"].mean()),
                 "strokes": model.num_timesteps,
@@ -242,20 +228,8 @@ def learn(
         share = model.env.venv.seconds / (run.seconds - begun)
         print(f"The environment took {share:.1%} of the time, learning and acting the rest")
         extra["environment_share"] = share
-    score(policy_of(model), args, **extra)
+    write_scores(args.out, policy_of(model), args, **extra)
     # Clones, since PPO's actor and critic share the encoder.
     policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
     save_file(policy, args.out / "policy.safetensors")
     print(f"Wrote scores.json and policy.safetensors to {args.out}")
-
-
-def score(policy: Policy, args: Args, **extra: float) -> None:
-    """Write ``scores.json`` and ``samples.npz``: all test targets, on the real program."""
-    task = AgentArgs(
-        targets=args.targets,
-        data_dir=args.data_dir,
-        canvas_size=args.canvas_size,
-        samples=args.out / "samples.npz",
-    )
-    result = evaluate_policy(policy, task, args.max_strokes) | extra
-    (args.out / "scores.json").write_text(json.dumps(result, indent=2) + "\n")

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from strokenet_gym import load_program
 from strokenet_gym.programs.learned.three_body import three_body_strokes
-from strokenet_gym.programs.stamped import draw, get_brush
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["StrokeFiles", "write_strokes"]
@@ -68,8 +68,9 @@ def write_strokes(folder: Path, count: int, size: int, brush: str, seed: int) ->
 
 def _write(file: Path, count: int, about: dict) -> None:
     """Write one file, whole or not at all."""
-    stroke = three_body_strokes(np.random.default_rng(about["seed"]), count)
-    opacity = get_brush(about["brush"]).draw(stroke, about["size"])
+    brush = load_program(about["brush"])
+    stroke = three_body_strokes(np.random.default_rng(about["seed"]), count, radii=brush.radii)
+    opacity = brush.draw(stroke, about["size"])
     new = file.with_name("new.npz")
     np.savez_compressed(new, **stroke._asdict(), opacity=np.rint(opacity * 255).astype(np.uint8))
     os.replace(new, file)

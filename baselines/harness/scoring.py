@@ -1,0 +1,156 @@
+"""How policies are scored: on test targets, on the real program, beside the trivial answers.
+
+:func:`score` is the one way, whatever the policy is; the keys of its result are explained there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from tqdm import tqdm
+
+from harness.classifier import DigitClassifier
+from harness.measures import picture_grid, psnr, ssim
+from harness.task import Task
+from strokenet_gym import load_generator
+from strokenet_gym.programs.learned import GENERATORS
+from strokenet_gym.stroke import action_size
+
+__all__ = ["Policy", "random_policy", "rollout", "score", "twin_of", "write_scores"]
+
+Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
+MATTERS = 0.005  # reward of a stroke that is worth painting: half a percent of the picture
+SCORES, SAMPLES = "scores.json", "samples.npz"
+
+
+def rollout(
+    task: Task, policy: Policy, targets: Sequence[np.ndarray], env_id: str, **options: Any
+) -> dict[str, np.ndarray]:
+    """Paint each target once.
+
+    Args:
+        task: what is painted with, and on what.
+        policy: from batched observations to actions.
+        targets: the pictures.
+        env_id: name of the environment.
+        options: more arguments of it.
+
+    Returns:
+        ``l2_blank`` ``[N]`` before the first stroke; ``canvas`` and ``target`` uint8
+        ``[N, C, H, W]``, ``l2`` and ``residual`` ``[N]`` at the end; and ``actions``
+        ``[N, strokes, A]`` with their ``rewards`` ``[N, strokes]``.
+    """
+    batch = min(100, len(targets))
+    envs = task.make_vec(env_id, batch, autoreset_mode=AutoresetMode.DISABLED, **options)
+    parts: dict[str, list[np.ndarray]] = {
+        name: []
+        for name in ("l2_blank", "canvas", "target", "l2", "residual", "actions", "rewards")
+    }
+    few = len(targets) <= 1000  # done at once
+    for start in tqdm(range(0, len(targets), batch), desc=env_id, leave=False, disable=few):
+        group = list(targets[start : start + batch])
+        count = len(group)
+        group += [group[-1]] * (batch - count)  # fills up the last batch
+        observation, info = envs.reset(options={"target": group})
+        actions, rewards, l2_blank = [], [], info["l2"]
+        done = np.zeros(batch, bool)
+        while not done.all():
+            actions.append(policy(observation))
+            observation, reward, done, _, info = envs.step(actions[-1])
+            rewards.append(reward)
+        values = {**observation, **info, "l2_blank": l2_blank}
+        values |= {"actions": np.stack(actions, 1), "rewards": np.stack(rewards, 1)}
+        for name, part in parts.items():
+            part.append(values[name][:count])
+    envs.close()
+    return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+def random_policy(seed: int = 0) -> Policy:
+    """Uniformly random actions."""
+    rng = np.random.default_rng(seed)
+
+    def policy(observation: dict[str, np.ndarray]) -> np.ndarray:
+        channels = observation["canvas"].shape[1]
+        shape = (len(observation["canvas"]), action_size(channels))
+        return rng.uniform(-1, 1, shape).astype(np.float32)
+
+    return policy
+
+
+def twin_of(task: Task) -> str | None:
+    """Name of a shipped network that imitates the task's brush, None if there is none."""
+    for name in GENERATORS:
+        if load_generator(name).imitates == task.program:
+            return name
+    return None
+
+
+def score(
+    policy: Policy,
+    task: Task,
+    *,
+    split: str = "test",
+    limit: int | None = None,
+    generator: str | None = None,
+    figure: Path | None = None,
+    samples: Path | None = None,
+) -> dict[str, Any]:
+    """Score a policy.
+
+    Args:
+        policy: from batched observations to actions.
+        task: what it is for.
+        split: see :meth:`Task.test_targets`.
+        limit: the same.
+        generator: network to paint with as well; by default the brush's, if it has one.
+        figure: where to write a grid of the first 48: target above (neural above) real.
+        samples: where to write the first 12 targets and real canvases as arrays (.npz).
+
+    Returns:
+        ``count`` of targets, ``max_strokes``, ``l2_blank``; for the real program (``exact``), the
+        network (``neural``) and a random agent (``random``) the final mean squared error ``l2_…``
+        and that over the blank canvas', ``residual_…``, both averaged over the targets;
+        ``psnr_exact`` in dB, ``ssim_exact``; ``residual_by_stroke``; ``strokes_that_matter``: how
+        many gain more than half a percent; and of MNIST ``accuracy_…``: of a classifier of real
+        digits, on ``originals`` too.
+    """
+    targets, labels = task.test_targets(split, limit)
+    generator = twin_of(task) if generator is None else generator
+    runs = {"exact": rollout(task, policy, targets, "Painting-v0")}
+    if generator is not None:
+        runs["neural"] = rollout(task, policy, targets, "NeuralPainting-v0", generator=generator)
+    runs["random"] = rollout(task, random_policy(), targets, "Painting-v0")
+    result: dict[str, Any] = {"count": len(targets), "max_strokes": task.max_strokes}
+    result["l2_blank"] = float(runs["exact"]["l2_blank"].mean())
+    for name, run in runs.items():
+        result[f"l2_{name}"] = float(run["l2"].mean())
+        result[f"residual_{name}"] = float(run["residual"].mean())
+    exact = runs["exact"]
+    result["psnr_exact"] = psnr(exact["l2"])
+    result["ssim_exact"] = ssim(exact["canvas"], exact["target"])
+    result["residual_by_stroke"] = (1 - exact["rewards"].cumsum(1)).mean(0).tolist()
+    result["strokes_that_matter"] = float((exact["rewards"] > MATTERS).sum(1).mean())
+    painted = {name: runs[name]["canvas"] for name in ("neural", "exact") if name in runs}
+    if labels is not None and task.targets.startswith("mnist") and task.num_channels == 1:
+        classifier = DigitClassifier.from_pretrained()
+        for name, images in {"originals": exact["target"], **painted}.items():
+            right = classifier.classify(images) == labels.astype(int)
+            result[f"accuracy_{name}"] = float(right.mean())
+    if figure is not None:
+        rows = exact["target"], *painted.values()
+        picture_grid([row[:48] for row in rows], figure, 16)
+    if samples is not None:
+        np.savez_compressed(samples, target=exact["target"][:12], canvas=exact["canvas"][:12])
+    return result
+
+
+def write_scores(folder: Path, policy: Policy, task: Task, **extra: float) -> None:
+    """Write scores.json and samples.npz of a finished run, see harness/run.py."""
+    result = score(policy, task, samples=folder / SAMPLES) | extra
+    (folder / SCORES).write_text(json.dumps(result, indent=2) + "\n")
