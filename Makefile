@@ -21,7 +21,7 @@ format: $(READY)  ## bring the code into shape
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)  ## measure speed
-	PYTHONPATH=baselines $(BIN)/python tests/benchmarks/bench_renderer.py
+	PYTHONPATH=baselines $(BIN)/python tests/benchmarks/bench.py
 
 soak: $(READY)  ## paint a million random strokes and watch for trouble
 	$(BIN)/python tests/benchmarks/soak.py

@@ -9,17 +9,16 @@ import cv2
 import numpy as np
 import tyro
 
-from strokenet_gym import BRUSHES, Brush, Stroke
-from strokenet_gym.programs.stamped import paint
+from strokenet_gym import BRUSHES, Program, Stroke
+from strokenet_gym.command import one_line_errors
 
 WHITE = np.ones(3)
 
 
-def put(canvas: np.ndarray, brush: Brush, colour: tuple, radius: float, points, pressure) -> None:
-    """Paint one stroke on a canvas ``[3, H, W]``."""
+def put(canvas: np.ndarray, brush: Program, colour: tuple, radius: float, points, pressure) -> None:
+    """Paint one stroke on a canvas ``[3, H, W]``, in place."""
     stroke = Stroke(np.array(colour), np.array(radius), points, pressure)
-    stroke = brush.lays_down(stroke, WHITE)
-    paint(canvas[None], canvas[None], Stroke(*(field[None] for field in stroke)), brush)
+    brush.composite(canvas[None], canvas[None], Stroke(*(field[None] for field in stroke)), WHITE)
 
 
 def main(out: Path = Path("runs/brushes.png"), size: int = 256) -> None:
@@ -44,4 +43,5 @@ def main(out: Path = Path("runs/brushes.png"), size: int = 256) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with one_line_errors():
+        tyro.cli(main)

@@ -16,6 +16,7 @@ from tqdm import trange
 
 from strokenet_gym import Glyphs, Stroke, pack
 from strokenet_gym.agents import neighbour_penalty
+from strokenet_gym.command import one_line_errors
 
 
 def main(
@@ -54,4 +55,5 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with one_line_errors():
+        tyro.cli(main)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 import tyro
 
-import strokenet_gym
-from strokenet_gym.agents import load_agent
+from strokenet_gym import MNIST, load_agent
+from strokenet_gym.command import one_line_errors
 
 
 def main(
@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Interpolate between digits of MNIST's test set."""
     agent = load_agent("mnist")
-    digits = strokenet_gym.MNIST(data_dir, "test")
+    digits = MNIST(data_dir, "test")
     envs = gym.make_vec("Painting-v0", num_envs=steps, targets=digits)
     rng, lines = np.random.default_rng(seed), []
     for _ in range(pairs):
@@ -51,4 +51,5 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with one_line_errors():
+        tyro.cli(main)

@@ -6,8 +6,8 @@ import numpy as np
 import pygame
 import tyro
 
-from strokenet_gym import Stroke, pack
-from strokenet_gym.agents import load_agent
+from strokenet_gym import Stroke, load_agent, pack
+from strokenet_gym.command import one_line_errors
 from strokenet_gym.stroke import fit_anchors
 
 SIDE = 320  # pixels of a panel
@@ -57,4 +57,4 @@ def main(targets: str = "glyphs", agent: str = "glyphs", seed: int = 0, radius: 
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(one_line_errors()(main))

@@ -17,7 +17,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import nn
 
-from strokenet_gym.agents import StrokeNetAgent
+from strokenet_gym import StrokeNetAgent
 
 
 class Painter(TorchRLModule, ValueFunctionAPI):

@@ -11,31 +11,31 @@ from pathlib import Path
 import gymnasium as gym
 import tyro
 
-import strokenet_gym  # noqa: F401
-from strokenet_gym.agents import load_agent
-from strokenet_gym.stroke_log import RecordStrokes
+from strokenet_gym import RecordStrokes, load_agent
+from strokenet_gym.command import one_line_errors
 
 
 def main(
     agent: str = "glyphs",
     env: str = "Painting-v0",
-    targets: str = "glyphs",
+    targets: str | None = None,
     data_dir: Path | None = None,
     canvas_size: int = 256,
-    strokes: int = 1,
+    strokes: int | None = None,
     pictures: int = 20,
     stroke_seconds: float = 1.0,
     record: Path | None = None,
     seed: int = 0,
 ) -> None:
-    """Watch a trained agent paint; --record keeps the strokes as logs."""
+    """Watch a trained agent paint what it was made for; --record keeps the strokes as logs."""
     player = load_agent(agent)
     world = gym.make(
         env,
-        targets=targets,
+        targets=targets or player.task.get("targets", "glyphs"),
         data_dir=data_dir,
         canvas_size=canvas_size,
-        max_strokes=strokes,
+        channels=player.channels,
+        max_strokes=strokes or player.max_strokes,
         render_mode="human",
         stroke_seconds=stroke_seconds,
     )
@@ -53,4 +53,5 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    with one_line_errors():
+        tyro.cli(main)

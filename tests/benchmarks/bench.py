@@ -25,16 +25,11 @@ from gymnasium.vector import SyncVectorEnv
 from harness.stroke_samples import agent_strokes
 
 import strokenet_gym  # noqa: F401
-from strokenet_gym.programs.learned import ExactGenerator, Generator, load_generator
+from strokenet_gym.programs import Program
+from strokenet_gym.programs.learned import load_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.programs.stamped import BRUSHES, Brush, paint, program
-from strokenet_gym.programs.stamped.path import (
-    RUN,
-    RUN_COLUMNS,
-    SPACING,
-    spline_tangents,
-    trace_runs,
-)
+from strokenet_gym.programs.stamped import BRUSHES, threads
+from strokenet_gym.programs.stamped.path import RUN, SPACING, Run, spline_tangents, trace_runs
 from strokenet_gym.programs.stamped.raster import LANES, prepare_stroke, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack
@@ -75,16 +70,16 @@ def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int
     for b in range(len(stroke.radius)):
         x, y = stroke.position[b].astype(float).T
         points = np.stack([1 + x, 1 - y], 1) * size / 2
-        tangents, table = np.empty((len(points) - 1, 2, 2)), np.empty((10**6, RUN_COLUMNS))
+        tangents, table = np.empty((len(points) - 1, 2, 2)), np.empty(10**6, Run)
         spline_tangents(points, tangents)
         pressure, radius = stroke.pressure[b].astype(float), float(stroke.radius[b]) * size / 2
         count = trace_runs(points, tangents, pressure, radius, PENCIL.numbers, 0.004, table)
         # The weights count stamps: take one whenever their sum passes a whole number.
-        passed = np.floor(np.cumsum(RUN * table[:count, 6]))
+        passed = np.floor(np.cumsum(RUN * table["weight"][:count]))
         chosen = np.flatnonzero(np.diff(passed, prepend=-1) > 0)
         result.append([
-            ((round(table[k, 0]), round(table[k, 1])), max(1, round(table[k, 4])), table[k, 5])
-            for k in chosen
+            ((round(run.x), round(run.y)), max(1, round(run.radius)), run.strength)
+            for run in table[chosen].view(np.recarray)
         ])  # fmt: skip
     return result
 
@@ -127,37 +122,37 @@ def hundred_circles(size: int) -> Callable[[], None]:
     return work
 
 
-def forward_and_backward(generator: Generator, stroke: Stroke, size: int) -> Callable[[], None]:
+def forward_and_backward(generator: Program, stroke: Stroke, size: int) -> Callable[[], None]:
     tensors = Stroke(*(torch.from_numpy(f.astype(np.float32)).requires_grad_() for f in stroke))
     blank, target = torch.zeros(len(stroke.radius), 1, size, size), torch.rand(1, 1, size, size)
     target = target.expand_as(blank).contiguous()
 
     def work() -> None:
-        _, change = generator.paint(blank, target, tensors)
+        _, change = generator.paint_tensors(blank, target, tensors)
         change[:, 0].sum().backward()
 
     return work
 
 
-def forward(generator: Generator, stroke: Stroke, size: int) -> Callable[[], None]:
+def forward(generator: Program, stroke: Stroke, size: int) -> Callable[[], None]:
     tensors = Stroke(*(torch.from_numpy(f.astype(np.float32)) for f in stroke))
     blank = torch.zeros(len(stroke.radius), 1, size, size)
 
     def work() -> None:
         with torch.no_grad():
-            generator.paint(blank, blank, tensors)
+            generator.paint_tensors(blank, blank, tensors)
 
     return work
 
 
-def kernel(stroke: Stroke, size: int, brush: Brush = PENCIL) -> Callable[[], None]:
+def kernel(stroke: Stroke, size: int, brush: Program = PENCIL) -> Callable[[], None]:
     """The painting program as the environment calls it: one call paints the batch."""
     shape = (len(stroke.radius), 1, size, size)
     canvas, pixels = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
     target = np.zeros(shape, np.float32)
 
     def work() -> None:
-        paint(canvas, target, stroke, brush, pixels=pixels)
+        brush.composite(canvas, target, stroke, pixels=pixels)
 
     return work
 
@@ -193,9 +188,8 @@ def environments(stroke: Stroke, size: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def rows(name: str, stroke: Stroke, size: int, compact: Generator) -> dict[str, Callable]:
+def rows(name: str, stroke: Stroke, size: int, compact: Program) -> dict[str, Callable]:
     """What is measured for one kind of strokes at one size."""
-    exact = ExactGenerator(PENCIL)
     work: dict[str, Callable] = {"cv2.circle for each stamp": opencv_painter(stroke, size)}
     if name == "three_body":
         work["100 circles, as LearningToPaint"] = hundred_circles(size)
@@ -203,8 +197,8 @@ def rows(name: str, stroke: Stroke, size: int, compact: Generator) -> dict[str, 
     work["program, batch of 64, 1 thread"] = kernel(stroke, size)
     work["program, batch of 64"] = kernel(stroke, size)
     work |= environments(stroke, size)
-    work["exact, forward"] = forward(exact, stroke, size)
-    work["exact, forward and backward"] = forward_and_backward(exact, stroke, size)
+    work["exact, forward"] = forward(PENCIL, stroke, size)
+    work["exact, forward and backward"] = forward_and_backward(PENCIL, stroke, size)
     if size <= 256:
         work["network, forward"] = forward(compact, stroke, size)
         work["network, forward and backward"] = forward_and_backward(compact, stroke, size)
@@ -243,12 +237,12 @@ def start_up() -> dict[str, float]:
 
 def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
     """Where the time of a stroke goes, in microseconds on one thread, and what it visits."""
-    program.THREADS = 1
+    threads.THREADS = 1
     position, pressure, radius = (
         np.asarray(field, np.float64) for field in (stroke.position, stroke.pressure, stroke.radius)
     )
     points, tangents = np.empty((16, 2)), np.empty((15, 2, 2))
-    box, runs = np.empty(4, np.int64), np.empty((10**5, RUN_COLUMNS))
+    box, runs = np.empty(4, np.int64), np.empty(10**5, Run)
     count, cells = 0, 0
 
     def trace(b: int) -> int:
@@ -258,7 +252,7 @@ def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
     for b in range(BATCH):
         found = trace(b)
         count += found
-        for run in runs[:found]:
+        for run in runs[:found].view(np.recarray):
             for row in range(*run_rows(run, box)):
                 left, right = run_columns(run, box, row)
                 cells += max(0, -(-right // LANES) - left // LANES)
@@ -281,9 +275,8 @@ def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
 def peak_memory(size: int) -> float:
     """Megabytes that the first exact forward and backward pass of a batch of 64 adds."""
     few, many = (three_body_strokes(np.random.default_rng(0), n) for n in (2, BATCH))
-    exact = ExactGenerator(PENCIL)
-    forward_and_backward(exact, few, size)()  # compiles, starts threads
-    work = forward_and_backward(exact, many, size)  # its canvas and target do not count
+    forward_and_backward(PENCIL, few, size)()  # compiles, starts threads
+    work = forward_and_backward(PENCIL, many, size)  # its canvas and target do not count
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     before = memory("VmRSS")
     work()
@@ -312,7 +305,7 @@ def main(args: Args) -> None:
         for size in args.sizes:
             rates = {}
             for row, work in rows(name, stroke, size, compact).items():
-                program.THREADS = 1 if "1 thread" in row else program.available_cores()
+                threads.THREADS = 1 if "1 thread" in row else threads.available_cores()
                 rates[row] = rate(work, BATCH, args.seconds)
             result[name][str(size)] = rates
             result["costs"][f"{name}, {size} px"] = costs(stroke, size, args.seconds)
@@ -325,14 +318,14 @@ def main(args: Args) -> None:
                 for c in columns
             ]
             print(f"{row:34}" + "".join(cells), flush=True)
-    program.THREADS = program.available_cores()
+    threads.THREADS = threads.available_cores()
     result["brushes"] = {
         name: rate(kernel(kinds["three_body"], 128, brush), BATCH, args.seconds)
         for name, brush in BRUSHES.items()
     }
-    program.THREADS = 1
+    threads.THREADS = 1
     small = {size: rate(small_stroke(size), 1, args.seconds) for size in (256, 1024)}
-    program.THREADS = program.available_cores()
+    threads.THREADS = threads.available_cores()
     result["small stroke, 1024 px over 256 px"] = small[256] / small[1024]
     result["start-up"] = start_up()
     print("\nWhere a stroke's time goes, one thread, microseconds\n")
