@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 __all__ = ["available_cores", "run"]
@@ -68,22 +70,34 @@ def run(work: Callable[[int, int], None], count: int) -> None:
     # saves it from being woken up.
     share = max(_CHUNK, -(-count // (2 * THREADS)))
     starts = iter(range(0, count, share))  # the next one that comes takes the next share
+    claim = threading.Lock()
+    busy: set[int] = set()  # where helpers are at work
 
-    def some() -> None:
+    def help_out() -> None:
+        while True:
+            with claim:
+                start = next(starts, None)
+                if start is None:
+                    return
+                busy.add(start)
+            try:
+                work(start, min(start + share, count))
+            finally:
+                busy.discard(start)
+
+    try:
+        helpers = [_pool.submit(help_out) for _ in range(THREADS - 1)]
         for start in starts:
             work(start, min(start + share, count))
-
-    helpers: list[Future[None]] = []
-    try:
-        helpers += [_pool.submit(some) for _ in range(THREADS - 1)]
-        some()
-    except BaseException:  # Ctrl-C above all
-        for _ in starts:
-            pass
-        wait(helpers)
+        for helper in helpers:
+            helper.result()
+    except BaseException:  # Ctrl-C above all: nobody takes another share, and all finish theirs
+        with claim:
+            for _ in starts:
+                pass
+        while busy:
+            time.sleep(1e-4)
         raise
-    for helper in helpers:
-        helper.result()
 
 
 def _forget_pool() -> None:

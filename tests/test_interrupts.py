@@ -1,0 +1,187 @@
+"""What raises in the middle of a step leaves the episodes as they were."""
+
+import signal
+import sys
+import threading
+import time
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from strokenet_gym.programs.stamped import threads
+
+ALL = ("Painting-v0", "DifferentiablePainting-v0", "NeuralPainting-v0")
+
+
+class Failing:
+    """A reward function that raises when it is told to."""
+
+    error = None
+
+    def __call__(self, before, after, target):
+        if self.error is not None:
+            raise self.error
+        return (after - before).mean((1, 2, 3))
+
+
+def state(envs):
+    info = envs.unwrapped._episodes.info()
+    canvas, target = (p.copy() for p in envs.unwrapped._episodes.pictures.float_pictures())
+    seen = envs.unwrapped._episodes.observe()
+    return canvas, target, info["l2"], info["stroke"], np.asarray(seen["canvas"]).copy()
+
+
+def assert_consistent(envs):
+    canvas, target, l2, *_ = state(envs)
+    np.testing.assert_allclose(l2, ((canvas - target) ** 2).mean((1, 2, 3)), atol=1e-5)
+
+
+@pytest.mark.parametrize("env_id", ALL)
+@pytest.mark.parametrize("tensors", [False, True])
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_a_reward_function_that_raises(env_id, tensors, error, rng):
+    if tensors and env_id == "Painting-v0":
+        pytest.skip("arrays only")
+    reward = Failing()
+    envs = gym.make_vec(env_id, num_envs=20, canvas_size=32, max_strokes=9, reward=reward)
+    envs.reset(seed=0, options={"as_tensor": True} if tensors else None)
+
+    def actions():
+        values = rng.uniform(-1, 1, (20, 50)).astype(np.float32)
+        return torch.from_numpy(values) if tensors else values
+
+    envs.step(actions())
+    envs.step(actions())
+    before = state(envs)
+    reward.error = error
+    with pytest.raises(type(error)):
+        envs.step(actions())
+    for a, b in zip(before, state(envs), strict=True):
+        np.testing.assert_array_equal(a, b)
+    reward.error = None
+    observation, *_, info = envs.step(actions())
+    assert info["stroke"].tolist() == [3] * 20
+    assert_consistent(envs)
+    assert observation["canvas"].shape == (20, 1, 32, 32)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("env_id", ALL)
+def test_rewards_that_are_not_numbers(env_id, value):
+    env = gym.make(env_id, canvas_size=16, reward=lambda b, a, t: 0 * a.mean((1, 2, 3)) + value)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="must return finite numbers"):
+        env.step(np.ones(50, np.float32))
+
+
+@pytest.mark.parametrize("done", [0, 8, 20])
+def test_an_interrupt_between_the_strokes_of_a_batch(done, rng, monkeypatch):
+    """Some of the canvases have their stroke already: it is taken back."""
+    envs = gym.make_vec("Painting-v0", num_envs=20, canvas_size=32, max_strokes=9, channels=3)
+    envs.reset(seed=0)
+    for _ in range(2):
+        envs.step(rng.uniform(-1, 1, (20, 52)).astype(np.float32))
+    before = state(envs)
+
+    def broken_off(work, count):
+        work(0, done)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "run", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            envs.step(np.ones((20, 52), np.float32))
+    for a, b in zip(before, state(envs), strict=True):
+        np.testing.assert_array_equal(a, b)
+    envs.step(rng.uniform(-1, 1, (20, 52)).astype(np.float32))
+    assert_consistent(envs)
+
+
+def test_helpers_have_stopped_when_an_interrupt_is_raised(monkeypatch):
+    monkeypatch.setattr(threads, "THREADS", 3)
+    monkeypatch.setattr(threads, "_pool", None)
+    at_work, main = [], threading.current_thread()
+
+    def work(start, stop):
+        if threading.current_thread() is main:
+            raise KeyboardInterrupt
+        at_work.append(start)
+        time.sleep(0.05)
+        at_work.remove(start)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run(work, 1000)
+    assert at_work == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no timers of signals")
+def test_ctrl_c_at_any_moment(rng):
+    """Whenever it comes, the errors that the batch knows are those of its canvases."""
+    envs = gym.make_vec("Painting-v0", num_envs=16, canvas_size=64, max_strokes=100)
+    envs.reset(seed=0)
+    actions = rng.uniform(-1, 1, (16, 50)).astype(np.float32)
+    envs.step(actions)
+    interrupted = 0
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for _ in range(60):
+            strokes = envs.unwrapped._episodes.info()["stroke"]
+            wait = rng.uniform(1e-5, 2e-3)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, wait)
+                for _ in range(1000):
+                    envs.step(actions)
+                    strokes = strokes + 1
+                    if strokes[0] >= 99:
+                        envs.reset()
+                        strokes = envs.unwrapped._episodes.info()["stroke"]
+            except KeyboardInterrupt:
+                interrupted += 1
+            if not envs.unwrapped._begun.all():
+                envs.reset()
+            assert_consistent(envs)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert interrupted > 30
+
+
+class Sometimes:
+    """Targets that cannot always be had."""
+
+    channels = 1
+    broken = False
+
+    def sample(self, rng):
+        if self.broken:
+            raise OSError("the disk is gone")
+        return rng.random((16, 16))
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_targets_that_fail_during_an_automatic_reset(mode, rng):
+    source = Sometimes()
+    envs = gym.make_vec("Painting-v0", num_envs=3, targets=source, canvas_size=16, max_strokes=2,
+                        autoreset_mode=mode)  # fmt: skip
+    envs.reset(seed=0)
+    step = lambda: envs.step(rng.uniform(-1, 1, (3, 50)).astype(np.float32))  # noqa: E731
+    step()
+    if mode == "NextStep":
+        step()
+    source.broken = True
+    with pytest.raises(OSError, match="the disk is gone"):
+        step()
+    assert_consistent(envs)
+    source.broken = False
+    step()
+    assert_consistent(envs)
+
+
+def test_a_reset_that_fails_changes_nothing(rng):
+    env = gym.make("Painting-v0", canvas_size=16, max_strokes=3).unwrapped
+    env.reset(seed=0)
+    env.step(np.ones(50, np.float32))
+    with pytest.raises(ValueError, match="shape"):
+        env.reset(options={"target": np.zeros(3)})
+    assert env.step(np.ones(50, np.float32))[4]["stroke"] == 2

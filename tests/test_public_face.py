@@ -1,0 +1,153 @@
+"""What people see first: names, an import that costs nothing, environments that are there."""
+
+import ast
+import inspect
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import strokenet_gym
+from strokenet_gym.stroke import is_tensor
+
+CLASSES = [
+    f"{kind}Painting{shape}Env"
+    for kind in ("", "Differentiable", "Neural")
+    for shape in ("", "Vector")
+]
+
+
+def python(*lines, cwd=None):
+    command = [sys.executable, "-W", "error", "-c", "\n".join(lines)]
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout
+
+
+def test_every_public_name_is_there():
+    for name in strokenet_gym.__all__:
+        assert getattr(strokenet_gym, name) is not None
+    assert set(strokenet_gym.__all__) == set(strokenet_gym._MODULES)
+    assert set(strokenet_gym.__all__) <= set(dir(strokenet_gym))
+    with pytest.raises(AttributeError, match="has no attribute 'Crayon'"):
+        strokenet_gym.Crayon  # noqa: B018
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse((ROOT / "strokenet_gym" / "__init__.py").read_text())
+    (block,) = (
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    )
+    seen = {
+        alias.name: node.module.removeprefix("strokenet_gym.")
+        for node in block.body
+        for alias in node.names
+    }
+    assert seen == strokenet_gym._MODULES
+
+
+def test_import_loads_nothing_heavy():
+    python(
+        "import sys, strokenet_gym",
+        "heavy = {'torch', 'pygame', 'numba', 'cv2', 'scipy'} & set(sys.modules)",
+        "assert not heavy, heavy",
+    )
+
+
+def test_painting_loads_no_torch():
+    python(
+        "import sys, gymnasium as gym",
+        "env = gym.make('Painting-v0', canvas_size=32)",
+        "env.reset(seed=0)",
+        "env.step(env.action_space.sample())",
+        "assert not {'torch', 'pygame'} & set(sys.modules)",
+    )
+
+
+def test_environments_are_there_without_our_import(tmp_path):
+    """In a fresh interpreter, away from the checkout."""
+    text = python(
+        "import gymnasium as gym",
+        "print(gym.make('Painting-v0').spec.id, gym.make_vec('Painting-v0', num_envs=2).num_envs)",
+        cwd=tmp_path,
+    )
+    assert text.split() == ["Painting-v0", "2"]
+    python("import sys; assert not {'gymnasium', 'strokenet_gym'} & set(sys.modules)", cwd=tmp_path)
+
+
+def test_environments_are_there_in_spawned_workers(tmp_path):
+    text = python(
+        "from stable_baselines3.common.env_util import make_vec_env",
+        "from stable_baselines3.common.vec_env import SubprocVecEnv",
+        "if __name__ == '__main__':",
+        "    options = {'start_method': 'spawn'}",
+        "    envs = make_vec_env('Painting-v0', 2, env_kwargs={'canvas_size': 32},",
+        "                        vec_env_cls=SubprocVecEnv, vec_env_kwargs=options)",
+        "    print(envs.reset()['canvas'].shape)",
+        "    envs.close()",
+        cwd=tmp_path,
+    )
+    assert text.strip() == "(2, 1, 32, 32)"
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_constructors_say_what_they_take(name):
+    cls = getattr(strokenet_gym.envs, name)
+    parameters = inspect.signature(cls).parameters
+    assert not any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters.values())
+    base = inspect.signature(strokenet_gym.envs.PaintingEnv).parameters
+    for parameter in base.values():  # the same names and defaults everywhere
+        assert parameters[parameter.name].default == parameter.default
+    assert ("generator" in parameters) == ("Neural" in name)
+    assert ("num_envs" in parameters) == ("Vector" in name)
+
+
+def test_tensors_are_told_from_arrays_in_one_place():
+    """No other line of the package asks whether something is a tensor by its class."""
+    asks = []
+    for file in (ROOT / "strokenet_gym").rglob("*.py"):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            if "isinstance(" in line and ("Tensor" in line or "torch.Tensor" in line):
+                asks.append(f"{file.name}:{number}")
+    assert {where.split(":")[0] for where in asks} <= {"stroke.py", "tensors.py"}, asks
+    import torch
+
+    assert is_tensor(torch.zeros(1))
+    assert not is_tensor([1.0])
+
+
+def test_files_are_short_and_have_no_circle():
+    sources = [f for d in ("strokenet_gym", "baselines") for f in (ROOT / d).rglob("*.py")]
+    for file in sources:
+        assert len(file.read_text().splitlines()) <= 350, file
+    graph = {}
+    for file in (ROOT / "strokenet_gym").rglob("*.py"):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        module = ".".join(parts).removesuffix(".__init__")
+        graph[module] = set()
+        for node in ast.parse(file.read_text()).body:  # imports inside functions come later
+            if isinstance(node, (ast.With,)):
+                graph[module] |= {n.module for n in node.body if isinstance(n, ast.ImportFrom)}
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    graph[module].add(whole if (ROOT / whole.replace(".", "/")).with_suffix(
+                        ".py").exists() else node.module)  # fmt: skip
+    seen, path = set(), []
+
+    def visit(module):
+        assert module not in path, [*path, module]
+        if module in seen or module not in graph:
+            return
+        path.append(module)
+        for other in graph[module]:
+            if other != module and not module.startswith(f"{other}."):
+                visit(other)
+        path.pop()
+        seen.add(module)
+
+    for module in graph:
+        visit(module)
