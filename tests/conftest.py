@@ -6,6 +6,7 @@ os.environ["SDL_VIDEODRIVER"] = "dummy"
 os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 
 import gzip
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -66,3 +67,16 @@ def tiny_mnist(tmp_path, rng):
         write_idx(tmp_path / f"{split}-images-idx3-ubyte.gz", digits)
         write_idx(tmp_path / f"{split}-labels-idx1-ubyte.gz", labels)
     return tmp_path
+
+
+def run(*args, timeout=120):
+    """Run a script as a user does, from the project's root."""
+    command = [sys.executable, *map(str, args)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
+
+
+def succeed(*args, timeout=120):
+    """Run a script that is to succeed; return what it prints."""
+    result = run(*args, timeout=timeout)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout

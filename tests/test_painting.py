@@ -1,7 +1,6 @@
 """Painting-v0, single and batched."""
 
 import pickle
-import subprocess
 import sys
 
 import gymnasium as gym
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled, ResetNeeded
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 import strokenet_gym
 from strokenet_gym import Stroke, pack
@@ -349,163 +347,3 @@ def test_bad_reset_options():
         env.reset(options={"goal": 1})
     with pytest.raises(ValueError, match="shape"):
         env.reset(options={"target": np.zeros(3)})
-
-
-def make_vec(num_envs=5, **kwargs):
-    envs = gym.make_vec("Painting-v0", num_envs=num_envs, **({"canvas_size": 32} | kwargs))
-    envs.action_space.seed(0)
-    return envs
-
-
-@pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_vector_env_is_like_single_ones(mode):
-    """Step for step what Gymnasium's own SyncVectorEnv makes of single environments."""
-    ours = make_vec(max_strokes=3, autoreset_mode=mode)
-    theirs = SyncVectorEnv(
-        [lambda: make(max_strokes=3).unwrapped for _ in range(5)], autoreset_mode=mode
-    )
-    assert ours.metadata["autoreset_mode"] is mode
-    assert ours.observation_space == theirs.observation_space
-    assert ours.action_space == theirs.action_space
-    assert_same(ours.reset(seed=11)[0], theirs.reset(seed=11)[0])
-    ours.action_space.seed(0)
-    for _ in range(8):
-        action = ours.action_space.sample()
-        a, b = ours.step(action), theirs.step(action)
-        for x, y in zip(a[:4], b[:4], strict=True):
-            assert_same(x, y)
-        for key in ("l2", "stroke", "residual"):
-            np.testing.assert_array_equal(a[4][key], b[4][key])
-        assert ("final_obs" in a[4]) == ("final_obs" in b[4])
-        if "final_obs" in a[4]:
-            assert_same(a[4]["_final_obs"], b[4]["_final_obs"])
-            assert_same(list(a[4]["final_obs"]), list(b[4]["final_obs"]))
-            np.testing.assert_array_equal(a[4]["final_info"]["l2"], b[4]["final_info"]["l2"])
-        if mode is AutoresetMode.DISABLED and a[2].any():
-            options = {"reset_mask": a[2]}
-            assert_same(ours.reset(options=dict(options))[0], theirs.reset(options=options)[0])
-
-
-def test_vector_env_resets_some():
-    envs = make_vec(max_strokes=4)
-    envs.reset(seed=0)
-    actions = envs.action_space.sample()
-    actions[:, :2] = 1  # white and broad: what a random stroke leaves may be too dark to see
-    envs.step(actions)
-    mask = np.array([True, False, False, True, False])
-    observation, info = envs.reset(options={"reset_mask": mask})
-    assert info["stroke"].tolist() == [0, 1, 1, 0, 1]
-    assert info["_stroke"].tolist() == mask.tolist()
-    assert observation["canvas"][0].max() == 0
-    assert observation["canvas"][1].max() > 0
-
-
-def test_observations_are_copies_unless_asked():
-    for copy in (True, False):
-        envs = make_vec(2, max_strokes=3, copy=copy)
-        observation, _ = envs.reset(seed=0)
-        before = {key: value.copy() for key, value in observation.items()}
-        actions = np.ones((2, 50), np.float32)
-        after, *_ = envs.step(actions)
-        assert np.shares_memory(after["canvas"], observation["canvas"]) is not copy
-        assert (before["canvas"] == observation["canvas"]).all() == copy
-        assert (after["canvas"] != before["canvas"]).any()
-
-
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("context", ["fork", "spawn"])
-def test_async_vector_env(context):
-    """Threads and fork are a known trap: the parent has painted with its threads before."""
-    parent = make_vec(32)
-    parent.reset(seed=0)
-    parent.step(parent.action_space.sample())
-    actions = np.random.default_rng(0).uniform(-1, 1, (2, 50)).astype(np.float32)
-    here = SyncVectorEnv([make] * 2)
-    there = AsyncVectorEnv([make] * 2, context=context)
-    here.reset(seed=3)
-    there.reset(seed=3)
-    a, b = here.step(actions), there.step(actions)
-    there.close()
-    assert_same(a[0], b[0])
-    np.testing.assert_array_equal(a[1], b[1])
-
-
-def test_vector_env_takes_targets_and_seeds():
-    envs = make_vec(2)
-    targets = [np.full((32, 32), v, np.uint8) for v in (10, 20)]
-    observation, _ = envs.reset(seed=[3, None], options={"target": targets})
-    assert observation["target"].max((1, 2, 3)).tolist() == [10, 20]
-    for kwargs in (
-        {"seed": [1]},
-        {"options": {"target": targets[:1]}},
-        {"options": {"reset_mask": np.ones(3, bool)}},
-    ):
-        with pytest.raises(ValueError, match="expected 2 "):
-            envs.reset(**kwargs)
-    with pytest.raises(ValueError, match="at least one True"):
-        envs.reset(options={"reset_mask": np.zeros(2, bool)})
-    envs.reset(options={"target": None})
-    with pytest.raises(ResetNeeded, match="without a reset_mask"):
-        make_vec(2).reset(options={"reset_mask": np.array([True, False])})
-
-
-def test_vector_env_needs_reset():
-    envs = make_vec(2, autoreset_mode="Disabled")
-    with pytest.raises(ResetNeeded):
-        envs.step(envs.action_space.sample())
-    envs.reset()
-    envs.step(envs.action_space.sample())
-    with pytest.raises(ResetNeeded, match=r"\[0, 1\]"):
-        envs.step(envs.action_space.sample())
-
-
-def test_vector_env_pickles_and_renders():
-    envs = make_vec(3, render_mode="rgb_array", max_strokes=3)
-    envs.reset(seed=0)
-    twin = pickle.loads(pickle.dumps(envs))
-    action = envs.action_space.sample()
-    assert_same(envs.step(action), twin.step(action))
-    frames = envs.render()
-    assert len(frames) == 3
-    assert frames[0].shape == (280, 520, 3)
-
-
-def test_vector_env_refuses_bad_arguments():
-    with pytest.raises(ValueError, match="num_envs must be from 1"):
-        make_vec(0)
-    with pytest.raises(ValueError, match="render_mode"):
-        make_vec(2, render_mode="ansi")
-    envs = make_vec(2)
-    envs.reset()
-    with pytest.raises(ValueError, match=r"expected an action of shape \(2, 50\), got \(3, 50\)"):
-        envs.step(np.zeros((3, 50), np.float32))
-
-
-def test_import_is_light_and_paints_without_torch():
-    code = """
-import sys
-sys.modules["torch"] = None  # as if it were not installed
-import gymnasium as gym, strokenet_gym
-assert "pygame" not in sys.modules
-env = gym.make("Painting-v0", canvas_size=32)
-env.reset(seed=0)
-env.step(env.action_space.sample())
-import importlib
-from gymnasium.error import DependencyNotInstalled
-modules = ["strokenet_gym.agents", "strokenet_gym.programs.learned"]
-for work in [lambda: gym.make("NeuralPainting-v0")] + [
-    lambda m=m: importlib.import_module(m) for m in modules
-]:
-    try:
-        work()
-    except DependencyNotInstalled as error:
-        assert 'torch is not installed, run `pip install "strokenet-gym[neural]"`' in str(error)
-    else:
-        raise AssertionError("torch is missing")
-"""
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
-
-
-def test_import_does_not_load_torch():
-    code = "import sys, strokenet_gym; assert not {'torch', 'pygame'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

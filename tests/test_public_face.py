@@ -151,3 +151,28 @@ def test_files_are_short_and_have_no_circle():
 
     for module in graph:
         visit(module)
+
+
+def test_import_is_light_and_paints_without_torch():
+    code = """
+import sys
+sys.modules["torch"] = None  # as if it were not installed
+import gymnasium as gym, strokenet_gym
+assert "pygame" not in sys.modules
+env = gym.make("Painting-v0", canvas_size=32)
+env.reset(seed=0)
+env.step(env.action_space.sample())
+import importlib
+from gymnasium.error import DependencyNotInstalled
+modules = ["strokenet_gym.agents", "strokenet_gym.programs.learned"]
+for work in [lambda: gym.make("NeuralPainting-v0")] + [
+    lambda m=m: importlib.import_module(m) for m in modules
+]:
+    try:
+        work()
+    except DependencyNotInstalled as error:
+        assert 'torch is not installed, run `pip install "strokenet-gym[neural]"`' in str(error)
+    else:
+        raise AssertionError("torch is missing")
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
