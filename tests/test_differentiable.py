@@ -14,7 +14,6 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from strokenet_gym import Brush
 from strokenet_gym.envs import NeuralPaintingEnv
-from strokenet_gym.programs.learned import CompactGenerator, save_generator
 
 ENV_ID = ""
 
@@ -339,12 +338,6 @@ def test_bad_arguments(kwargs, message):
         NeuralPaintingEnv(**kwargs)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_missing_cuda():
-    with pytest.raises(ValueError, match="device 'cuda'"):
-        NeuralPaintingEnv(device="cuda")
-
-
 def test_a_copy_after_a_tensor_step():
     env = make(max_strokes=3).unwrapped
     env.reset(seed=0)
@@ -352,14 +345,3 @@ def test_a_copy_after_a_tensor_step():
     twin = copy.deepcopy(env)
     action = np.ones(50, np.float32)
     assert twin.step(action)[1] == env.step(action)[1]
-
-
-def test_a_learned_brush_blends_as_it_says(tmp_path):
-    file = tmp_path / "watercolour.safetensors"
-    save_generator(CompactGenerator(), file, "watercolour")
-    env = gym.make("NeuralPainting-v0", generator=file, brush="watercolour", background=0.5)
-    env.reset(seed=0)
-    action = np.r_[0.0, 1.0, np.tile([0, 0, 1.0], 16)].astype(np.float32)  # grey, a large dot
-    painted = env.unwrapped.paint(np.full((1, 128, 128), 0.5, np.float32), action)
-    assert 0.24 < painted.min() < 0.45
-    assert painted.max() == pytest.approx(0.5, abs=0.01)

@@ -1,5 +1,6 @@
 """The learned generators, their features and their data."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -212,3 +213,20 @@ def test_bad_weight_files(tmp_path):
     save_generator(generator, file, "pencil")
     with pytest.raises(ValueError, match="of another version"):
         load_generator(file)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_missing_cuda():
+    with pytest.raises(ValueError, match="device 'cuda'"):
+        gym.make("NeuralPainting-v0", device="cuda")
+
+
+def test_a_learned_brush_blends_as_it_says(tmp_path):
+    file = tmp_path / "watercolour.safetensors"
+    save_generator(CompactGenerator(), file, "watercolour")
+    env = gym.make("NeuralPainting-v0", generator=file, brush="watercolour", background=0.5)
+    env.reset(seed=0)
+    action = np.r_[0.0, 1.0, np.tile([0, 0, 1.0], 16)].astype(np.float32)  # grey, a large dot
+    painted = env.unwrapped.paint(np.full((1, 128, 128), 0.5, np.float32), action)
+    assert 0.24 < painted.min() < 0.45
+    assert painted.max() == pytest.approx(0.5, abs=0.01)
