@@ -108,11 +108,13 @@ class Arrays:
         """Actions in the precision in which programs want strokes."""
         return action.astype(np.float64)
 
-    def like(self, numbers: np.ndarray) -> np.ndarray:
-        """Numbers of the episodes, as rewards are computed with."""
+    def like(self, numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Numbers of the episodes, to compute with these."""
         return numbers
 
-    numbers = like
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """The way back."""
+        return values
 
     def copies(self) -> tuple[np.ndarray, np.ndarray]:
         """Canvases and targets, for a reward function, which may keep them."""

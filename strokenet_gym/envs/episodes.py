@@ -213,12 +213,12 @@ class Episodes:
             after, change = pictures.stroke(self.program, stroke, active)
             distance = np.maximum(self._distance + pictures.numbers(change), 0.0)
             if isinstance(kind, int):
-                reward = -change[:, kind] / pictures.like(self._start[:, kind])
+                reward = -change[:, kind] / pictures.like(self._start[:, kind], change)
             else:
                 painted = after.copy() if after is pictures.canvas else after  # theirs to keep
                 reward = check_rewards(kind(before[0], painted, before[1]), self.num_envs)
             if active is not None:
-                reward = reward * pictures.like(active.astype(float))
+                reward = reward * pictures.like(active.astype(float), reward)
             count = self.stroke + (1 if active is None else active)
             # Nothing that Python may be interrupted in stands between these.
             pictures.canvas, self._distance, self.stroke = after, distance, count

@@ -132,9 +132,9 @@ class Tensors:
         """Actions where programs want strokes."""
         return action.to(self.device)
 
-    def like(self, numbers: np.ndarray) -> Tensor:
-        """Numbers of the episodes, as rewards are computed with."""
-        return torch.from_numpy(numbers).to(self.device, self.canvas.dtype)
+    def like(self, numbers: np.ndarray, values: Tensor) -> Tensor:
+        """Numbers of the episodes, to compute with these."""
+        return torch.from_numpy(numbers).to(values)
 
     def numbers(self, values: Tensor) -> np.ndarray:
         """The way back, without a graph."""
