@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from gymnasium.vector import AutoresetMode
 from harness.methods import METHODS
 from harness.report import draw_curves, draw_paintings, summarise, table
 from harness.rl import first_stroke
 from harness.run import lock
-from harness.scoring import SCORES
+from harness.scoring import SCORES, twin_of
 from harness.task import Task
 
 from strokenet_gym.agents import neighbour_penalty
@@ -47,8 +46,8 @@ class Args(Task):
     """Training time of each method and seed."""
     seeds: int = 3
     """Runs of each method."""
-    methods: tuple[str, ...] = tuple(METHODS)
-    """Which methods."""
+    methods: tuple[str, ...] | None = None
+    """Which methods; by default all that the brush allows: neural, exact, ppo, sac."""
 
 
 def settings_of(args: Args) -> dict[str, Any]:
@@ -119,7 +118,10 @@ def optimum(args: Args, count: int = 100, steps: int = 400) -> float:
     """
     targets, _ = args.test_targets(limit=count)
     envs = args.make_vec(
-        "DifferentiablePainting-v0", len(targets), autoreset_mode=AutoresetMode.DISABLED
+        "DifferentiablePainting-v0",
+        len(targets),
+        autoreset_mode=AutoresetMode.DISABLED,
+        reward="l2",  # whatever the task's: the residual is what is compared
     )
     (size,) = envs.single_action_space.shape
     generator = torch.Generator().manual_seed(0)
@@ -147,24 +149,41 @@ def optimum(args: Args, count: int = 100, steps: int = 400) -> float:
     return float(info["residual"].mean())
 
 
+def choose_methods(args: Args) -> list[str]:
+    """The methods that were asked for, or all that the brush allows.
+
+    Raises:
+        ValueError: if there is none of that name, or the brush does not allow it.
+    """
+    exact = args.program.gradient == "exact"
+    has = {"twin": twin_of(args) is not None, "exact": exact, None: True}
+    allowed = [name for name, method in METHODS.items() if has[method.needs]]
+    wrong = set(args.methods or ()) - set(allowed)
+    if wrong or args.methods == ():
+        raise ValueError(
+            f"--methods must be of {', '.join(allowed)} with --brush {args.brush}, got "
+            f"{', '.join(args.methods)}"
+        )
+    return list(args.methods or allowed)
+
+
 def main(args: Args) -> None:
     if not args.minutes > 0:
         raise ValueError(f"--minutes must be positive, got {args.minutes}")
     if args.seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {args.seeds}")
-    unknown = set(args.methods) - set(METHODS)
-    if unknown or not args.methods:
-        raise ValueError(f"--methods must be of {', '.join(METHODS)}, got {args.methods}")
+    methods = choose_methods(args)
     if args.out is None:
         args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.max_strokes}"
     args.out.mkdir(parents=True, exist_ok=True)
     with lock(args.out):
         check_settings(args)
-        folders: dict[str, list[Path]] = {name: [] for name in args.methods}
+        folders: dict[str, list[Path]] = {name: [] for name in methods}
         for seed in range(args.seeds):
-            for name in args.methods:
+            for name in methods:
                 folders[name].append(train(args, name, seed))
-        report = summarise(settings_of(args), folders, optimum(args))
+        best = optimum(args) if args.program.gradient == "exact" else None
+        report = summarise(settings_of(args), folders, best)
         (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         (args.out / "report.md").write_text(table(report) + "\n")
         draw_curves(report, args.out / "curves.png")
@@ -175,4 +194,4 @@ def main(args: Args) -> None:
 
 if __name__ == "__main__":
     with one_line_errors():
-        main(tyro.cli(Args))
+        main(Args.from_command_line())

@@ -50,6 +50,8 @@ class AgentArgs:
     """Split of the data set. Glyphs are endless; test glyphs have seeds of their own."""
     limit: int | None = None
     """Only so many, at random; sources without an end give 1000 by default."""
+    modules: tuple[str, ...] = ()
+    """Modules of your own to import first: of the agent, of a data set."""
     generator: str | None = None
     """Generator of the neural environment; by default the shipped one of the brush, if any."""
     out: Path | None = None
@@ -64,10 +66,17 @@ def task_of(agent: Agent, args: Any) -> Task:
     """What the agent was trained for, but for what the arguments say."""
     names = {field.name for field in dataclasses.fields(Task)}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
+    for name in ("brush", "reward"):  # a file does not have modules imported
+        value = agent.task.get(name, "")
+        if ":" in str(value) and isinstance(value, str) and name not in given:
+            if name == "brush":
+                raise ValueError(f"the agent is for the brush {value}: pass --brush {value}")
+            given[name] = "l2"  # scores do not depend on it
     return Task.of({"channels": agent.channels, **agent.task, **given})
 
 
 def evaluate_agent(args: AgentArgs) -> dict[str, Any]:
+    Task(modules=args.modules).prepare()
     agent = load_agent(args.agent)
     options = {"split": args.split, "limit": args.limit, "generator": args.generator}
     task = task_of(agent, args)
@@ -84,8 +93,8 @@ class AllArgs:
     """Folder with the data sets; by default the environment variable STROKENET_DATA."""
     limit: int | None = None
     """Only so many targets of each, at random."""
-    canvas_size: int = 128
-    """Width and height of the canvas in pixels."""
+    canvas_size: int | None = None
+    """Width and height of the canvas in pixels; by default the agent's own."""
     out: Path | None = None
     """Write the results as JSON."""
 

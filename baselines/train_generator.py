@@ -25,12 +25,19 @@ import torch
 import tyro
 from harness.run import Run
 from harness.stroke_files import StrokeFiles, write_strokes
+from harness.task import check_positive
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from strokenet_gym import load_program
 from strokenet_gym.command import one_line_errors
-from strokenet_gym.programs.learned import ARCHITECTURES, PaperGenerator, save_generator
+from strokenet_gym.envs.tensors import find_device
+from strokenet_gym.programs.learned import (
+    ARCHITECTURES,
+    CompactGenerator,
+    PaperGenerator,
+    save_generator,
+)
 from strokenet_gym.programs.learned.paper import DRAWN_SIZE, gaussian_dots
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import Stroke
@@ -97,7 +104,8 @@ def main(args: Args) -> None:
     if args.write is not None:
         write_strokes(args.write, args.count, DRAWN_SIZE, args.brush, args.seed)
         return
-    device = torch.device(args.device)
+    check_positive(args, "width", "hidden", "lr", "count")
+    device = find_device(args.device, CompactGenerator())
     several = "RANK" in os.environ  # started by torchrun
     if several:
         if device.type == "cuda":

@@ -9,8 +9,8 @@ import dataclasses
 import math
 from pathlib import Path
 
-import tyro
 from harness import rl
+from harness.task import check_positive
 from stable_baselines3 import PPO
 
 from strokenet_gym.command import one_line_errors
@@ -33,6 +33,7 @@ class Args(rl.Args):
 def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"ppo-{Path(args.targets).name}-{args.seed}"
+    check_positive(args, "rollout", "batch", "epochs", "clip")
     envs = rl.make_envs(args)
     model = PPO(
         "MultiInputPolicy",
@@ -58,4 +59,4 @@ def main(args: Args) -> None:
 
 if __name__ == "__main__":
     with one_line_errors():
-        main(tyro.cli(Args))
+        main(Args.from_command_line())

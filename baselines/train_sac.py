@@ -12,8 +12,8 @@ import math
 from pathlib import Path
 
 import torch
-import tyro
 from harness import rl
+from harness.task import check_positive
 from stable_baselines3 import SAC
 
 from strokenet_gym.command import one_line_errors
@@ -59,6 +59,7 @@ class PacedSAC(SAC):
 def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"sac-{Path(args.targets).name}-{args.seed}"
+    check_positive(args, "batch", "updates", "buffer", "temperature")
     envs = rl.make_envs(args)
     model = PacedSAC(
         "MultiInputPolicy",
@@ -94,4 +95,4 @@ def main(args: Args) -> None:
 
 if __name__ == "__main__":
     with one_line_errors():
-        main(tyro.cli(Args))
+        main(Args.from_command_line())

@@ -16,15 +16,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 import torch
-import tyro
 from harness.run import Run
 from harness.scoring import rollout, twin_of, write_scores
-from harness.task import Task
+from harness.task import Task, check_positive
 
 from strokenet_gym.agents import ARCHITECTURES, load_agent, neighbour_penalty
 from strokenet_gym.command import one_line_errors
@@ -42,8 +40,9 @@ class Args(Task):
     horizon: int | None = None
     """Strokes that a gradient goes back through, which an update follows (truncated
     back-propagation); by default all of a picture's."""
-    agent: Literal[tuple(ARCHITECTURES)] = "strokenet"  # type: ignore[valid-type]
-    """The paper's agent, or the one that traces lines, for drawings of several thin strokes."""
+    agent: str = "strokenet"
+    """strokenet, the paper's agent; tracing, the one that traces lines, for drawings of several
+    thin strokes; or the architecture of one of your own."""
     start: str | None = None
     """Agent to start from: the name of a shipped one, or a path; perhaps one of fewer strokes."""
     generator: str | None = None
@@ -89,8 +88,9 @@ class Jittered:
 def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"strokenet-{Path(args.targets).name}-{args.seed}"
-    horizon = args.horizon or args.max_strokes
-    if horizon < 1 or args.max_strokes % horizon:
+    check_positive(args, "horizon", "batch", "lr", "width")
+    horizon = args.max_strokes if args.horizon is None else args.horizon
+    if args.max_strokes % horizon:
         raise ValueError(
             f"--horizon must divide --max-strokes, {args.max_strokes}, got {args.horizon}"
         )
@@ -98,6 +98,8 @@ def main(args: Args) -> None:
         raise ValueError(f"--jitter must be in 0 … 5, got {args.jitter}")
     if args.batch is None:
         args.batch = 32 if args.max_strokes == 1 else 16
+    if args.agent not in ARCHITECTURES:
+        raise ValueError(f"--agent must be of {', '.join(ARCHITECTURES)}, got {args.agent}")
     if args.generator is None:
         args.generator = twin_of(args) or "exact"
     torch.manual_seed(args.seed)
@@ -168,10 +170,12 @@ def main(args: Args) -> None:
         evaluate()
     agent.save(args.out / "agent.safetensors")
     # As it is on disk: in half precision.
-    write_scores(args.out, load_agent(args.out / "agent.safetensors", envs.device).act, args)
+    generator = None if args.generator == "exact" else args.generator
+    policy = load_agent(args.out / "agent.safetensors", envs.device).act
+    write_scores(args.out, policy, args, generator)
     print(f"Wrote agent.safetensors and scores.json to {args.out}")
 
 
 if __name__ == "__main__":
     with one_line_errors():
-        main(tyro.cli(Args))
+        main(Args.from_command_line())

@@ -26,6 +26,7 @@ def export_log(
     size: int = 512,
     stroke_seconds: float = 0.5,
     paper_mm: tuple[float, float] = (210.0, 297.0),
+    brush: str | None = None,
 ) -> None:
     """Turn a stroke log into a picture, a film, or points for a plotter.
 
@@ -35,13 +36,15 @@ def export_log(
         size: Width and height in pixels; any size is as sharp.
         stroke_seconds: How long a stroke takes in a GIF or MP4.
         paper_mm: Width and height of the paper, for CSV.
+        brush: Paint with this instead of what the log says: a name, a JSON file of a brush's
+            numbers, or module:name of a program.
     """
     options: dict[str, object] = {}
     if to.suffix in (".gif", ".mp4"):
         options["stroke_seconds"] = stroke_seconds
     if to.suffix == ".csv":
         options["paper_mm"] = paper_mm
-    export(StrokeLog.load(log), to, size, **options)
+    export(StrokeLog.load(log, brush), to, size, **options)
     print(f"Wrote {to}")
 
 

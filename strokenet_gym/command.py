@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gymnasium.error import DependencyNotInstalled
+from gymnasium.error import Error
 
 __all__ = ["one_line_errors"]
 
@@ -17,11 +17,11 @@ def one_line_errors() -> Iterator[None]:
     """Print an error of the user's as one line on stderr, and end with exit status 1.
 
     The user's are what the package raises for bad arguments and files: ValueError, OSError and
-    DependencyNotInstalled. Others, which are ours, keep their traceback.
+    Gymnasium's own. Others, which are ours, keep their traceback.
     """
     try:
         yield
-    except (ValueError, OSError, DependencyNotInstalled) as error:
+    except (ValueError, OSError, Error) as error:
         text = " ".join(str(error).split())
         print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr)
         raise SystemExit(1) from None

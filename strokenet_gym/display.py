@@ -146,7 +146,8 @@ class Window:
                 return
             stroke = part_way(scene.stroke, k / steps)
             batch = Stroke(*(np.asarray(field)[None] for field in stroke))
-            canvas = program.paint(before[None], batch, background)
+            canvas = before[None].copy()
+            program.composite(canvas, before[None], batch, background)
             pixels = np.rint(canvas[0] * 255).astype(np.uint8)
             self._present(replace(scene, canvas=pixels, stroke=stroke))
         self._one_stroke = False  # a pause holds the painted stroke

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from strokenet_gym.envs.arguments import whole
 from strokenet_gym.extras import require
 from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
 from strokenet_gym.stroke import Stroke, part_way
@@ -44,8 +45,7 @@ def export(log: StrokeLog, path: str | os.PathLike, size: int = 512, **options: 
     path = Path(path)
     if path.suffix not in FORMATS:
         raise ValueError(f"unknown suffix {path.suffix!r} of {path}; known: {', '.join(FORMATS)}")
-    if not 16 <= size <= 8192:
-        raise ValueError(f"size must be from 16 to 8192 pixels, got {size}")
+    size = whole(size, "size", 16, 8192)
     with replace_file(path) as new:
         FORMATS[path.suffix](log, new, size, **options)
 
@@ -75,7 +75,7 @@ def film(
         raise ValueError(
             f"stroke_seconds must be positive and fps a whole number, got {stroke_seconds}, {fps}"
         )
-    canvas = log.blank(size)
+    canvas, fps = log.blank(size), int(fps)
     steps = max(1, round(stroke_seconds * fps))
     for stroke in log.strokes:
         for k in range(1, steps):
@@ -107,7 +107,7 @@ def _mp4(log: StrokeLog, path: Path, size: int, **options: Any) -> None:
 
     even = size - size % 2  # what the codec can do
     writer: Any = imageio.get_writer(
-        path, fps=options.get("fps", 25), codec="libx264", macro_block_size=1
+        path, fps=int(options.get("fps", 25)), codec="libx264", macro_block_size=1
     )
     with writer:
         for picture in film(log, even, **options):

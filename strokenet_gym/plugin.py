@@ -40,7 +40,7 @@ def _follow(loader: Any) -> None:
         execute(module)
         try:
             import strokenet_gym  # noqa: F401
-        except ImportError as error:  # half installed: theirs work all the same
+        except Exception as error:  # half installed, say: theirs work all the same
             print(f"strokenet_gym is not registered: {error}", file=sys.stderr)
 
     loader.exec_module = exec_module

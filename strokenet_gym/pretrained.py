@@ -13,7 +13,7 @@ require("neural", "torch", "safetensors")
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-__all__ = ["SHIPPED", "read_weights"]
+__all__ = ["SHIPPED", "check_finite", "read_weights"]
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -55,7 +55,16 @@ def read_weights(
             f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights (one of "
             f"{', '.join(architectures)}){about}"
         )
+    check_finite(str(path), tensors)
+    return path, metadata, tensors
+
+
+def check_finite(what: str, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are no numbers.
+
+    Raises:
+        ValueError: if one is NaN or infinite.
+    """
     wrong = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
-        raise ValueError(f"{path} holds weights that are NaN or infinite: {', '.join(wrong)}")
-    return path, metadata, tensors
+        raise ValueError(f"{what} holds weights that are NaN or infinite: {', '.join(wrong)}")

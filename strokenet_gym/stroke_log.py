@@ -14,6 +14,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from strokenet_gym.envs.arguments import whole
+from strokenet_gym.envs.arrays import array_of
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
@@ -48,7 +50,7 @@ class StrokeLog:
 
     def blank(self, size: int | None = None) -> np.ndarray:
         """The empty canvas, float32 ``[C, size, size]``."""
-        side = size or self.size
+        side = self.size if size is None else whole(size, "size", 1, 8192)
         colour = np.asarray(self.background, np.float32)
         return np.broadcast_to(colour[:, None, None], (len(colour), side, side)).copy()
 
@@ -70,7 +72,9 @@ class StrokeLog:
     def paint(self, canvas: np.ndarray, stroke: Stroke) -> np.ndarray:
         """A canvas float32 ``[C, H, W]`` with a stroke on it, as the log's program paints it."""
         batch = Stroke(*(np.asarray(field)[None] for field in stroke))
-        return self.brush.paint(canvas[None], batch, np.asarray(self.background, np.float32))[0]
+        painted = canvas[None].copy()
+        self.brush.composite(painted, canvas[None], batch, np.asarray(self.background, np.float32))
+        return painted[0]
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the log as JSON; the file appears whole or not at all.
@@ -85,8 +89,7 @@ class StrokeLog:
             "version": _VERSION,
             "package": __version__,
             "canvas": {"size": self.size, "background": list(self.background)},
-            # Numbers of our program, or the name of another.
-            "brush": getattr(self.brush, "to_numbers", lambda: self.brush.name)(),
+            "brush": self.brush.to_json(),
             "target": self.target,
             "seed": self.seed,
             "episode": self.episode,
@@ -104,8 +107,9 @@ class StrokeLog:
 
         Args:
             path: the file.
-            brush: what to paint with instead of what the log says; of a program that is not in
-                :data:`strokenet_gym.BRUSHES` a log has only the name.
+            brush: what to paint with instead of what the log says. Of a program that is not in
+                :data:`strokenet_gym.BRUSHES` a log has only "module:name", which is not imported
+                unless it is said here.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -134,7 +138,9 @@ class StrokeLog:
             return cls(
                 size=size,
                 background=background,
-                brush=load_program(document["brush"] if brush is None else brush),
+                brush=load_program(document["brush"], trusted=False)
+                if brush is None
+                else load_program(brush),
                 target=document["target"],
                 seed=document["seed"],
                 episode=document["episode"],
@@ -199,10 +205,8 @@ class _Recorder:
 
     def add(self, action: Any) -> None:
         """Keep a checked action, array or tensor."""
-        if hasattr(action, "detach"):
-            action = action.detach().cpu().numpy()
         if self._actions is not None:
-            self._actions.append(np.array(action))
+            self._actions.append(np.array(array_of(action, "an action")))
 
     @property
     def log(self) -> StrokeLog | None:
@@ -255,7 +259,7 @@ class RecordStrokes(gym.Wrapper):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Start an episode, and write the one before if it was not finished."""
         result = self.env.reset(seed=seed, options=options)
-        self._recorder.begin(seed)
+        self._recorder.begin(None if seed is None else self.env.unwrapped.np_random_seed)
         return result
 
     def step(self, action: Any) -> Any:
@@ -291,10 +295,11 @@ class VectorRecordStrokes(gym.vector.VectorWrapper):
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
         """Start episodes, and write those before that were not finished."""
         result = self.env.reset(seed=seed, options=options)
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
-        for i in np.flatnonzero(mask):
-            number = seed + int(i) if isinstance(seed, (int, np.integer)) else None
-            self._recorders[i].begin(seed[i] if isinstance(seed, (list, tuple)) else number)
+        mask = (options or {}).get("reset_mask")
+        seeds: Any = self.env.unwrapped.np_random_seed
+        for i in range(self.num_envs) if mask is None else np.flatnonzero(mask):
+            seeded = seed is not None and (np.ndim(seed) == 0 or seed[i] is not None)
+            self._recorders[i].begin(seeds[i] if seeded else None)
             self._over[i] = False
         return result
 

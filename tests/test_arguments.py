@@ -153,7 +153,7 @@ def test_canvases_to_paint_on(env_id):
     both = envs.paint([blank.tolist()] * 2, [ACTION.tolist()] * 2)
     np.testing.assert_allclose(both, [one, one], atol=1e-6)
     for value in (0, 200):  # blank and inked
-        with pytest.raises(ValueError, match=r"in 0 … 1, got .* as uint8: divide it by 255"):
+        with pytest.raises(ValueError, match=f"in 0 … 1, got {value} as uint8: divide it by 255"):
             env.paint(np.full((1, 16, 16), value, np.uint8), ACTION)
     for wrong in (np.full((1, 16, 16), None), np.full((1, 16, 16), "a")):
         with pytest.raises(TypeError, match="canvas must hold real numbers"):
@@ -204,7 +204,9 @@ def test_reset_options_must_be_a_dictionary(make):
 def test_weights_that_are_not_numbers(tmp_path):
     agent = StrokeNetAgent(width=4, hidden=8)
     agent.think[0].bias.data[0] = torch.nan
-    with pytest.raises(ValueError, match=r"NaN or infinite: think\.0\.bias"):
+    with pytest.raises(
+        ValueError, match=r"the agent holds weights that are NaN or infinite: think\.0\.bias"
+    ):
         agent.save(tmp_path / "agent.safetensors")
     sizes = {k: str(v) for k, v in agent.sizes.items()} | {"architecture": "strokenet"}
     weights = {name: tensor.contiguous() for name, tensor in agent.state_dict().items()}
@@ -266,7 +268,7 @@ def test_numbers_of_a_brush():
     brush = Brush(edge=np.float16(0.3), opacity=np.int64(1))
     assert type(brush.edge) is float
     brush.draw(Stroke(np.ones((1, 1)), np.ones(1), np.zeros((1, 16, 2)), np.ones((1, 16))), 16)
-    assert Brush.from_numbers(json.loads(json.dumps(brush.to_numbers()))) == brush
+    assert Brush.from_numbers(json.loads(json.dumps(brush.to_json()))) == brush
     with pytest.raises(ValueError, match="a brush has the numbers"):
         gym.make("Painting-v0", brush={"hardness": 1})
     with pytest.raises(ValueError, match="brush edge must be"):
@@ -304,3 +306,79 @@ def test_number_of_threads(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_NUM_THREADS", "many")
     with pytest.raises(ValueError, match="NUMBA_NUM_THREADS must be a whole number"):
         threads.available_cores()
+
+
+def test_canvases_are_square_for_our_kernels():
+    """They would write beyond the end of others."""
+    stroke = Stroke(np.ones((1, 1)), np.ones(1), np.zeros((1, 16, 2)), np.ones((1, 16)))
+    for shape in ((1, 1, 32, 64), (1, 1, 64, 32)):
+        with pytest.raises(ValueError, match="must be square"):
+            BRUSHES["pencil"].paint(np.zeros(shape, np.float32), stroke)
+        with pytest.raises(ValueError, match="must be square"):
+            load_generator("compact").paint(np.zeros(shape, np.float32), stroke)
+    with pytest.raises(ValueError, match="of canvases and channels"):
+        BRUSHES["pencil"].paint(np.zeros((2, 1, 32, 32), np.float32), stroke)
+    assert not BRUSHES["pencil"].any_shape
+
+
+def test_double_precision_follows_the_weights():
+    network = load_generator("compact")
+    env = gym.make("NeuralPainting-v0", generator=network, canvas_size=32)
+    rewards = []
+    for factor in (1, 1.1):
+        for weights in network.parameters():
+            weights.data *= factor
+        for kind in (torch.float32, torch.float64):
+            env.reset(seed=0)
+            rewards.append(env.step(torch.from_numpy(ACTION).to(kind))[1].item())
+    assert rewards[0] == pytest.approx(rewards[1], abs=1e-4)
+    assert rewards[2] == pytest.approx(rewards[3], abs=1e-4)
+    assert rewards[0] != pytest.approx(rewards[2], abs=1e-3)
+
+
+@pytest.mark.parametrize("env_id", ALL)
+def test_targets_that_are_tensors(env_id):
+    env = gym.make(env_id, canvas_size=16)
+    target = torch.rand(16, 16, requires_grad=True)
+    observation, _ = env.reset(options={"target": target})
+    assert observation["target"].max() > 200
+    with pytest.raises(TypeError, match="dense tensor with values"):
+        env.reset(options={"target": torch.zeros(16, 16, device="meta")})
+    envs = gym.make_vec(env_id, num_envs=2, canvas_size=16)
+    for wrong in (5, (x for x in ())):
+        with pytest.raises(ValueError, match="expected 2 targets, got"):
+            envs.reset(options={"target": wrong})
+    with pytest.raises(ValueError, match="expected 2 reset_mask, got 1"):
+        envs.reset(options={"reset_mask": True})
+    envs.reset(options={"reset_mask": None})
+
+
+def test_actions_in_half_precision():
+    for env_id in ALL:
+        env = gym.make(env_id, canvas_size=16)
+        env.reset(seed=0)
+        assert env.step(torch.ones(50, dtype=torch.bfloat16))[4]["stroke"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"channels": True}, "channels must be"),
+        ({"channels": 3.0}, "channels must be"),
+        ({"background": "0.5"}, "background must be"),
+    ],
+)
+def test_numbers_that_are_none(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        gym.make("Painting-v0", **kwargs)
+
+
+def test_generators_that_are_none():
+    with pytest.raises(ValueError, match="device 'meta' has no values"):
+        gym.make("NeuralPainting-v0", device="meta")
+    for wrong in (None, 5):
+        with pytest.raises(TypeError, match="generator must be a name, a path or a Program"):
+            gym.make("NeuralPainting-v0", generator=wrong)
+    env = gym.make("NeuralPainting-v0", generator=BRUSHES["marker"], device=torch.device("cpu"))
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert again.unwrapped._episodes.program == BRUSHES["marker"]

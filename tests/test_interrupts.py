@@ -185,3 +185,40 @@ def test_a_reset_that_fails_changes_nothing(rng):
     with pytest.raises(ValueError, match="shape"):
         env.reset(options={"target": np.zeros(3)})
     assert env.step(np.ones(50, np.float32))[4]["stroke"] == 2
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+@pytest.mark.parametrize("env_id", ALL)
+def test_reward_functions_of_the_other_kind(env_id, tensors):
+    """Arrays for tensors and tensors for arrays: rewards are of the actions' kind all the same."""
+    if tensors and env_id == "Painting-v0":
+        pytest.skip("arrays only")
+    other = np.ones(2) if tensors else torch.ones(2)
+    envs = gym.make_vec(env_id, num_envs=2, canvas_size=16, reward=lambda b, a, t: other)
+    envs.reset(seed=0)
+    actions = torch.zeros(2, 50) if tensors else np.zeros((2, 50), np.float32)
+    for _ in range(3):  # through the automatic reset
+        reward = envs.step(actions)[1]
+        assert isinstance(reward, torch.Tensor if tensors else np.ndarray)
+
+
+def test_large_rewards_are_finite():
+    envs = gym.make_vec("Painting-v0", num_envs=2, canvas_size=16,
+                        reward=lambda b, a, t: np.array([1e308, 1e308]))  # fmt: skip
+    envs.reset(seed=0)
+    assert envs.step(np.zeros((2, 50), np.float32))[1].tolist() == [1e308] * 2
+
+
+def test_a_step_that_fails_leaves_the_kind_as_it_was():
+    reward = Failing()
+    envs = gym.make_vec("DifferentiablePainting-v0", num_envs=1, canvas_size=16, max_strokes=5,
+                        reward=reward)  # fmt: skip
+    action = torch.zeros(1, 50, requires_grad=True)
+    envs.reset(seed=0)
+    envs.step(action)
+    reward.error = ValueError("no")
+    with pytest.raises(ValueError, match="no"):
+        envs.step(np.zeros((1, 50), np.float32))
+    assert envs.unwrapped._episodes.as_tensor
+    reward.error = None
+    assert envs.step(torch.zeros(1, 50))[1].requires_grad  # through the canvas

@@ -15,10 +15,12 @@ from harness.classifier import DigitClassifier, crop_digits
 from harness.gradients import gradient_cosines
 from harness.methods import METHODS
 from harness.report import as_good, reached, share, table
+from harness.scoring import random_policy, score
 from harness.stroke_files import StrokeFiles, write_strokes
 from harness.stroke_samples import agent_strokes, far_apart_strokes
 from harness.task import Task
 
+from strokenet_gym import Brush
 from strokenet_gym.agents import load_agent
 from strokenet_gym.programs.learned import CompactGenerator, save_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes
@@ -291,3 +293,28 @@ def test_task_on_a_command_line_and_back(tmp_path):
     assert tyro.cli(Task, args=line) == task
     assert Task().command_line() == []
     assert Task.of(json.loads(json.dumps(task.settings()))) == task
+
+
+def test_names_come_before_folders(tmp_path, monkeypatch):
+    """A folder that is called like a data set is not what its name means."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "glyphs").mkdir()
+    assert Task().settings()["targets"] == "glyphs"
+    (tmp_path / "flat.json").write_text('{"edge": 0.2}')
+    settings = Task(brush="flat.json").settings()
+    monkeypatch.chdir("/")
+    assert Task.of(settings).program == Brush(edge=0.2)
+
+
+def test_scores_do_not_depend_on_the_reward():
+    policy = random_policy()
+    result = score(policy, Task(canvas_size=32, max_strokes=3, reward="l1"), limit=10)
+    assert result["residual_by_stroke"][-1] == pytest.approx(result["residual_exact"])
+    assert len(result["residual_by_stroke"]) == 3
+
+
+def test_methods_that_a_brush_allows(tmp_path):
+    out = tmp_path / "out"
+    wrong = run("baselines/compare.py", "--brush", "marker", "--methods", "neural", "--out", out)
+    assert wrong.returncode == 1
+    assert "--methods must be of exact, ppo, sac with --brush marker, got neural" in wrong.stderr

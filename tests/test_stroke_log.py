@@ -223,3 +223,42 @@ def test_log_is_lossless(tmp_path):
             np.testing.assert_array_equal(x, y)
     log.strokes = again.strokes = []
     assert dataclasses.asdict(log) == dataclasses.asdict(again)
+
+
+def test_seeds_of_numpy_are_recorded(tmp_path):
+    env = RecordStrokes(gym.make("Painting-v0", canvas_size=16), tmp_path / "one")
+    env.reset(seed=np.int64(3))
+    env.step(env.action_space.sample())
+    assert [log.seed for log in logs(tmp_path / "one")] == [3]
+    envs = gym.make_vec("Painting-v0", num_envs=2, canvas_size=16)
+    envs = VectorRecordStrokes(envs, tmp_path / "two")
+    for seed in (np.int32(7), np.array([5, 9]), [4, None], None):
+        envs.reset(seed=seed)
+        envs.step(envs.action_space.sample())
+    assert [log.seed for log in logs(tmp_path / "two")] == [7, 5, 4, 4, 8, 9, 9, 9]  # the last one
+
+
+def test_a_log_imports_nothing(tmp_path, capsys):
+    some_log().save(tmp_path / "log.json")
+    document = json.loads((tmp_path / "log.json").read_text())
+    (tmp_path / "log.json").write_text(json.dumps(document | {"brush": "this:x"}))
+    with pytest.raises(ValueError, match="'this:x' is not at hand: pass brush="):
+        StrokeLog.load(tmp_path / "log.json")
+    assert capsys.readouterr().out == ""  # nor does it print its poem
+    assert StrokeLog.load(tmp_path / "log.json", "pencil").brush == BRUSHES["pencil"]
+
+
+def test_what_an_exact_generator_painted_is_recorded(tmp_path):
+    """It is no imitation of the default brush, but itself."""
+    env = gym.make("NeuralPainting-v0", generator=BRUSHES["marker"], canvas_size=32)
+    env = RecordStrokes(env, tmp_path)
+    env.reset(seed=0)
+    observation, *_ = env.step(np.ones(50, np.float32))
+    (log,) = logs(tmp_path)
+    np.testing.assert_array_equal(np.uint8(log.replay() * 255 + 0.5), observation["canvas"])
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, 10**6])
+def test_replay_refuses_sizes(size):
+    with pytest.raises(ValueError, match="size must be"):
+        some_log().replay(size)

@@ -16,6 +16,8 @@ from tqdm import tqdm
 from harness.gradients import draw_gradients, gradient_cosines
 from harness.measures import picture_grid, psnr
 from harness.stroke_samples import SAMPLERS
+from harness.task import check_positive
+from strokenet_gym import load_program
 from strokenet_gym.programs.learned import (
     CompactGenerator,
     LearnedGenerator,
@@ -38,6 +40,8 @@ class GeneratorArgs:
 
     generator: str = "compact"
     """Name of a shipped generator, or path of its weights."""
+    brush: str | None = None
+    """The program that it imitates, if it is from outside the package: module:name."""
     count: int = 2000
     """Strokes per kind."""
     canvas_size: int = 128
@@ -54,12 +58,12 @@ class GeneratorArgs:
 
 
 def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
-    if args.count < 1:
-        raise ValueError(f"--count must be at least 1, got {args.count}")
+    check_positive(args, "count", "canvas_size")
     generator = load_generator(args.generator)
+    if args.brush is not None:
+        generator.imitates = load_program(args.brush)
     brush = generator.imitates
-    if brush.gradient != "exact":
-        raise ValueError(f"{args.generator} imitates {brush.name}, which has no gradient to go by")
+    exact = brush.gradient == "exact"  # else there is nothing to compare gradients with
     result: dict[str, Any] = {
         "parameters": sum(p.numel() for p in generator.parameters()),
         "strokes_per_second": strokes_per_second(generator, args.canvas_size),
@@ -80,18 +84,20 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
             "psnr": psnr(errors["error"] / args.canvas_size**2),
             "ink_error_worst_percent": float(np.quantile(each, 0.99)),
             "share_above_0.2": float((each > 0.2).mean()),
-            "gradient_cosine": gradient_cosines(
-                generator, brush, sample, args.count, args.canvas_size, args.seed
-            ),
             "count": args.count,
         }
+        if exact:
+            result[kind]["gradient_cosine"] = gradient_cosines(
+                generator, brush, sample, args.count, args.canvas_size, args.seed
+            )
         if args.figures is not None:
             worst = np.argsort(errors["error"])[-16:][::-1]
             draw_worst(generator, kind, worst, args, args.figures / f"worst_{kind}.png")
     if args.figures is not None:
         size, seed = args.canvas_size, args.seed
         gradients = args.figures / "gradients.png"
-        draw_gradients(generator, brush, three_body_strokes, size, seed, gradients)
+        if exact:
+            draw_gradients(generator, brush, three_body_strokes, size, seed, gradients)
         if isinstance(generator, PaperGenerator):
             draw_dots(generator, args.figures / "dots.png")
         if isinstance(generator, CompactGenerator):

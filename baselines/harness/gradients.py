@@ -100,7 +100,8 @@ def draw_gradients(
     The target is red, the stroke green; arrows point downhill, where the loss falls.
     """
     action, target = sample_task(np.random.default_rng(seed), sample, 40, size, brush.radii)
-    inked = (unpack(action, 1, brush.radii).radius > 0.03).nonzero()[:4, 0]  # broad enough to see
+    radius = unpack(action, 1, brush.radii).radius
+    inked = (radius > min(0.03, radius.median())).nonzero()[:4, 0]  # broad enough to see
     action, target = action[inked], target[inked]
     figure, rows = pyplot.subplots(2, 4, figsize=(13, 6.8), layout="constrained")
     kinds = {"learned": generator, "exact": brush}

@@ -26,14 +26,14 @@ def reached(curve: list[dict[str, float]], residual: float) -> dict[str, float] 
 
 
 def summarise(
-    settings: dict[str, Any], folders: dict[str, list[Path]], optimum: float
+    settings: dict[str, Any], folders: dict[str, list[Path]], optimum: float | None
 ) -> dict[str, Any]:
     """The report, such that it fits in JSON.
 
     Args:
         settings: what all runs have in common.
         folders: of the runs, seed by seed, for each method.
-        optimum: the residual that gradient descent on the strokes reaches.
+        optimum: the residual that gradient descent on the strokes reaches, if there is a gradient.
     """
     report: dict[str, Any] = {"settings": settings, "optimum": optimum, "methods": {}}
     for name, paths in folders.items():
@@ -81,7 +81,8 @@ def table(report: dict[str, Any]) -> str:
     some = next(iter(report["methods"].values()))["runs"][0]["scores"]
     lines.append("| blank canvas | 1 | | |")
     lines.append(f"| random agent | {some['residual_random']:.2f} | | |")
-    lines.append(f"| gradient descent on each of 100 targets | {report['optimum']:.4f} | | |")
+    if report["optimum"] is not None:
+        lines.append(f"| gradient descent on each of 100 targets | {report['optimum']:.4f} | | |")
     for method in report["methods"].values():
         strokes = np.mean([run["curve"][-1]["strokes"] for run in method["runs"]])
         spread = f"{method['spread']:.4f}" if len(method["runs"]) > 1 else ""
@@ -138,6 +139,8 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
             "gradient descent on each target": (report["optimum"], "-."),
         }
         for label, (height, style) in lines.items():
+            if height is None:
+                continue
             axes.axhline(height, color="grey", linestyle=style, label=label)
         # Even up to where something happens, logarithmic from there.
         axes.set_xscale("symlog", linthresh=even)

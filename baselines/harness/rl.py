@@ -27,7 +27,7 @@ from torch import Tensor
 
 from harness.run import Run
 from harness.scoring import Policy, rollout, write_scores
-from harness.task import Task
+from harness.task import Task, check_positive
 from strokenet_gym.agents import StrokeNetAgent
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import NUM_ANCHORS, action_size
@@ -164,6 +164,7 @@ def first_stroke(channels: int) -> Tensor:
 
 def make_envs(args: Args) -> PolicyView:
     """The batched environment, timed and as policies see it."""
+    check_positive(args, "num_envs", "input_size", "noise", "lr")
     options = args.arguments()
     if args.env == "NeuralPainting-v0":
         options["device"] = args.device
@@ -220,7 +221,7 @@ def learn(
         model.learn(strokes, reset_num_timesteps=False, log_interval=None)
         returns = [episode["r"] for episode in model.ep_info_buffer or []]
         if returns:
-            run.log(residual=1 - float(np.mean(returns)), strokes=model.num_timesteps)
+            run.log(episode_return=float(np.mean(returns)), strokes=model.num_timesteps)
     evaluate()
     print(f"Residual {last['residual_exact']:.3f} after {last['strokes']:,} strokes")
     extra = {}

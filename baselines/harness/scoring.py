@@ -24,7 +24,7 @@ from strokenet_gym.stroke import action_size
 __all__ = ["Policy", "random_policy", "rollout", "score", "twin_of", "write_scores"]
 
 Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
-MATTERS = 0.005  # reward of a stroke that is worth painting: half a percent of the picture
+MATTERS = 0.005  # gain of a stroke that is worth painting: half a percent of the picture
 SCORES, SAMPLES = "scores.json", "samples.npz"
 
 
@@ -42,14 +42,14 @@ def rollout(
 
     Returns:
         ``l2_blank`` ``[N]`` before the first stroke; ``canvas`` and ``target`` uint8
-        ``[N, C, H, W]``, ``l2`` and ``residual`` ``[N]`` at the end; and ``actions``
-        ``[N, strokes, A]`` with their ``rewards`` ``[N, strokes]``.
+        ``[N, C, H, W]``, ``l2`` and ``residual`` ``[N]`` at the end; ``actions``
+        ``[N, strokes, A]``; and ``residuals`` ``[N, strokes + 1]`` before and after each stroke.
     """
     batch = min(100, len(targets))
     envs = task.make_vec(env_id, batch, autoreset_mode=AutoresetMode.DISABLED, **options)
     parts: dict[str, list[np.ndarray]] = {
         name: []
-        for name in ("l2_blank", "canvas", "target", "l2", "residual", "actions", "rewards")
+        for name in ("l2_blank", "canvas", "target", "l2", "residual", "actions", "residuals")
     }
     few = len(targets) <= 1000  # done at once
     for start in tqdm(range(0, len(targets), batch), desc=env_id, leave=False, disable=few):
@@ -57,14 +57,14 @@ def rollout(
         count = len(group)
         group += [group[-1]] * (batch - count)  # fills up the last batch
         observation, info = envs.reset(options={"target": group})
-        actions, rewards, l2_blank = [], [], info["l2"]
+        actions, residuals, l2_blank = [], [info["residual"]], info["l2"]
         done = np.zeros(batch, bool)
         while not done.all():
             actions.append(policy(observation))
-            observation, reward, done, _, info = envs.step(actions[-1])
-            rewards.append(reward)
+            observation, _, done, _, info = envs.step(actions[-1])
+            residuals.append(info["residual"])
         values = {**observation, **info, "l2_blank": l2_blank}
-        values |= {"actions": np.stack(actions, 1), "rewards": np.stack(rewards, 1)}
+        values |= {"actions": np.stack(actions, 1), "residuals": np.stack(residuals, 1)}
         for name, part in parts.items():
             part.append(values[name][:count])
     envs.close()
@@ -134,8 +134,9 @@ def score(
     exact = runs["exact"]
     result["psnr_exact"] = psnr(exact["l2"])
     result["ssim_exact"] = ssim(exact["canvas"], exact["target"])
-    result["residual_by_stroke"] = (1 - exact["rewards"].cumsum(1)).mean(0).tolist()
-    result["strokes_that_matter"] = float((exact["rewards"] > MATTERS).sum(1).mean())
+    result["residual_by_stroke"] = exact["residuals"][:, 1:].mean(0).tolist()
+    gains = -np.diff(exact["residuals"], axis=1)
+    result["strokes_that_matter"] = float((gains > MATTERS).sum(1).mean())
     painted = {name: runs[name]["canvas"] for name in ("neural", "exact") if name in runs}
     if labels is not None and task.targets.startswith("mnist") and task.num_channels == 1:
         classifier = DigitClassifier.from_pretrained()
@@ -150,7 +151,9 @@ def score(
     return result
 
 
-def write_scores(folder: Path, policy: Policy, task: Task, **extra: float) -> None:
+def write_scores(
+    folder: Path, policy: Policy, task: Task, generator: str | None = None, **extra: float
+) -> None:
     """Write scores.json and samples.npz of a finished run, see harness/run.py."""
-    result = score(policy, task, samples=folder / SAMPLES) | extra
+    result = score(policy, task, samples=folder / SAMPLES, generator=generator) | extra
     (folder / SCORES).write_text(json.dumps(result, indent=2) + "\n")

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium as gym
 import numpy as np
+import tyro
 
 from strokenet_gym import load_program
 from strokenet_gym.programs import Program
 from strokenet_gym.targets import ImageSet, Targets, channels_of, make_targets
 from strokenet_gym.targets.images import ImageFolder, read_image
 
-__all__ = ["Task"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Task", "check_positive"]
+
+
+def check_positive(args: Any, *names: str) -> None:
+    """Refuse arguments that are not positive; those that are None are let through.
+
+    Raises:
+        ValueError: if one is not.
+    """
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"--{name.replace('_', '-')} must be positive, got {value}")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -40,13 +57,38 @@ class Task:
     """Intensity of the empty canvas in 0 … 1 (1 is white paper), or one for each channel."""
     reward: str = "l2"
     """Name of the reward, or module:function of one."""
+    modules: tuple[str, ...] = ()
+    """Modules of your own to import first, whose data sets, brushes, rewards and agents enter
+    themselves in the tables (with PYTHONPATH=. if they are in the working directory)."""
+
+    @classmethod
+    def from_command_line(cls) -> Self:
+        """The script's arguments, its ``modules`` imported.
+
+        Raises:
+            ValueError: if a module cannot be imported, or a number is not positive.
+        """
+        args = tyro.cli(cls)
+        args.prepare()
+        return args
+
+    def prepare(self) -> None:
+        """Import the modules, and look at the numbers."""
+        for module in self.modules:
+            try:
+                importlib.import_module(module)
+            except ImportError as error:
+                raise ValueError(f"--modules {module} cannot be imported: {error}") from error
+        check_positive(self, "canvas_size", "max_strokes")
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Task:
         """The task in a dictionary that may have more, or less, than a task's values."""
-        names = [field.name for field in dataclasses.fields(Task)]
-        task = cls(**{name: values[name] for name in names if name in values})
-        return dataclasses.replace(task, background=tuple(np.atleast_1d(task.background).tolist()))
+        names = {field.name for field in dataclasses.fields(Task)}
+        known = {name: value for name, value in values.items() if name in names}
+        if "background" in known:
+            known["background"] = tuple(np.atleast_1d(known["background"]).tolist())
+        return cls(**known)
 
     @functools.cached_property
     def source(self) -> Targets:
@@ -66,12 +108,15 @@ class Task:
     def settings(self) -> dict[str, Any]:
         """What makes it this task, such that it fits in JSON: kept with what is trained for it.
 
-        Folders are absolute; where the data sets are is not a part of it.
+        Pictures are by their absolute path, brushes from a file by their numbers; where the data
+        sets are is not a part of it.
         """
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(Task)}
-        del values["data_dir"]
-        if Path(self.targets).exists():
+        del values["data_dir"], values["modules"]
+        if isinstance(self.source, ImageFolder):
             values["targets"] = str(Path(self.targets).resolve())
+        if str(self.brush).endswith(".json"):
+            values["brush"] = self.program.to_json()
         return values | {"channels": self.num_channels, "background": list(self.background)}
 
     def make_vec(self, env_id: str, num_envs: int, **options: Any) -> Any:
@@ -126,11 +171,11 @@ class Task:
                 raise
             # Some sets are split by label: then all test items stand for the selected ones.
             source = make_targets(name, self.canvas_size, self.data_dir, split)
-        if isinstance(source, ImageSet):
-            # In random order, since the sets are sorted.
-            chosen = np.random.default_rng(0).permutation(len(source))[:limit]
-            return [source[int(i)] for i in chosen], source.labels[chosen]
-        if isinstance(source, ImageFolder):
-            return [read_image(file) for file in source.files[:limit]], None
+        if isinstance(source, (ImageSet, ImageFolder)):
+            # In random order, since they are sorted.
+            chosen = np.random.default_rng(0).permutation(len(source))[:limit].tolist()
+            if isinstance(source, ImageFolder):
+                return [read_image(source.files[i]) for i in chosen], None
+            return [source[i] for i in chosen], source.labels[chosen]
         rng = np.random.default_rng({"train": 0, "test": 10**6}[split])
         return [source.sample(rng) for _ in range(limit or 1000)], None

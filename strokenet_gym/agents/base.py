@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokenet_gym.pretrained import SHIPPED, read_weights
+from strokenet_gym.pretrained import SHIPPED, check_finite, read_weights
 from strokenet_gym.stroke import action_size, unpack
 
 __all__ = [
@@ -79,6 +79,8 @@ class Agent(nn.Module):
 
     def __init__(self, sizes: dict[str, int]) -> None:
         super().__init__()
+        if not all(isinstance(size, int) for size in sizes.values()):
+            raise ValueError(f"an agent's sizes must be whole numbers, got {sizes}")
         self.sizes = sizes
         self.channels = sizes.get("channels", 1)
         self.max_strokes = sizes.get("max_strokes", 1)
@@ -120,10 +122,11 @@ class Agent(nn.Module):
         Raises:
             ValueError: if a weight is NaN or infinite.
         """
-        weights = {k: v.half().contiguous() for k, v in self.state_dict().items()}
-        wrong = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
-        if wrong:
-            raise ValueError(f"the agent has weights that are NaN or infinite: {', '.join(wrong)}")
+        weights = {
+            key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+            for key, tensor in self.state_dict().items()
+        }
+        check_finite("the agent", weights)
         metadata = {k: str(v) for k, v in self.sizes.items()}
         metadata |= {"architecture": self.architecture, "task": json.dumps(self.task)}
         save_file(weights, path, metadata)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from strokenet_gym.programs import Program, load_program
 from strokenet_gym.targets import ArrayTargets
 
 __all__ = ["PortableSpec", "check_options", "check_render_mode", "check_seed", "whole"]
@@ -78,8 +79,9 @@ def check_render_mode(mode: str | None, known: list[str]) -> str | None:
 class PortableSpec:
     """An environment whose ``spec`` has its arguments in forms that fit in JSON.
 
-    Brushes become their numbers, paths strings, functions "module:name", generators the name that
-    they were loaded by. Of an array of targets a copied spec has no copy; it fits in no JSON.
+    Brushes become their numbers, other programs and functions "module:name", paths strings,
+    generators the name that they were loaded by. Of an array of targets a copied spec has no copy;
+    it fits in no JSON, nor do other objects.
     """
 
     _spec: Any = None
@@ -106,10 +108,24 @@ def _portable(name: str, value: Any) -> Any:
         return value.item()
     if isinstance(value, np.ndarray):
         return ArrayTargets(value) if name == "targets" else value.tolist()
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [_portable(name, entry) for entry in value]
-    if hasattr(value, "to_numbers"):
-        return value.to_numbers()
+    if isinstance(value, dict):
+        return {key: _portable(name, entry) for key, entry in value.items()}
+    if isinstance(value, Program):
+        return _portable_program(value)
     if isinstance(value, FunctionType) and value.__qualname__.isidentifier():
         return f"{value.__module__}:{value.__qualname__}"
-    return getattr(value, "loaded_from", value)
+    if type(value).__name__ == "device":  # torch's
+        return str(value)
+    return value
+
+
+def _portable_program(program: Program) -> Any:
+    """What a program is found by; itself, if it is not found by that."""
+    if program.gradient == "learned":  # its file
+        return program.loaded_from or program
+    try:
+        return program.to_json() if load_program(program.to_json()) == program else program
+    except ValueError:
+        return program

@@ -13,7 +13,7 @@ import numpy as np
 from strokenet_gym.programs.base import Program, Undo, to_bytes
 from strokenet_gym.stroke import Stroke, check_action, is_tensor
 
-__all__ = ["Arrays"]
+__all__ = ["Arrays", "array_of"]
 
 
 class Arrays:
@@ -55,7 +55,7 @@ class Arrays:
                     "Painting-v0 has no gradients, but the action requires one: make "
                     "DifferentiablePainting-v0 (or NeuralPainting-v0), or pass action.detach()"
                 )
-            action = _array(action, "an action")
+            action = array_of(action, "an action")
         return check_action(action, shape)
 
     def check_canvas(self, canvas: Any) -> np.ndarray:
@@ -63,12 +63,15 @@ class Arrays:
 
         Raises:
             TypeError: if it does not hold real numbers.
+            ValueError: if it is in 8 bits.
         """
-        if is_tensor(canvas):
-            canvas = _array(canvas.detach(), "a canvas")
-        canvas = np.asarray(canvas)
+        canvas = array_of(canvas, "a canvas")
         if canvas.dtype.kind not in "fiu":
             raise TypeError(f"a canvas must hold real numbers, got dtype {canvas.dtype}")
+        if canvas.dtype == np.uint8:
+            raise ValueError(
+                f"a canvas must be in 0 … 1, got {canvas.max()} as uint8: divide it by 255"
+            )
         return canvas
 
     def stroke(
@@ -102,7 +105,9 @@ class Arrays:
 
     def paint(self, program: Program, canvas: np.ndarray, stroke: Stroke) -> np.ndarray:
         """A stroke on each of these canvases, a pure function."""
-        return program.paint(canvas.astype(np.float32), stroke, self.background)
+        painted = np.array(canvas, np.float32, order="C")
+        program.composite(painted, painted.copy(), stroke, self.background)
+        return painted
 
     def unpackable(self, action: np.ndarray) -> np.ndarray:
         """Actions in the precision in which programs want strokes."""
@@ -115,6 +120,10 @@ class Arrays:
     def numbers(self, values: np.ndarray) -> np.ndarray:
         """The way back."""
         return values
+
+    def rewards(self, values: Any) -> np.ndarray:
+        """What a reward function returned."""
+        return np.asarray(array_of(values, "rewards"))
 
     def copies(self) -> tuple[np.ndarray, np.ndarray]:
         """Canvases and targets, for a reward function, which may keep them."""
@@ -133,12 +142,15 @@ class Arrays:
         return self.canvas, self.target
 
 
-def _array(tensor: Any, what: str) -> np.ndarray:
-    """A tensor as an array.
+def array_of(value: Any, what: str) -> np.ndarray:
+    """An array, or a tensor as one.
 
     Raises:
         TypeError: if it is a meta or sparse tensor.
     """
-    if tensor.device.type == "meta" or str(tensor.layout) != "torch.strided":
-        raise TypeError(f"{what} must be a dense tensor with values, got {tensor!r}")
-    return tensor.cpu().numpy()
+    if not is_tensor(value):
+        return np.asarray(value)
+    if value.device.type == "meta" or str(value.layout) != "torch.strided":
+        raise TypeError(f"{what} must be a dense tensor with values, got {value!r}")
+    value = value.detach().cpu()
+    return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()

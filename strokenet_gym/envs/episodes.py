@@ -18,7 +18,7 @@ from gymnasium import spaces
 
 from strokenet_gym.display import Scene
 from strokenet_gym.envs.arguments import whole
-from strokenet_gym.envs.arrays import Arrays
+from strokenet_gym.envs.arrays import Arrays, array_of
 from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
@@ -73,18 +73,18 @@ class Episodes:
         named = isinstance(targets, (str, os.PathLike))
         self.source_name = os.fspath(targets) if named else type(targets).__name__
         self.channels = channels_of(self.source) if channels is None else channels
-        if self.channels not in (1, 3):
+        if isinstance(self.channels, (bool, float)) or self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 (grey), 3 (RGB) or None, got {channels!r}")
         self.channels = int(self.channels)
         self.reward = find_reward(reward)
-        colour = np.asarray(background, np.float32)
-        known = colour.shape in ((), (self.channels,))
+        colour = np.asarray(background)
+        known = colour.dtype.kind in "fiu" and colour.shape in ((), (self.channels,))
         if not known or not np.all((colour >= 0) & (colour <= 1)):
             raise ValueError(
                 f"background must be a number in 0 … 1 or {self.channels} of them, "
                 f"got {background!r}"
             )
-        self.background = np.broadcast_to(colour, (self.channels,)).copy()
+        self.background = np.broadcast_to(colour, (self.channels,)).astype(np.float32)
 
         image = (self.channels, size, size)
         self.observation_space = spaces.Dict(
@@ -127,10 +127,7 @@ class Episodes:
 
     @as_tensor.setter
     def as_tensor(self, wanted: bool) -> None:
-        self._turn_into(self._kind(wanted))
-
-    def _turn_into(self, pictures: Any) -> None:
-        """Go on with the pictures at hand in these, which may be of the other kind."""
+        pictures = self._kind(wanted)
         if pictures is not self.pictures:
             pictures.take_over(*self.pictures.float_pictures())
             self.pictures = pictures
@@ -151,7 +148,7 @@ class Episodes:
         """
         fitted = np.empty((len(rngs), *self._shape[1:]), np.float32)
         for k, (rng, target) in enumerate(zip(rngs, targets, strict=True)):
-            image = self.source.sample(rng) if target is None else target
+            image = self.source.sample(rng) if target is None else array_of(target, "a target")
             fitted[k] = fit_image(image, self.canvas_size, self.channels, self.background)
         return fitted
 
@@ -204,7 +201,8 @@ class Episodes:
             episodes are as they were.
         """
         pictures = self._kind_of(action)
-        self._turn_into(pictures)
+        if pictures is not self.pictures:
+            pictures.take_over(*self.pictures.float_pictures())
         stroke = self._unpack(pictures.unpackable(action))
         kind = self.reward
         before: Any = None if isinstance(kind, int) else pictures.copies()
@@ -216,12 +214,14 @@ class Episodes:
                 reward = -change[:, kind] / pictures.like(self._start[:, kind], change)
             else:
                 painted = after.copy() if after is pictures.canvas else after  # theirs to keep
-                reward = check_rewards(kind(before[0], painted, before[1]), self.num_envs)
+                reward = pictures.rewards(kind(before[0], painted, before[1]))
+                reward = check_rewards(reward, self.num_envs)
             if active is not None:
                 reward = reward * pictures.like(active.astype(float), reward)
             count = self.stroke + (1 if active is None else active)
             # Nothing that Python may be interrupted in stands between these.
             pictures.canvas, self._distance, self.stroke = after, distance, count
+            self.pictures = pictures
         except BaseException:
             pictures.undo()
             raise
@@ -249,11 +249,8 @@ class Episodes:
         if tuple(canvas.shape) != wanted:
             raise ValueError(f"expected a canvas of shape {wanted}, got {tuple(canvas.shape)}")
         low, high = canvas.min().item(), canvas.max().item()
-        if not (low >= 0 and high <= 1) or "uint8" in str(canvas.dtype):
-            raise ValueError(
-                f"a canvas must be in 0 … 1, got {low:g} … {high:g} as {canvas.dtype}"
-                + (": divide it by 255" if "uint8" in str(canvas.dtype) else "")
-            )
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"a canvas must be in 0 … 1, got {low:g} … {high:g}")
         if single:
             canvas, action = canvas[None], action[None]
         stroke = self._unpack(pictures.unpackable(action))

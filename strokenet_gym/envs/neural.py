@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from strokenet_gym.extras import require
@@ -26,7 +26,9 @@ __all__ = ["NeuralPaintingEnv", "NeuralPaintingVectorEnv"]
 
 
 def learned_program(
-    generator: str | os.PathLike | Program, brush: Brush, device: str | torch.device
+    generator: str | os.PathLike | Mapping[str, Any] | Program,
+    brush: Brush,
+    device: str | torch.device,
 ) -> Program:
     """The generator that is meant, on its device.
 
@@ -36,14 +38,21 @@ def learned_program(
     """
     if generator == "exact":
         return exact_program(brush)
-    program = generator if isinstance(generator, Program) else load_generator(generator)
+    if isinstance(generator, (Program, Mapping)):
+        program = load_program(generator)
+    elif isinstance(generator, (str, os.PathLike)):
+        program = load_generator(generator)
+    else:
+        raise TypeError(
+            f"generator must be a name, a path or a Program, got {type(generator).__name__}"
+        )
     if program.gradient is None:
         raise ValueError(
             f"the generator {program.name!r} has no gradient: paint with it in Painting-v0, as "
             "brush="
         )
-    imitates, real = getattr(program, "imitates", None), load_program(brush)
-    if imitates is not None and imitates.name != real.name:
+    imitates, real = getattr(program, "imitates", None), real_program(program, brush)
+    if imitates is not None and not _are_same(imitates, real):
         raise ValueError(
             f"the generator {program.name!r} imitates the brush {imitates.name!r} only, got "
             f"{real.name}"
@@ -53,6 +62,19 @@ def learned_program(
             raise ValueError(f"the generator {program.name!r} has weights that are NaN or infinite")
         program.to(find_device(device, program))
     return program
+
+
+def real_program(program: Program, brush: Brush) -> Program:
+    """What strokes leave in reality: the brush that a network imitates; an exact program's own."""
+    return program if program.gradient == "exact" else load_program(brush)
+
+
+def _are_same(imitates: Program, real: Program) -> bool:
+    """Whether they are one program; of one from outside, a file has the name and the ranges."""
+    if imitates == real:
+        return True
+    one, other = ((p.name, p.blend, tuple(p.radii)) for p in (imitates, real))
+    return one == other
 
 
 class NeuralPaintingEnv(Differentiable, PaintingEnv):
@@ -71,7 +93,8 @@ class NeuralPaintingEnv(Differentiable, PaintingEnv):
     Those of `Painting-v0`, and
 
     * `generator="compact"`: name of a shipped generator, path of a file of weights, any
-      `strokenet_gym.Program` that has a gradient, or "exact": the brush's own gradient.
+      `strokenet_gym.Program` that has a gradient (a network is taken as it is: freeze it, unless
+      you want to train it), or "exact": the brush's own gradient.
     * `brush="pencil"`: the brush that the generator imitates. The window and recorded strokes show
       what it paints.
     * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one.
@@ -118,7 +141,7 @@ class NeuralPaintingEnv(Differentiable, PaintingEnv):
             max_strokes=max_strokes,
             background=background,
             reward=reward,
-            brush=load_program(brush),
+            brush=real_program(program, brush),
             device=find_device(device, program),
         )
         self._open(episodes, render_mode, stroke_seconds)
@@ -160,7 +183,7 @@ class NeuralPaintingVectorEnv(Differentiable, PaintingVectorEnv):
             max_strokes=max_strokes,
             background=background,
             reward=reward,
-            brush=load_program(brush),
+            brush=real_program(program, brush),
             device=find_device(device, program),
         )
         self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy)

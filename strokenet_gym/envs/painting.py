@@ -192,7 +192,11 @@ class PaintingEnv(PortableSpec, gym.Env):
             TypeError: if the action does not hold real numbers.
         """
         if not self._running:
-            why = "the episode has ended" if self._begun else "there is no episode yet"
+            why = (
+                "the episode has ended, or an error broke it off"
+                if self._begun
+                else "there is no episode yet"
+            )
             raise ResetNeeded(f"{why}: call reset() before step()")
         action = self._episodes.check(action, single=True)
         self._running = False  # unless all goes well
@@ -201,7 +205,7 @@ class PaintingEnv(PortableSpec, gym.Env):
         reward = self._episodes.step(action)[0]
         if self.render_mode is not None:
             self._stroke = self._episodes.stroke_of(action[0])
-        if isinstance(reward, np.floating):
+        if not self._episodes.as_tensor:
             reward = float(reward)
         terminated, truncated = bool(self._episodes.finished[0]), False
         if window is not None and before is not None:

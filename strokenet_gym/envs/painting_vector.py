@@ -160,10 +160,12 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             seeds = [None if first is None else first + i for i in range(self.num_envs)]
         targets = options.get("target")
         targets = [None] * self.num_envs if targets is None else targets
-        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
+        mask = options.get("reset_mask")
+        mask = np.ones(self.num_envs, bool) if mask is None else np.atleast_1d(mask)
         for name, entries in (("seeds", seeds), ("targets", targets), ("reset_mask", mask)):
-            if len(entries) != self.num_envs:
-                raise ValueError(f"expected {self.num_envs} {name}, got {len(entries)}")
+            if not hasattr(entries, "__len__") or len(entries) != self.num_envs:
+                got = len(entries) if hasattr(entries, "__len__") else repr(entries)
+                raise ValueError(f"expected {self.num_envs} {name}, got {got}")
         if mask.dtype != bool or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
         if not (self._begun | mask).all():

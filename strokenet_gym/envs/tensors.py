@@ -36,6 +36,8 @@ def find_device(device: str | torch.device, program: Program) -> torch.device:
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {device!r} is unknown or not available: {error}") from error
+    if found.type == "meta":
+        raise ValueError("device 'meta' has no values")
     return found
 
 
@@ -101,10 +103,15 @@ class Tensors:
 
         Raises:
             TypeError: if it does not hold real numbers.
+            ValueError: if it is in 8 bits.
         """
         canvas = _dense(canvas, "a canvas")
         if canvas.dtype == torch.bool or canvas.dtype.is_complex:
             raise TypeError(f"a canvas must hold real numbers, got dtype {canvas.dtype}")
+        if canvas.dtype == torch.uint8:
+            raise ValueError(
+                f"a canvas must be in 0 … 1, got {canvas.max()} as uint8: divide it by 255"
+            )
         return canvas.to(self.device)
 
     def stroke(
@@ -126,6 +133,7 @@ class Tensors:
 
     def paint(self, program: Program, canvas: Tensor, stroke: Stroke) -> Tensor:
         """A stroke on each of these canvases, a pure function."""
+        canvas = canvas.to(stroke.position.dtype)
         return program.paint_tensors(canvas, canvas.detach(), stroke, self.background)[0]
 
     def unpackable(self, action: Tensor) -> Tensor:
@@ -139,6 +147,10 @@ class Tensors:
     def numbers(self, values: Tensor) -> np.ndarray:
         """The way back, without a graph."""
         return values.detach().cpu().double().numpy()
+
+    def rewards(self, values: Any) -> Tensor:
+        """What a reward function returned."""
+        return torch.as_tensor(values, device=self.device)
 
     def copies(self) -> tuple[Tensor, Tensor]:
         """Canvases and targets, for a reward function."""

@@ -18,17 +18,21 @@ from strokenet_gym.programs.base import Program
 __all__ = ["Program", "load_program"]
 
 
-def load_program(brush: str | os.PathLike | Mapping[str, Any] | Program) -> Program:
+def load_program(
+    brush: str | os.PathLike | Mapping[str, Any] | Program, *, trusted: bool = True
+) -> Program:
     """Return the painting program that is meant.
 
     Args:
         brush: a name in :data:`strokenet_gym.BRUSHES`; the path of a JSON file with a brush's
             numbers, or the numbers themselves, by their names in :class:`strokenet_gym.Brush`;
-            "module:name" of a program in somebody's module; or a program, which is returned as it
-            is.
+            "module:name" of a program in somebody's module, or of its class; or a program, which is
+            returned as it is.
+        trusted: whether modules may be imported for it. What a data file says is not trusted.
 
     Raises:
-        ValueError: if there is no program of that name, or a number is wrong.
+        ValueError: if there is no program of that name, a number is wrong, or a module would have
+            to be imported for what is not trusted.
         TypeError: if it is none of these.
     """
     if isinstance(brush, Program):
@@ -50,10 +54,15 @@ def load_program(brush: str | os.PathLike | Mapping[str, Any] | Program) -> Prog
         except (OSError, ValueError, TypeError) as error:
             raise ValueError(f"{name} is not a brush: {error}") from error
     if ":" in name:
+        if not trusted:
+            raise ValueError(f"the program {name!r} is not at hand: pass brush={name!r}")
         found = import_object(name, "brush")
-        if isinstance(found, Program):
-            return found
-        raise ValueError(f"brush {name!r} is not a Program, but a {type(found).__name__}")
+        if isinstance(found, type) and issubclass(found, Program):
+            found = found()
+        if not isinstance(found, Program):
+            raise ValueError(f"brush {name!r} is not a Program, but a {type(found).__name__}")
+        found.loaded_from = name
+        return found
     raise ValueError(
         f"unknown brush {name!r}; known brushes: {', '.join(BRUSHES)}, or the path of a .json "
         'file, or "module:name"'

@@ -8,7 +8,7 @@ one from outside derives from :class:`Program` and has a method ``paint`` (docs/
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Program(ABC):
         devices: kinds of devices that its tensors may be on without a copy.
         blend: name of the blend mode, see :data:`strokenet_gym.BLENDS`.
         any_shape: whether it paints on canvases of any shape and not on square ones alone.
+        loaded_from: what it was loaded by, "module:name" or a file; None if it was made here.
         radius_min: smallest radius of a stroke, half-widths.
         radius_max: the largest.
         pressure_size: exponent of the dependence of a line's width on pressure.
@@ -48,11 +49,24 @@ class Program(ABC):
     radius_min: float = RADIUS_MIN
     radius_max: float = RADIUS_MAX
     pressure_size: float = 1.0
+    loaded_from: str | None = None
 
     @property
     def radii(self) -> tuple[float, float]:
         """Range of a stroke's radius, as :func:`strokenet_gym.unpack` takes it."""
         return self.radius_min, self.radius_max
+
+    def to_json(self) -> Any:
+        """What :func:`strokenet_gym.load_program` finds it by, such that it fits in JSON.
+
+        Its name in :data:`strokenet_gym.BRUSHES`, what it was loaded by, or its class.
+        """
+        from strokenet_gym.programs.stamped import BRUSHES  # compiled kernels
+
+        for name, program in BRUSHES.items():
+            if program is self:
+                return name
+        return self.loaded_from or f"{type(self).__module__}:{type(self).__qualname__}"
 
     @abstractmethod
     def paint(self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray) -> np.ndarray:

@@ -62,6 +62,7 @@ class ImageSet:
         addresses: of its files, with their checksums, None where they change or have none.
         category_address: of a file with ``{category}`` in it, for a set that has one for each.
         kept_size: of the images on disk in pixels; None for the canvas'.
+        version: of how they are prepared: another one has them prepared anew.
 
     Raises:
         FileNotFoundError: if the published files are missing; the message names the command that
@@ -74,11 +75,18 @@ class ImageSet:
     addresses: ClassVar[dict[str, str | None]] = {}
     category_address: ClassVar[str | None] = None
     kept_size: ClassVar[int | None] = None
+    version: ClassVar[int] = 1
     channels = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        DATA_SETS[cls.name] = cls
+        name = cls.__dict__.get("name")
+        if not isinstance(name, str):
+            raise TypeError(f"the data set {cls.__name__} needs an attribute name")
+        taken = DATA_SETS.get(name, cls)
+        if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(f"the name {name!r} of {cls.__name__} is {taken.__name__}'s already")
+        DATA_SETS[name] = cls
 
     def __init__(
         self,
@@ -94,12 +102,16 @@ class ImageSet:
         files = self._find(Path(data_dir), split)
         stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
         kept = self.kept_size or size
-        key = hashlib.sha256(json.dumps([_VERSION, split, kept, *select, stats]).encode())
+        key = hashlib.sha256(
+            json.dumps([_VERSION, self.version, split, kept, *select, stats]).encode()
+        )
         folder = _cache_folder()
         path = folder / f"{self.name}-{key.hexdigest()[:20]}"
         if not self._open(path, kept):
-            what = f"{self.name}, {split}"
-            print(f"strokenet_gym: preparing {what} (once; kept in {folder})", file=sys.stderr)
+            print(
+                f"strokenet_gym: preparing {self.name}, {split} (once; kept in {folder})",
+                file=sys.stderr,
+            )
             self._make(self._prepare(files, split, kept, select), path, kept)
         for label in select:
             if not any(self.is_a(found, label) for found in np.unique(self.labels)):

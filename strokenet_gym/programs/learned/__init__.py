@@ -12,12 +12,12 @@ require("neural", "torch", "safetensors")
 import torch
 from safetensors.torch import save_file
 
-from strokenet_gym.pretrained import SHIPPED, read_weights
+from strokenet_gym.pretrained import SHIPPED, check_finite, read_weights
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.learned.base import Imitated, LearnedGenerator
 from strokenet_gym.programs.learned.compact import CompactGenerator
 from strokenet_gym.programs.learned.paper import PaperGenerator
-from strokenet_gym.programs.stamped import BRUSHES, Brush
+from strokenet_gym.programs.stamped import Brush
 
 __all__ = [
     "ARCHITECTURES",
@@ -39,16 +39,19 @@ GENERATORS = {name: SHIPPED / f"generator_{name}.safetensors" for name in ARCHIT
 def save_generator(
     generator: LearnedGenerator, path: str | os.PathLike, brush: str | Program
 ) -> None:
-    """Write a generator's weights, its sizes and the brush that it imitates."""
+    """Write a generator's weights, its sizes and the brush that it imitates.
+
+    Raises:
+        ValueError: if a weight is NaN or infinite.
+    """
     program = load_program(brush)
-    metadata = {"architecture": generator.architecture, "brush": program.name}
-    if isinstance(program, Brush) and program.name not in BRUSHES:
-        metadata["brush"] = json.dumps(program.to_numbers())
-    elif not isinstance(program, Brush):
-        about = {"blend": program.blend, "radii": program.radii}
-        metadata["program"] = json.dumps({"name": program.name, **about})
-    metadata |= {name: str(value) for name, value in generator.sizes.items()}
     weights = {k: v.to(generator.on_disk).contiguous() for k, v in generator.state_dict().items()}
+    check_finite(f"the {generator.architecture} generator", weights)
+    metadata = {"architecture": generator.architecture, "brush": json.dumps(program.to_json())}
+    if not isinstance(program, Brush):
+        about = {"name": program.name, "blend": program.blend, "radii": program.radii}
+        metadata["program"] = json.dumps(about)
+    metadata |= {name: str(value) for name, value in generator.sizes.items()}
     save_file(weights, path, metadata)
 
 
@@ -71,11 +74,12 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
         program = metadata.pop("program", None)
         generator = build(**{key: int(value) for key, value in metadata.items()})
         generator.load_state_dict(weights)
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        if program is not None:
+            generator.imitates = Imitated(**json.loads(program))
+        else:  # the shipped ones say the name as it is
+            numbers = json.loads(brush) if brush[0] in '{"' else brush
+            generator.imitates = load_program(numbers, trusted=False)
+    except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
     generator.name = generator.loaded_from = os.fspath(name)
-    if program is not None:
-        generator.imitates = Imitated(**json.loads(program))
-    else:
-        generator.imitates = load_program(json.loads(brush) if brush.startswith("{") else brush)
     return generator.to(device).eval().requires_grad_(False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,6 +17,8 @@ class Imitated(Program):
     """What the file of a network says of a program from outside the package, which is not here."""
 
     def __init__(self, name: str, blend: str, radii: tuple[float, float]) -> None:
+        if blend not in BLENDS:
+            raise ValueError(f"unknown blend mode {blend!r}; known: {', '.join(BLENDS)}")
         self.name, self.blend = name, blend
         self.radius_min, self.radius_max = radii
 
@@ -42,17 +42,16 @@ class LearnedGenerator(nn.Module, Program):
         on_disk: precision of the weights in a file.
         sizes: the constructor's arguments.
         imitates: the program that it was trained on; its blend mode and radii are the network's.
-        loaded_from: name or path of its file, if it has one.
     """
 
     architecture: str
     on_disk = torch.float32
     sizes: dict[str, int]
     imitates: Program | None = None
-    loaded_from: str
 
     gradient = "learned"
     devices = ("cpu", "cuda")
+    any_shape = False
 
     @property
     def blend(self) -> str:  # type: ignore[override]
@@ -87,8 +86,15 @@ class LearnedGenerator(nn.Module, Program):
         self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0
     ) -> tuple[Tensor, Tensor]:
         """Paint with the network's gradient, see :meth:`Program.paint_tensors`."""
-        network = self._double() if stroke.position.dtype == torch.float64 else self
-        opacity = network(stroke, canvas.shape[-1])[:, None]
+        if canvas.shape[2] != canvas.shape[3]:
+            raise ValueError(f"canvases must be square, got {tuple(canvas.shape)}")
+        if stroke.position.dtype == torch.float64:  # for gradient checks
+            state = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+            double = {k: v.double() if v.is_floating_point() else v for k, v in state.items()}
+            opacity = torch.func.functional_call(self, double, (stroke, canvas.shape[-1]))
+        else:
+            opacity = self(stroke, canvas.shape[-1])
+        opacity = opacity[:, None]
         blend, colour = BLENDS[self.blend], stroke.colour
         if blend.erases:
             colour = colour * 0 + background
@@ -99,10 +105,3 @@ class LearnedGenerator(nn.Module, Program):
         squared = ((after - before) * (after + before)).mean((1, 2, 3))
         absolute = (after.abs() - before.abs()).mean((1, 2, 3))
         return painted, torch.stack([squared, absolute], 1)
-
-    def _double(self) -> LearnedGenerator:
-        """The same in double precision, for gradient checks."""
-        if "double" not in self.__dict__:  # there, it is no part of the network
-            with torch.inference_mode(False):
-                self.__dict__["double"] = copy.deepcopy(self).double()
-        return self.__dict__["double"]

@@ -65,7 +65,6 @@ class PaperGenerator(LearnedGenerator):
 
     architecture = "paper"
     on_disk = torch.float16
-    any_shape = False
 
     def __init__(self, width: int = 256, hidden: int = 1024) -> None:
         super().__init__()

@@ -73,6 +73,7 @@ class Brush(Program):
     radius_max: float = RADIUS_MAX
 
     gradient = "exact"
+    any_shape = False
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -105,8 +106,8 @@ class Brush(Program):
             raise ValueError(f"a brush has the numbers {', '.join(known)}, got {numbers!r}")
         return cls(**numbers)
 
-    def to_numbers(self) -> dict[str, Any]:
-        """The attributes by their names: what :meth:`from_numbers` takes, and JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """The attributes by their names: what :meth:`from_numbers` takes."""
         return dataclasses.asdict(self)
 
     @property

@@ -133,9 +133,22 @@ def composite(
     Returns:
         float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
         differences between canvas and target changed.
+
+    Raises:
+        ValueError: if a shape is wrong.
     """
+    if canvas.shape[2] != canvas.shape[3] or target.shape != canvas.shape:
+        raise ValueError(
+            f"canvas and target must be square and of one shape, got {canvas.shape} and "
+            f"{target.shape}"
+        )
     change = np.zeros((len(canvas), 2))
     colour, radius, position, pressure = _as_float64(stroke)
+    if colour.shape != canvas.shape[:2]:
+        raise ValueError(
+            f"strokes must have the shape {canvas.shape[:2]} of canvases and channels, got "
+            f"{colour.shape}"
+        )
     nothing = np.empty((0, 0, 0, 0), canvas.dtype)
     if pixels is None:
         pixels = np.empty((0, 0, 0, 0), np.uint8)

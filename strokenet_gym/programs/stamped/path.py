@@ -35,7 +35,7 @@ MAX_COVERAGE = 0.999
 
 # Distance between stamps in radii, where a pass of the pen is opaque and the edge is half the
 # radius. The stamps' effect is an integral along the path, so this sets its accuracy, never the
-# amount of ink: doubling the stamps changes no pixel by more than 1/255 (tests/test_renderer.py).
+# amount of ink: doubling the stamps changes no pixel by more than 1/255 (tests/test_stamped.py).
 SPACING = 0.042
 _MAX_SPACING = 0.19
 _SAGITTA = 0.002  # radii that the path may leave the line
