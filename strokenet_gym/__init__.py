@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from strokenet_gym.exports import export, film
     from strokenet_gym.programs import Program, load_program
     from strokenet_gym.programs.learned import LearnedGenerator, load_generator, save_generator
+    from strokenet_gym.programs.sequences import paint_sequence, paint_sequence_vjp
     from strokenet_gym.programs.stamped import BLENDS, BRUSHES, Blend, Brush
     from strokenet_gym.sb3 import SB3VecEnv
     from strokenet_gym.stroke import Stroke, pack, unpack
@@ -55,6 +56,7 @@ _NAMES = {
     "exports": ("export", "film"),
     "programs": ("Program", "load_program"),
     "programs.learned": ("LearnedGenerator", "load_generator", "save_generator"),
+    "programs.sequences": ("paint_sequence", "paint_sequence_vjp"),
     "programs.stamped": ("BLENDS", "BRUSHES", "Blend", "Brush"),
     "sb3": ("SB3VecEnv",),
     "stroke": ("Stroke", "pack", "unpack"),
@@ -107,6 +109,8 @@ __all__ = [
     "load_program",
     "make_targets",
     "pack",
+    "paint_sequence",
+    "paint_sequence_vjp",
     "save_generator",
     "unpack",
 ]

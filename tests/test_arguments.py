@@ -316,7 +316,7 @@ def test_canvases_are_square_for_our_kernels():
             BRUSHES["pencil"].paint(np.zeros(shape, np.float32), stroke)
         with pytest.raises(ValueError, match="must be square"):
             load_generator("compact").paint(np.zeros(shape, np.float32), stroke)
-    with pytest.raises(ValueError, match="of canvases and channels"):
+    with pytest.raises(ValueError, match=r"and strokes \[B, C\], got"):
         BRUSHES["pencil"].paint(np.zeros((2, 1, 32, 32), np.float32), stroke)
     assert not BRUSHES["pencil"].any_shape
 

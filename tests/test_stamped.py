@@ -13,7 +13,7 @@ from strokenet_gym import load_program
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES, Brush, pen_path
 from strokenet_gym.programs.stamped.grain import paper
-from strokenet_gym.programs.stamped.path import SPACING
+from strokenet_gym.programs.stamped.path import EXACT
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 PENCIL = BRUSHES["pencil"]
@@ -94,7 +94,10 @@ def test_matches_the_reference_on_large_canvases(rng, size):
 @pytest.mark.parametrize("brush", BRUSHES.values(), ids=BRUSHES)
 def test_doubling_the_samples_changes_nothing_visible(rng, brush):
     for stroke in (three_body_strokes(rng, 100), uniform_strokes(rng, 50)):
-        change = np.abs(brush.draw(stroke, 128) - brush.draw(stroke, 128, SPACING / 2))
+        change = np.abs(
+            brush.draw(stroke, 128)
+            - brush.draw(stroke, 128, EXACT._replace(spacing=EXACT.spacing / 2))
+        )
         assert change.max() * 255 <= 1
 
 

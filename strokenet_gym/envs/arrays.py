@@ -35,6 +35,7 @@ class Arrays:
         # Both rounded to 8 bits, for observations.
         self._pixels, self._target_pixels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._undo = Undo(self.canvas)
+        self._area = self.canvas[0].size  # what distances are averaged over
 
     def take_over(self, canvas: np.ndarray, target: np.ndarray) -> None:
         """Have these pictures, float32 ``[B, C, H, W]``."""
@@ -92,7 +93,7 @@ class Arrays:
         change = program.composite(
             self.canvas, self.target, stroke, self.background, pixels=self._pixels, undo=self._undo
         )
-        change /= self.canvas[0].size
+        change /= self._area
         return self.canvas, change
 
     def settle(self) -> None:

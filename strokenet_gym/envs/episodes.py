@@ -108,7 +108,9 @@ class Episodes:
 
     def _kind_of(self, *values: Any) -> Any:
         """The pictures that are of the values' kind: the one place that tells which."""
-        return self._kind(self.device is not None and any(map(is_tensor, values)))
+        if self.device is None:
+            return self.pictures
+        return self._kind(any(map(is_tensor, values)))
 
     def _kind(self, tensors: bool) -> Any:
         if tensors not in self._kinds:

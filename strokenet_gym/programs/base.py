@@ -101,6 +101,40 @@ class Program(ABC):
         """
         raise NotImplementedError(f"the program {self.name} has no gradient")
 
+    def paint_sequence(
+        self,
+        canvas: np.ndarray,
+        stroke: Stroke,
+        background: np.ndarray | float = 0.0,
+        accuracy: str = "exact",
+    ) -> np.ndarray:
+        """Return the canvases with N strokes painted on each, in order: a pure function.
+
+        Args:
+            canvas: ``[B, C, H, W]`` in 0 … 1.
+            stroke: a batch of B sequences of N strokes, arrays ``[B, N, …]``.
+            background: ``[C]``, or one number.
+            accuracy: "exact" or "draft", for a program that knows drafts.
+        """
+        painted = np.array(canvas, np.float32, order="C")
+        for k in range(stroke.radius.shape[1]):
+            one = Stroke(*(field[:, k] for field in stroke))
+            self.composite(painted, painted.copy(), one, background)
+        return painted
+
+    def paint_sequence_tensors(
+        self,
+        canvas: Tensor,
+        stroke: Stroke,
+        background: Tensor | float = 0.0,
+        accuracy: str = "exact",
+    ) -> Tensor:
+        """The same for tensors, with gradients to all strokes and the canvases."""
+        for k in range(stroke.radius.shape[1]):
+            one = Stroke(*(field[:, k] for field in stroke))
+            canvas, _ = self.paint_tensors(canvas, canvas.detach(), one, background)  # type: ignore[arg-type]
+        return canvas
+
     def draw(self, stroke: Stroke, size: int) -> np.ndarray:
         """Draw strokes as opacity maps: what a network learns that imitates the program.
 
@@ -135,7 +169,7 @@ class Program(ABC):
             stroke: a batch of B strokes.
             background: ``[C]``, or one number.
             pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
-            undo: filled with what the canvases were before.
+            undo: filled with what the canvases were before; nothing is to be undone in it yet.
 
         Returns:
             float64 ``[B, 2]``: by how much the sums of the squared and of the absolute

@@ -14,27 +14,61 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from strokenet_gym.programs.stamped import painting
-from strokenet_gym.programs.stamped.path import BrushNumbers
+from strokenet_gym.programs.stamped import painting, sequence
+from strokenet_gym.programs.stamped.path import Accuracy, Numbers
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["draw", "paint"]
+__all__ = ["draw", "paint", "paint_sequence"]
 
 
-def draw(stroke: Stroke, size: int, brush: BrushNumbers) -> Tensor:
+def draw(stroke: Stroke, size: int, brush: Numbers) -> Tensor:
     """Opacity of strokes, ``[B, size, size]``, whatever the brush's blend mode."""
     blank = stroke.position.new_zeros(len(stroke.position), 1, size, size)
     white = stroke._replace(colour=blank.new_ones(len(blank), 1))
     # White on black, laid on as it is, is opacity.
-    return paint(blank, blank, white, brush._replace(mix=(1.0, 0.0, 0.0)))[0][:, 0]
+    return paint(blank, blank, white, (*brush[:-3], 1.0, 0.0, 0.0))[0][:, 0]
 
 
-def paint(
-    canvas: Tensor, target: Tensor, stroke: Stroke, brush: BrushNumbers
-) -> tuple[Tensor, Tensor]:
+def paint(canvas: Tensor, target: Tensor, stroke: Stroke, brush: Numbers) -> tuple[Tensor, Tensor]:
     """Paint one stroke on each canvas; arguments and results as in Program.paint_tensors."""
     dtype = torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
     return _Paint.apply(canvas.to(dtype), target.to(dtype), brush, *stroke)
+
+
+def paint_sequence(canvas: Tensor, stroke: Stroke, brush: Numbers, accuracy: Accuracy) -> Tensor:
+    """Paint N strokes in order on each canvas, see Program.paint_sequence_tensors."""
+    sequence.check(canvas, stroke)
+    dtype = torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
+    return _PaintSequence.apply(canvas.to(dtype), brush, accuracy, *stroke)
+
+
+class _PaintSequence(torch.autograd.Function):
+    """:func:`sequence.composite` on new canvases, and its adjoint."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, canvas: Tensor, brush: Numbers, accuracy: Accuracy, *fields: Tensor
+    ) -> Tensor:
+        painted = _array(canvas).copy()
+        stroke = Stroke(*(_array(field) for field in fields))
+        keep = any(ctx.needs_input_grad)
+        ctx.kept = sequence.composite(painted, stroke, brush, accuracy, keep)
+        ctx.brush, ctx.accuracy = brush, accuracy
+        ctx.save_for_backward(*fields)
+        return torch.from_numpy(painted).to(canvas.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_painted: Tensor) -> tuple[Any, ...]:
+        fields = ctx.saved_tensors
+        by_canvas = _array(by_painted).copy()
+        stroke = Stroke(*(_array(field) for field in fields))
+        by_stroke = sequence.composite_back(by_canvas, ctx.kept, stroke, ctx.brush, ctx.accuracy)
+        results = [
+            torch.from_numpy(array).to(field.device, field.dtype)
+            for array, field in zip(by_stroke, fields, strict=True)
+        ]
+        return torch.from_numpy(by_canvas).to(by_painted.device), None, None, *results
 
 
 class _Paint(torch.autograd.Function):
@@ -42,7 +76,7 @@ class _Paint(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, canvas: Tensor, target: Tensor, brush: BrushNumbers, *fields: Tensor
+        ctx: Any, canvas: Tensor, target: Tensor, brush: Numbers, *fields: Tensor
     ) -> tuple[Tensor, Tensor]:
         arrays = [_array(tensor) for tensor in (canvas, target, *fields)]
         painted = arrays[0].copy()

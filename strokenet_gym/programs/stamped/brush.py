@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from strokenet_gym.programs.base import Program, Undo
-from strokenet_gym.programs.stamped import painting
+from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.blend import BLENDS
-from strokenet_gym.programs.stamped.path import SPACING, BrushNumbers
+from strokenet_gym.programs.stamped.path import EXACT, Accuracy, Numbers, find_accuracy
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
 if TYPE_CHECKING:
@@ -126,19 +126,16 @@ class Brush(Program):
         return math.pi * self.density * (1 + core + core**2) / 6
 
     @cached_property
-    def numbers(self) -> BrushNumbers:
-        """What the compiled kernels take."""
+    def numbers(self) -> Numbers:
+        """What the compiled kernels take, in the order of :class:`BrushNumbers` in path.py."""
         blend = BLENDS[self.blend]
-        return BrushNumbers(
-            pressure_size=self.pressure_size,
-            pressure_opacity=self.pressure_opacity,
-            edge=self.edge,
-            opacity=self.opacity,
-            density=self.density,
-            buildup=self.buildup,
-            grain=self.grain,
-            mix=(float(blend.own), float(blend.product), float(blend.under)),
-        )
+        stamp = self.pressure_size, self.pressure_opacity, self.edge, self.opacity, self.density
+        mix = float(blend.own), float(blend.product), float(blend.under)
+        return *stamp, self.buildup, self.grain, *mix
+
+    @cached_property
+    def _erases(self) -> bool:
+        return BLENDS[self.blend].erases
 
     def lays_down(self, stroke: Stroke, background: Any) -> Stroke:
         """What it leaves of strokes: their own colour, or the background's if it erases.
@@ -147,22 +144,22 @@ class Brush(Program):
             stroke: a batch, arrays or tensors.
             background: of the same type, ``[C]``; or one number.
         """
-        if not BLENDS[self.blend].erases:
+        if not self._erases:
             return stroke
         return stroke._replace(colour=stroke.colour * 0 + background)
 
-    def draw(self, stroke: Stroke, size: int, spacing: float = SPACING) -> np.ndarray:
-        """Draw strokes as opacity maps, at any distance of the stamps.
+    def draw(self, stroke: Stroke, size: int, accuracy: Accuracy = EXACT) -> np.ndarray:
+        """Draw strokes as opacity maps, at any accuracy.
 
         Args:
             stroke: a batch: arrays with one leading dimension B; the colour is not used.
             size: width and height in pixels.
-            spacing: distance of two stamps along the path, in radii; smaller is more exact.
+            accuracy: how finely the path is sampled.
 
         Returns:
             ``[B, size, size]`` in 0 … 1; float64 if the positions are float64, else float32.
         """
-        return painting.draw(stroke, size, self.numbers, spacing)
+        return painting.draw(stroke, size, self.numbers, accuracy)
 
     def draw_tensors(self, stroke: Stroke, size: int) -> Tensor:
         """The same for tensors: opacity ``[B, size, size]``, with gradients to the strokes."""
@@ -192,8 +189,35 @@ class Brush(Program):
 
         Touches inked pixels only; canvas and target may be float64 as well.
         """
-        stroke = self.lays_down(stroke, background)
+        if self._erases:
+            stroke = self.lays_down(stroke, background)
         return painting.composite(canvas, target, stroke, self.numbers, pixels=pixels, undo=undo)
+
+    def paint_sequence(
+        self,
+        canvas: np.ndarray,
+        stroke: Stroke,
+        background: np.ndarray | float = 0.0,
+        accuracy: str = "exact",
+    ) -> np.ndarray:
+        """Paint N strokes in order, see :meth:`Program.paint_sequence`: one call of a kernel."""
+        painted = np.array(canvas, order="C")
+        stroke = self.lays_down(stroke, background)
+        sequence.composite(painted, stroke, self.numbers, find_accuracy(accuracy), keep=False)
+        return painted
+
+    def paint_sequence_tensors(
+        self,
+        canvas: Tensor,
+        stroke: Stroke,
+        background: Tensor | float = 0.0,
+        accuracy: str = "exact",
+    ) -> Tensor:
+        """Paint N strokes in order, with the exact gradient through all of them."""
+        from strokenet_gym.programs.stamped.autograd import paint_sequence
+
+        stroke = self.lays_down(stroke, background)
+        return paint_sequence(canvas, stroke, self.numbers, find_accuracy(accuracy))
 
     def paint_tensors(
         self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0

@@ -17,7 +17,7 @@ from strokenet_gym.programs.base import Undo
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
-from strokenet_gym.programs.stamped.path import SPACING, BrushNumbers, spline_tangents
+from strokenet_gym.programs.stamped.path import EXACT, GRAIN, Accuracy, Numbers, spline_tangents
 from strokenet_gym.programs.stamped.raster import LANES, composite_strokes, draw_strokes
 from strokenet_gym.programs.stamped.raster_adjoint import composite_strokes_back
 from strokenet_gym.stroke import Stroke
@@ -27,6 +27,7 @@ __all__ = ["Ink", "composite", "composite_back", "draw", "new_ink", "pen_path"]
 _local = threading.local()
 _NO_BOXES = np.empty((0, 4), np.int64)
 _NO_FLAGS = np.empty(0, np.uint8)
+_NO_PIXELS = np.empty((0, 0, 0, 0), np.uint8)
 
 
 class Ink(NamedTuple):
@@ -56,15 +57,14 @@ def new_ink(count: int, size: int, dtype: Any) -> Ink:
     return Ink(np.empty((count, size, size), dtype), marks, boxes)
 
 
-def draw(stroke: Stroke, size: int, brush: BrushNumbers, spacing: float = SPACING) -> np.ndarray:
+def draw(stroke: Stroke, size: int, brush: Numbers, accuracy: Accuracy = EXACT) -> np.ndarray:
     """Draw strokes as opacity maps.
 
     Args:
         stroke: a batch: NumPy arrays with one leading dimension B; the colour is not used.
         size: width and height in pixels.
         brush: the brush.
-        spacing: distance of two stamps along the path, see ``path.SPACING``; smaller is more
-            exact.
+        accuracy: how finely the path is sampled.
 
     Returns:
         ``[B, size, size]`` in 0 … 1; float64 if the positions are float64, else float32.
@@ -75,8 +75,8 @@ def draw(stroke: Stroke, size: int, brush: BrushNumbers, spacing: float = SPACIN
 
     def work(start: int, stop: int) -> None:
         logs, _, marks = _scratch(size, dtype)
-        strokes = position, pressure, radius, brush, spacing
-        draw_strokes(alpha, paper(size, brush.grain), *strokes, logs, marks[0], start, stop)
+        strokes = position, pressure, radius, brush, tuple(accuracy)
+        draw_strokes(alpha, paper(size, brush[GRAIN]), *strokes, logs, marks[0], start, stop)
 
     announce(draw_strokes)
     threads.run(work, len(alpha))
@@ -113,7 +113,7 @@ def composite(
     canvas: np.ndarray,
     target: np.ndarray,
     stroke: Stroke,
-    brush: BrushNumbers,
+    brush: Numbers,
     *,
     pixels: np.ndarray | None = None,
     ink: Ink | None = None,
@@ -128,7 +128,8 @@ def composite(
         brush: the brush.
         pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
         ink: from :func:`new_ink`, filled with what :func:`composite_back` needs.
-        undo: filled with what the canvases were before. Not together with ``ink``.
+        undo: filled with what the canvases were before; nothing is to be undone in it yet. Not
+            together with ``ink``.
 
     Returns:
         float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
@@ -137,34 +138,29 @@ def composite(
     Raises:
         ValueError: if a shape is wrong.
     """
-    if canvas.shape[2] != canvas.shape[3] or target.shape != canvas.shape:
-        raise ValueError(
-            f"canvas and target must be square and of one shape, got {canvas.shape} and "
-            f"{target.shape}"
-        )
-    change = np.zeros((len(canvas), 2))
+    shape = canvas.shape
+    change = np.zeros((shape[0], 2))
     colour, radius, position, pressure = _as_float64(stroke)
-    if colour.shape != canvas.shape[:2]:
+    if shape[2] != shape[3] or target.shape != shape or colour.shape != shape[:2]:
         raise ValueError(
-            f"strokes must have the shape {canvas.shape[:2]} of canvases and channels, got "
-            f"{colour.shape}"
+            "canvas and target must be square and of one shape [B, C, H, H], and strokes [B, C], "
+            f"got {shape}, {target.shape} and {colour.shape}"
         )
-    nothing = np.empty((0, 0, 0, 0), canvas.dtype)
     if pixels is None:
-        pixels = np.empty((0, 0, 0, 0), np.uint8)
-    size = canvas.shape[-1]
-    ground = paper(size, brush.grain)
+        pixels = _NO_PIXELS
+    size = shape[3]
+    ground = paper(size, brush[GRAIN])
     if undo is not None:
-        undo.painted[:] = 0
+        before, painted = undo.before, undo.painted
+    else:
+        before, painted = canvas[:0], _NO_FLAGS
 
     def work(start: int, stop: int) -> None:
         scratch = _scratch(size, canvas.dtype)
-        alpha, marks, boxes = scratch.alpha, scratch.marks, _NO_BOXES
-        before, painted = nothing, _NO_FLAGS
-        if ink is not None:
-            alpha, marks, boxes = ink
-        elif undo is not None:
-            marks, boxes, before, painted = undo.marks, undo.boxes, undo.before, undo.painted
+        if undo is not None:
+            alpha, marks, boxes = scratch.alpha, undo.marks, undo.boxes
+        else:
+            alpha, marks, boxes = ink or (scratch.alpha, scratch.marks, _NO_BOXES)
         composite_strokes(
             canvas, pixels, alpha, marks, before, boxes, painted, target, change, ground,
             colour, position, pressure, radius, brush, scratch.logs, start, stop,
@@ -182,7 +178,7 @@ def composite_back(
     ink: Ink,
     target: np.ndarray,
     stroke: Stroke,
-    brush: BrushNumbers,
+    brush: Numbers,
     *,
     by_canvas: np.ndarray | None = None,
 ) -> Stroke:
@@ -211,7 +207,7 @@ def composite_back(
         *(by.colour, by.position, by.pressure, by.radius),
         nothing if by_painted is None else by_painted,
     )
-    ground = paper(canvas.shape[-1], brush.grain)
+    ground = paper(canvas.shape[-1], brush[GRAIN])
     strokes = colour, position, pressure, radius, brush
     inputs = by_change, canvas, ink.alpha, ink.marks, target, ground, *strokes
 

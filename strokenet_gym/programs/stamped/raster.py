@@ -23,11 +23,13 @@ from strokenet_gym.programs.stamped.blend import shade
 from strokenet_gym.programs.stamped.fastmath import FAST, exp, log
 from strokenet_gym.programs.stamped.path import (
     DRAWABLE_RADIUS,
+    EXACT,
     MAX_COVERAGE,
     RUN,
-    SPACING,
     Run,
+    accuracy_of,
     bounding_box,
+    brush_of,
     spline_tangents,
     trace_runs,
 )
@@ -38,10 +40,12 @@ __all__ = [
     "composite_strokes",
     "draw_strokes",
     "next_span",
+    "opacity_row",
     "opaque_ink",
     "prepare_stroke",
     "run_columns",
     "run_rows",
+    "stamp_run",
 ]
 
 # Rows are stamped in cells of LANES pixels, which fill a vector register.
@@ -84,7 +88,7 @@ def run_columns(run, box, row):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _stamp_run(ink, marks, box, run, edge, opaque):
+def stamp_run(ink, marks, box, run, edge, opaque):
     """Add a run of stamps to the ink, where it is not opaque yet; the hot loop of the package."""
     real = ink.dtype.type
     one = real(1.0)
@@ -124,7 +128,7 @@ def _stamp_run(ink, marks, box, run, edge, opaque):
 
 
 @njit(nogil=True, cache=True)
-def prepare_stroke(points, tangents, box, position, pressure, radius, brush, spacing, size, runs):
+def prepare_stroke(points, tangents, box, position, pressure, radius, brush, accuracy, size, runs):
     """Turn a stroke in half-widths into runs of stamps in pixels.
 
     Args:
@@ -135,7 +139,7 @@ def prepare_stroke(points, tangents, box, position, pressure, radius, brush, spa
         pressure: float64 ``(n,)``.
         radius: half-widths.
         brush: a :class:`BrushNumbers`.
-        spacing: distance of two stamps, see ``path.SPACING``.
+        accuracy: a :class:`strokenet_gym.programs.stamped.path.Accuracy`.
         size: width and height of the canvas, pixels.
         runs: :data:`Run` ``(capacity,)``, filled by :func:`trace_runs`.
 
@@ -155,10 +159,10 @@ def prepare_stroke(points, tangents, box, position, pressure, radius, brush, spa
     bounding_box(points, tangents, max(radius * half, DRAWABLE_RADIUS), size, box)
     if box[0] >= box[1] or box[2] >= box[3]:
         return runs, 0
-    count = trace_runs(points, tangents, pressure, radius * half, brush, spacing, runs)
+    count = trace_runs(points, tangents, pressure, radius * half, brush, accuracy, runs)
     if count > runs.shape[0]:
         runs = np.empty(2 * count, Run)
-        trace_runs(points, tangents, pressure, radius * half, brush, spacing, runs)
+        trace_runs(points, tangents, pressure, radius * half, brush, accuracy, runs)
     return runs, count
 
 
@@ -186,7 +190,7 @@ def next_span(marks, cell, end):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _opacity_row(alpha, ink, paper, row, x0, x1):
+def opacity_row(alpha, ink, paper, row, x0, x1):
     """Opacity of a part of a row from its log-transmittance, on this paper."""
     one = ink.dtype.type(1.0)
     for x in range(x0, x1):
@@ -197,7 +201,9 @@ def _opacity_row(alpha, ink, paper, row, x0, x1):
 
 
 @njit(nogil=True, cache=True)
-def draw_strokes(alpha, paper, position, pressure, radius, brush, spacing, ink, marks, start, stop):
+def draw_strokes(
+    alpha, paper, position, pressure, radius, numbers, accuracy, ink, marks, start, stop
+):
     """Opacity maps of the strokes ``start`` to ``stop`` of a batch.
 
     Args:
@@ -206,28 +212,29 @@ def draw_strokes(alpha, paper, position, pressure, radius, brush, spacing, ink, 
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: a :class:`BrushNumbers`.
-        spacing: distance of two stamps, see ``path.SPACING``.
+        numbers: of the brush, see :func:`brush_of`.
+        accuracy: see :func:`accuracy_of`.
         ink: scratch, all zero before and after.
         marks: the same.
         start: first stroke.
         stop: one past the last stroke.
     """
     n, size, real = position.shape[1], alpha.shape[2], ink.dtype.type
+    brush, fineness = brush_of(numbers), accuracy_of(accuracy)
     points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
     runs = np.empty(1024, Run)
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points, tangents, box, position[b], pressure[b], radius[b], brush, spacing, size, runs
+            points, tangents, box, position[b], pressure[b], radius[b], brush, fineness, size, runs
         )
         for k in range(count):
-            _stamp_run(ink, marks, box, runs[k], real(brush.edge), opaque_ink(ink))
+            stamp_run(ink, marks, box, runs[k], real(brush.edge), opaque_ink(ink))
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[row], first, end)
             while left < right:
                 x0, x1 = left * LANES, min(right * LANES, size)
-                _opacity_row(alpha[b, row], ink[row], paper, row, x0, x1)
+                opacity_row(alpha[b, row], ink[row], paper, row, x0, x1)
                 ink[row, left * LANES : right * LANES] = real(0.0)
                 marks[row, left:right] = 0
                 left, right = next_span(marks[row], right, end)
@@ -236,7 +243,7 @@ def draw_strokes(alpha, paper, position, pressure, radius, brush, spacing, ink, 
 @njit(nogil=True, cache=True)
 def composite_strokes(
     canvas, pixels, alpha, marks, before, boxes, painted, target, change, paper,
-    colour, position, pressure, radius, brush, ink, start, stop,
+    colour, position, pressure, radius, numbers, ink, start, stop,
 ):  # fmt: skip
     """Composite the strokes ``start`` to ``stop`` of a batch, each on its own canvas.
 
@@ -258,19 +265,20 @@ def composite_strokes(
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: a :class:`BrushNumbers`.
+        numbers: of the brush, see :func:`brush_of`.
         ink: scratch, all zero before and after.
         start: first stroke.
         stop: one past the last stroke.
     """
     n, size, real = position.shape[1], canvas.shape[3], ink.dtype.type
+    brush = brush_of(numbers)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
     runs = np.empty(1024, Run)
     keep_alpha, keep_marks = len(alpha) == len(canvas), boxes.size > 0
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points, tangents, box, position[b], pressure[b], radius[b], brush, SPACING, size, runs
+            points, tangents, box, position[b], pressure[b], radius[b], brush, EXACT, size, runs
         )
         opacity = alpha[b] if keep_alpha else alpha[0]
         mark = marks[b] if keep_marks else marks[0]
@@ -283,14 +291,14 @@ def composite_strokes(
         if painted.size > 0:
             painted[b] = 1
         for k in range(count):
-            _stamp_run(ink, mark, box, runs[k], real(brush.edge), opaque_ink(ink))
+            stamp_run(ink, mark, box, runs[k], real(brush.edge), opaque_ink(ink))
         squared, absolute = 0.0, 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
             left, right = next_span(mark[row], first, end)
             while left < right:
                 x0, x1 = left * LANES, min(right * LANES, size)
-                _opacity_row(opacity[row], ink[row], paper, row, x0, x1)
+                opacity_row(opacity[row], ink[row], paper, row, x0, x1)
                 ink[row, x0 : right * LANES] = real(0.0)
                 if not keep_marks:
                     mark[row, left:right] = 0

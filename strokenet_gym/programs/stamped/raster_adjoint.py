@@ -19,7 +19,7 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST, log
-from strokenet_gym.programs.stamped.path import MAX_COVERAGE, SPACING, Run
+from strokenet_gym.programs.stamped.path import EXACT, MAX_COVERAGE, Run, brush_of
 from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
 from strokenet_gym.programs.stamped.raster import (
     LANES,
@@ -30,9 +30,9 @@ from strokenet_gym.programs.stamped.raster import (
     run_rows,
 )
 
-__all__ = ["composite_strokes_back"]
+__all__ = ["WIDTH", "composite_strokes_back", "opacity_row_back", "stroke_back"]
 
-_WIDTH = 16  # pixels in the widest vector register
+WIDTH = 16  # pixels in the widest vector register
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -43,12 +43,12 @@ def _collect(seed, box, run, seeds, xs, ys):
         seed: ``(H, cells * LANES)``, the derivative by each pixel's log-transmittance.
         box: the stroke's bounding box.
         run: a row of :func:`trace_runs`.
-        seeds: ``(H * cells * LANES + _WIDTH)``, filled with the derivatives.
+        seeds: ``(H * cells * LANES + WIDTH)``, filled with the derivatives.
         xs: the same, filled with the pixels' x from the run's middle.
         ys: the same for y.
 
     Returns:
-        Their number, made up with zeros to a multiple of _WIDTH.
+        Their number, made up with zeros to a multiple of WIDTH.
     """
     real = seed.dtype.type
     zero = real(0.0)
@@ -62,13 +62,13 @@ def _collect(seed, box, run, seeds, xs, ys):
             g = line[k]
             seeds[count], xs[count], ys[count] = g, x + real(k), y
             count += g != zero  # else the next one takes its place
-    for k in range(_WIDTH):
+    for k in range(WIDTH):
         seeds[count + k] = zero
-    for k in range(_WIDTH):
+    for k in range(WIDTH):
         xs[count + k] = zero
-    for k in range(_WIDTH):
+    for k in range(WIDTH):
         ys[count + k] = zero
-    return (count + _WIDTH - 1) // _WIDTH * _WIDTH
+    return (count + WIDTH - 1) // WIDTH * WIDTH
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -180,19 +180,76 @@ def _blend_row_back(
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _opacity_row_back(seed, alpha, paper, row, x0, x1):
-    """From the derivative by the opacity to the one by the log-transmittance."""
+def opacity_row_back(seed, alpha, paper, row, x0):
+    """From the derivative by the opacity to the one by the log-transmittance.
+
+    Args:
+        seed: a part of a row that begins at column ``x0``; changed.
+        alpha: the same part.
+        paper: ``(H, W)``, or empty.
+        row: the row.
+        x0: the column.
+    """
     one, zero = alpha.dtype.type(1.0), alpha.dtype.type(0.0)
-    for x in range(x0, x1):
-        most = paper[row, x] if paper.size > 0 else one
-        seed[x] = seed[x] * (alpha[x] - most) if alpha[x] > zero else zero
+    for i in range(seed.shape[0]):
+        most = paper[row, x0 + i] if paper.size > 0 else one
+        seed[i] = seed[i] * (alpha[i] - most) if alpha[i] > zero else zero
+
+
+@njit(nogil=True, cache=True)
+def stroke_back(
+    by_position, by_pressure, seed, box, runs, count, points, tangents, pressure, radius, brush,
+    half, seeds, xs, ys,
+):  # fmt: skip
+    """From the derivative by a stroke's log-transmittance to the one by its numbers.
+
+    Args:
+        by_position: float64 ``(n, 2)``, all zero, filled.
+        by_pressure: float64 ``(n,)``, all zero, filled.
+        seed: ``(H, cells * LANES)``, the derivative; zero afterwards.
+        box: of the stroke, as :func:`prepare_stroke` filled it, and so what follows.
+        runs: see there.
+        count: of the runs.
+        points: see there.
+        tangents: scratch of their shape.
+        pressure: float64 ``(n,)``.
+        radius: half-widths.
+        brush: a :class:`BrushNumbers`.
+        half: pixels of a half-width.
+        seeds: scratch ``(H * cells * LANES + WIDTH)``.
+        xs: the same.
+        ys: the same.
+
+    Returns:
+        The derivative by the radius.
+    """
+    grad = np.empty(7)
+    tangents[:] = 0.0
+    by_radius = 0.0
+    for k in range(count):
+        touched = _collect(seed, box, runs[k], seeds, xs, ys)
+        if touched == 0:
+            continue
+        _stamp_run_back(seeds[:touched], xs[:touched], ys[:touched], runs[k], brush.edge, grad)
+        by_radius += trace_run_back(
+            runs[k], grad, pressure, radius * half, brush, by_position, tangents, by_pressure
+        )
+    spline_tangents_back(points, tangents, by_position)
+    # From pixels, y down, to half-widths, y up.
+    for i in range(points.shape[0]):
+        by_position[i, 0] *= half
+        by_position[i, 1] *= -half
+    first, end = cells_of(box)
+    for row in range(box[2], box[3]):
+        seed[row, first * LANES : end * LANES] = seed.dtype.type(0.0)
+    return by_radius * half
 
 
 @njit(nogil=True, cache=True)
 def composite_strokes_back(
     by_before, by_own, by_position, by_pressure, by_radius,
     by_painted, by_change, canvas, alpha, marks, target, paper,
-    colour, position, pressure, radius, brush, seed, start, stop,
+    colour, position, pressure, radius, numbers, seed, start, stop,
 ):  # fmt: skip
     """The adjoint of :func:`strokenet_gym.programs.stamped.raster.composite_strokes`.
 
@@ -216,7 +273,7 @@ def composite_strokes_back(
         position: float64 ``(B, n, 2)``.
         pressure: float64 ``(B, n)``.
         radius: float64 ``(B,)``.
-        brush: a :class:`BrushNumbers`.
+        numbers: of the brush, see :func:`brush_of`.
         seed: scratch ``(H, cells * LANES)``, all zero before and after.
         start: first stroke.
         stop: one past the last stroke.
@@ -224,16 +281,16 @@ def composite_strokes_back(
     n, channels, size = position.shape[1], canvas.shape[1], canvas.shape[3]
     real = canvas.dtype.type
     points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    by_tangents, grad = np.empty((n - 1, 2, 2)), np.empty(7)
     runs = np.empty(1024, Run)
-    seeds = np.empty(seed.size + _WIDTH, canvas.dtype)
+    seeds = np.empty(seed.size + WIDTH, canvas.dtype)
     xs, ys = np.empty_like(seeds), np.empty_like(seeds)
     nothing = np.empty(0, canvas.dtype)
+    brush = brush_of(numbers)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     half = size / 2.0
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points, tangents, box, position[b], pressure[b], radius[b], brush, SPACING, size, runs
+            points, tangents, box, position[b], pressure[b], radius[b], brush, EXACT, size, runs
         )
         by_own[b] = 0.0
         first, end = cells_of(box)
@@ -256,24 +313,9 @@ def composite_strokes_back(
                         x0,
                         x1,
                     )
-                _opacity_row_back(seed[row], alpha[b, row], paper, row, x0, x1)
+                opacity_row_back(seed[row, x0:x1], alpha[b, row, x0:x1], paper, row, x0)
                 left, right = next_span(marks[b, row], right, end)
-        by_tangents[:] = 0.0
-        by_radius[b] = 0.0
-        for k in range(count):
-            touched = _collect(seed, box, runs[k], seeds, xs, ys)
-            if touched == 0:
-                continue
-            _stamp_run_back(seeds[:touched], xs[:touched], ys[:touched], runs[k], brush.edge, grad)
-            by_radius[b] += trace_run_back(
-                runs[k], grad, pressure[b], radius[b] * half, brush,
-                by_position[b], by_tangents, by_pressure[b],
-            )  # fmt: skip
-        spline_tangents_back(points, by_tangents, by_position[b])
-        # From pixels, y down, to half-widths, y up.
-        for i in range(n):
-            by_position[b, i, 0] *= half
-            by_position[b, i, 1] *= -half
-        by_radius[b] *= half
-        for row in range(box[2], box[3]):
-            seed[row, first * LANES : end * LANES] = real(0.0)
+        by_radius[b] = stroke_back(
+            by_position[b], by_pressure[b], seed, box, runs, count, points, tangents, pressure[b],
+            radius[b], brush, half, seeds, xs, ys,
+        )  # fmt: skip

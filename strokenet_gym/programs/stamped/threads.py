@@ -55,20 +55,22 @@ def _quota() -> float:
 THREADS = available_cores()
 
 
-def run(work: Callable[[int, int], None], count: int) -> None:
+def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> None:
     """Call ``work(start, stop)`` for all of ``range(count)``, on all threads if it is worth it.
+
+    Fewer than ``least`` are not worth another thread.
 
     When it returns or raises, no thread is at work any more.
     """
     global _pool
-    if count <= _CHUNK or THREADS == 1:
+    if count <= least or THREADS == 1:
         work(0, count)
         return
     if _pool is None:
         _pool = ThreadPoolExecutor(THREADS - 1, "strokenet")
     # Two shares for each thread, since strokes differ in cost. The calling thread helps, which
     # saves it from being woken up.
-    share = max(_CHUNK, -(-count // (2 * THREADS)))
+    share = max(least, -(-count // (2 * THREADS)))
     starts = iter(range(0, count, share))  # the next one that comes takes the next share
     claim = threading.Lock()
     busy: set[int] = set()  # where helpers are at work
