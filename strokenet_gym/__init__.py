@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from strokenet_gym.exports import export, film
     from strokenet_gym.programs import Program, load_program
     from strokenet_gym.programs.learned import LearnedGenerator, load_generator, save_generator
-    from strokenet_gym.programs.sequences import paint_sequence, paint_sequence_vjp
+    from strokenet_gym.programs.sequences import (
+        best_colours,
+        paint_sequence,
+        paint_sequence_vjp,
+        removal_costs,
+    )
     from strokenet_gym.programs.stamped import BLENDS, BRUSHES, Blend, Brush
     from strokenet_gym.sb3 import SB3VecEnv
     from strokenet_gym.stroke import Stroke, pack, unpack
@@ -56,7 +61,12 @@ _NAMES = {
     "exports": ("export", "film"),
     "programs": ("Program", "load_program"),
     "programs.learned": ("LearnedGenerator", "load_generator", "save_generator"),
-    "programs.sequences": ("paint_sequence", "paint_sequence_vjp"),
+    "programs.sequences": (
+        "best_colours",
+        "paint_sequence",
+        "paint_sequence_vjp",
+        "removal_costs",
+    ),
     "programs.stamped": ("BLENDS", "BRUSHES", "Blend", "Brush"),
     "sb3": ("SB3VecEnv",),
     "stroke": ("Stroke", "pack", "unpack"),
@@ -102,6 +112,7 @@ __all__ = [
     "StrokeNetAgent",
     "TracingAgent",
     "VectorRecordStrokes",
+    "best_colours",
     "export",
     "film",
     "load_agent",
@@ -111,6 +122,7 @@ __all__ = [
     "pack",
     "paint_sequence",
     "paint_sequence_vjp",
+    "removal_costs",
     "save_generator",
     "unpack",
 ]

@@ -16,7 +16,7 @@ from strokenet_gym import (
 )
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import sequence, threads
-from strokenet_gym.programs.stamped.path import EXACT
+from strokenet_gym.programs.stamped.numbers import EXACT
 
 SOFT = Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5)
 BRUSH_VARIANTS = [*BRUSHES, SOFT]

@@ -1,4 +1,8 @@
-"""Sequences of strokes as one operation: what planners paint and differentiate a picture with."""
+"""Sequences of strokes as one operation: what planners paint and differentiate a picture with.
+
+And two things that they ask of a stroke in closed form: its best colour and what that gains, and
+what leaving it out would cost.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import numpy as np
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
 
-__all__ = ["paint_sequence", "paint_sequence_vjp"]
+__all__ = ["best_colours", "paint_sequence", "paint_sequence_vjp", "removal_costs"]
 
 Brush = str | os.PathLike | Mapping[str, Any] | Program
 
@@ -82,12 +86,10 @@ def paint_sequence_vjp(
         ValueError: as :func:`paint_sequence`, or if the brush has no exact gradient.
         TypeError: if one of them does not hold real numbers.
     """
-    from strokenet_gym.programs.stamped import BLENDS, Brush, sequence
-    from strokenet_gym.programs.stamped.path import find_accuracy
+    from strokenet_gym.programs.stamped import BLENDS, sequence
+    from strokenet_gym.programs.stamped.numbers import find_accuracy
 
-    program, fineness = load_program(brush), find_accuracy(accuracy)
-    if not isinstance(program, Brush):
-        raise ValueError(f"the program {program.name!r} has no exact gradient without torch")
+    program, fineness = _ours(brush), find_accuracy(accuracy)
     painted, stroke, colour = _arrays(canvas, actions, program, background)
     clipped = np.abs(np.asarray(actions)) > 1
     stroke = program.lays_down(stroke, colour)
@@ -106,6 +108,112 @@ def paint_sequence_vjp(
         return by_canvas, by_actions
 
     return painted, back
+
+
+def best_colours(
+    canvas: np.ndarray,
+    target: np.ndarray,
+    actions: np.ndarray,
+    brush: Brush = "pencil",
+    accuracy: str = "exact",
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best colour of each of many candidates for the next stroke, and exactly what it gains.
+
+    Args:
+        canvas: ``[C, H, W]`` in 0 … 1.
+        target: the same shape, in 0 … 1.
+        actions: candidates ``[K, C + 49]``; their colour is not used.
+        brush: one of ours, that does not erase.
+        accuracy: see :func:`paint_sequence`.
+
+    Returns:
+        Colours ``[K, C]`` in 0 … 1, and gains ``[K]``: by how much each stroke alone, in its best
+        colour, would lower the mean squared error.
+
+    Raises:
+        ValueError: if a shape is wrong, a value out of its range, or the brush not one of these.
+        TypeError: if one of them does not hold floating-point numbers.
+    """
+    from strokenet_gym.programs.stamped import BLENDS, planning
+    from strokenet_gym.programs.stamped.numbers import find_accuracy
+
+    program, fineness = _ours(brush), find_accuracy(accuracy)
+    if BLENDS[program.blend].erases:
+        raise ValueError(f"the brush {program.name} erases, whatever the colour")
+    below, stroke, _ = _arrays(canvas[None], np.asarray(actions)[None], program, 0.0)
+    goal = _target(target, below[0])
+    candidates = Stroke(*(field[0] for field in stroke))
+    colours, gains = planning.best_colours(below[0], goal, candidates, program.numbers, fineness)
+    return colours, gains / goal.size
+
+
+def removal_costs(
+    canvas: np.ndarray,
+    actions: np.ndarray,
+    target: np.ndarray,
+    brush: Brush = "pencil",
+    background: float | Sequence[float] = 0.0,
+    accuracy: str = "exact",
+) -> np.ndarray:
+    """Exactly what leaving out each stroke of a sequence would cost.
+
+    Args:
+        canvas: see :func:`paint_sequence`, and so the others.
+        actions: see there.
+        target: the canvases' shape, in 0 … 1.
+        brush: one of ours.
+        background: see there.
+        accuracy: see there.
+
+    Returns:
+        ``[B, N]``: by how much the mean squared error of each finished picture would rise without
+        the stroke; less than 0 where it would be better without.
+
+    Raises:
+        ValueError: if a shape is wrong, a value out of its range, or the brush not one of ours.
+        TypeError: if one of them does not hold floating-point numbers.
+    """
+    from strokenet_gym.programs.stamped import planning, sequence
+    from strokenet_gym.programs.stamped.numbers import find_accuracy
+
+    program, fineness = _ours(brush), find_accuracy(accuracy)
+    painted, stroke, colour = _arrays(canvas, actions, program, background)
+    goal = _target(target, painted)
+    stroke = program.lays_down(stroke, colour)
+    kept = sequence.composite(painted, stroke, program.numbers, fineness, keep=True)
+    costs = [
+        planning.removal_costs(painted[b], goal[b], kept[b], stroke.colour[b], program.numbers)
+        for b in range(len(painted))
+    ]
+    return np.reshape(costs, stroke.radius.shape) / goal[0].size
+
+
+def _ours(brush: Brush) -> Any:
+    """The brush, if it is one of our program's.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    from strokenet_gym.programs.stamped import Brush
+
+    program = load_program(brush)
+    if not isinstance(program, Brush):
+        raise ValueError(f"the program {program.name!r} has no exact gradient without torch")
+    return program
+
+
+def _target(target: Any, canvas: np.ndarray) -> np.ndarray:
+    """Targets of the canvases' shape and type.
+
+    Raises:
+        ValueError: if the shape is another, or a value out of 0 … 1.
+    """
+    goal = np.array(target, canvas.dtype, order="C")
+    if goal.shape != canvas.shape:
+        raise ValueError(f"expected a target of shape {canvas.shape}, got {goal.shape}")
+    if not (goal.min() >= 0 and goal.max() <= 1):
+        raise ValueError(f"a target must be in 0 … 1, got {goal.min():g} … {goal.max():g}")
+    return goal
 
 
 def _arrays(

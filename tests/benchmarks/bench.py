@@ -29,7 +29,8 @@ from strokenet_gym.programs import Program
 from strokenet_gym.programs.learned import load_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES, threads
-from strokenet_gym.programs.stamped.path import EXACT, RUN, Run, spline_tangents, trace_runs
+from strokenet_gym.programs.stamped.numbers import EXACT, RUN, Run
+from strokenet_gym.programs.stamped.path import spline_tangents, trace_runs
 from strokenet_gym.programs.stamped.raster import LANES, prepare_stroke, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from strokenet_gym.programs.stamped import painting, sequence
-from strokenet_gym.programs.stamped.path import Accuracy, Numbers
+from strokenet_gym.programs.stamped.numbers import Accuracy, Numbers
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["draw", "paint", "paint_sequence"]

@@ -14,7 +14,7 @@ import numpy as np
 from strokenet_gym.programs.base import Program, Undo
 from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.blend import BLENDS
-from strokenet_gym.programs.stamped.path import EXACT, Accuracy, Numbers, find_accuracy
+from strokenet_gym.programs.stamped.numbers import EXACT, Accuracy, Numbers, find_accuracy
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
 if TYPE_CHECKING:

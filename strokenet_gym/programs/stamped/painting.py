@@ -17,7 +17,8 @@ from strokenet_gym.programs.base import Undo
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
-from strokenet_gym.programs.stamped.path import EXACT, GRAIN, Accuracy, Numbers, spline_tangents
+from strokenet_gym.programs.stamped.numbers import EXACT, GRAIN, Accuracy, Numbers
+from strokenet_gym.programs.stamped.path import spline_tangents
 from strokenet_gym.programs.stamped.raster import LANES, composite_strokes, draw_strokes
 from strokenet_gym.programs.stamped.raster_adjoint import composite_strokes_back
 from strokenet_gym.stroke import Stroke

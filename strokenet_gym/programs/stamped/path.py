@@ -5,28 +5,16 @@ path_adjoint.py.
 """
 
 import math
-from typing import NamedTuple
 
-import numpy as np
 from numba import njit
 
 from strokenet_gym.programs.stamped.fastmath import FAST
+from strokenet_gym.programs.stamped.numbers import RUN
 
 __all__ = [
-    "ACCURACIES",
     "DRAWABLE_RADIUS",
-    "EXACT",
-    "GRAIN",
     "MAX_COVERAGE",
-    "RUN",
-    "Accuracy",
-    "BrushNumbers",
-    "Numbers",
-    "Run",
-    "accuracy_of",
     "bounding_box",
-    "brush_of",
-    "find_accuracy",
     "knot",
     "power",
     "spline_tangents",
@@ -40,106 +28,9 @@ DRAWABLE_RADIUS = 1.0
 # Never quite opaque, so that the logarithm stays finite.
 MAX_COVERAGE = 0.999
 
-
-Numbers = tuple[float, ...]  # of a brush, see BrushNumbers
-GRAIN = 6  # where the grain is among them
-
-
-class Accuracy(NamedTuple):
-    """How finely a path is sampled.
-
-    The stamps' effect is an integral along the path, so this sets its error, never the amount of
-    ink.
-
-    Attributes:
-        spacing: distance between stamps in radii, where a pass of the pen is opaque and the edge
-            is half the radius.
-        most: the largest distance.
-        pressure_step: relative change of pressure along a run of stamps.
-        sagitta: radii that the path may leave a run.
-    """
-
-    spacing: float
-    most: float
-    pressure_step: float
-    sagitta: float
-
-
-# Doubling the stamps changes no pixel by more than 1/255 (tests/test_stamped.py); against "exact",
-# a draft's mean squared change is at most 3e-6 (tests/test_sequence.py).
-ACCURACIES = {
-    "exact": Accuracy(spacing=0.042, most=0.19, pressure_step=0.015, sagitta=0.002),
-    "draft": Accuracy(spacing=0.084, most=0.38, pressure_step=0.12, sagitta=0.02),
-}
-EXACT = ACCURACIES["exact"]
-
-
-def find_accuracy(accuracy: str) -> Accuracy:
-    """Return the accuracy of that name.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    if accuracy not in ACCURACIES:
-        known = ", ".join(ACCURACIES)
-        raise ValueError(f"accuracy must be one of {known}, got {accuracy!r}")
-    return ACCURACIES[accuracy]
-
-
-# Stamps come in runs of this many on a straight line, with one radius, strength and weight. The
-# kernels in raster.py and raster_adjoint.py, which spell the four out, multiply their
-# transmittances first and take one logarithm.
-RUN = 4
-Run = np.dtype(
-    [
-        ("x", float),  # the middle, pixels
-        ("y", float),
-        ("dx", float),  # from stamp to stamp
-        ("dy", float),
-        ("radius", float),  # as drawn
-        ("strength", float),  # of each stamp
-        ("weight", float),
-        ("segment", int),
-        ("t", float),  # the middle in the segment's parameter
-        ("dt", float),  # and the length there; 0: a whole stamp at an end
-    ]
-)
 _MAX_PIECES = 8
 # Keeps the spline differentiable, with bounded derivatives, where two anchors meet: (0.01 px)^2.
 _KNOT_EPSILON = 1e-4
-
-
-class BrushNumbers(NamedTuple):
-    """What the kernels know of a brush: see :class:`strokenet_gym.Brush`.
-
-    ``mix`` are the three numbers of its blend mode. Outside the kernels they are one plain tuple,
-    :data:`Numbers`, the three at the end.
-    """
-
-    pressure_size: float
-    pressure_opacity: float
-    edge: float
-    opacity: float
-    density: float
-    buildup: float
-    grain: float
-    mix: tuple[float, float, float]
-
-
-# Kernels that Python calls take both as plain tuples, which take numba 0.6 µs less to look at.
-@njit(nogil=True, cache=True)
-def brush_of(numbers):
-    """Name the numbers of a brush again."""
-    return BrushNumbers(
-        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6],
-        (numbers[7], numbers[8], numbers[9]),
-    )  # fmt: skip
-
-
-@njit(nogil=True, cache=True)
-def accuracy_of(numbers):
-    """Name the numbers of an accuracy again."""
-    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3])
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit
 
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.path import DRAWABLE_RADIUS, RUN, knot, power
+from strokenet_gym.programs.stamped.numbers import RUN
+from strokenet_gym.programs.stamped.path import DRAWABLE_RADIUS, knot, power
 
 __all__ = ["spline_tangents_back", "trace_run_back"]
 

@@ -21,15 +21,11 @@ from numba import njit
 from strokenet_gym.programs.base import CELL
 from strokenet_gym.programs.stamped.blend import shade
 from strokenet_gym.programs.stamped.fastmath import FAST, exp, log
+from strokenet_gym.programs.stamped.numbers import EXACT, RUN, Run, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import (
     DRAWABLE_RADIUS,
-    EXACT,
     MAX_COVERAGE,
-    RUN,
-    Run,
-    accuracy_of,
     bounding_box,
-    brush_of,
     spline_tangents,
     trace_runs,
 )

@@ -19,7 +19,8 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST, log
-from strokenet_gym.programs.stamped.path import EXACT, MAX_COVERAGE, Run, brush_of
+from strokenet_gym.programs.stamped.numbers import EXACT, Run, brush_of
+from strokenet_gym.programs.stamped.path import MAX_COVERAGE
 from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
 from strokenet_gym.programs.stamped.raster import (
     LANES,

@@ -14,7 +14,7 @@ import numpy as np
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
-from strokenet_gym.programs.stamped.path import GRAIN, Accuracy, Numbers
+from strokenet_gym.programs.stamped.numbers import GRAIN, Accuracy, Numbers
 from strokenet_gym.programs.stamped.raster import LANES
 from strokenet_gym.programs.stamped.sequence_raster import (
     SPAN,

@@ -12,7 +12,7 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.path import Run, accuracy_of, brush_of
+from strokenet_gym.programs.stamped.numbers import Run, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.raster import (
     LANES,
     cells_of,

@@ -1,0 +1,88 @@
+"""What planners of pictures ask of a brush, in closed form, on all cores.
+
+planning_raster.py has the formulas.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.programs.stamped import threads
+from strokenet_gym.programs.stamped.cache import announce
+from strokenet_gym.programs.stamped.grain import paper
+from strokenet_gym.programs.stamped.numbers import (
+    GRAIN,
+    Accuracy,
+    Numbers,
+)
+from strokenet_gym.programs.stamped.planning_raster import find_best_colours, find_removal_costs
+from strokenet_gym.programs.stamped.raster import (
+    LANES,
+)
+from strokenet_gym.programs.stamped.sequence import Chunk
+from strokenet_gym.programs.stamped.sequence_raster import blend_again
+from strokenet_gym.stroke import Stroke
+
+__all__ = ["best_colours", "removal_costs"]
+
+
+def best_colours(
+    canvas: np.ndarray, target: np.ndarray, stroke: Stroke, brush: Numbers, accuracy: Accuracy
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best colour of each of many candidates for one stroke, and what it gains.
+
+    Args:
+        canvas: float32 ``[C, H, W]``, contiguous.
+        target: the same shape and type.
+        stroke: a batch of K candidates; their colour is not used.
+        brush: its numbers.
+        accuracy: how finely paths are sampled.
+
+    Returns:
+        Colours ``[K, C]`` in 0 … 1, and gains ``[K]``: by how much the sum of the squared errors
+        would fall.
+    """
+    radius, position, pressure = (np.ascontiguousarray(f, np.float64) for f in stroke[1:])
+    size, dtype = canvas.shape[-1], canvas.dtype
+    colours, gains = np.zeros((len(radius), len(canvas))), np.zeros(len(radius))
+    ground = paper(size, brush[GRAIN])
+    numbers = ground, position, pressure, radius, brush, tuple(accuracy)
+
+    def work(start: int, stop: int) -> None:
+        cells = -(-size // LANES)
+        ink, marks = np.zeros((size, cells * LANES), dtype), np.zeros((size, cells), np.uint8)
+        scratch = ink, marks, np.empty(cells * LANES, dtype)
+        find_best_colours(colours, gains, canvas, target, *numbers, *scratch, start, stop)
+
+    announce(find_best_colours)
+    threads.run(work, len(radius))
+    return colours, gains
+
+
+def removal_costs(
+    painted: np.ndarray, target: np.ndarray, kept: list[Chunk], colour: Any, brush: Numbers
+) -> np.ndarray:
+    """What leaving out each stroke of a sequence would cost, exactly.
+
+    Args:
+        painted: ``[C, H, W]``, the canvas with all of them.
+        target: the same shape and type.
+        kept: what :func:`strokenet_gym.programs.stamped.sequence.composite` kept of this canvas.
+        colour: ``[N, C]``, of the strokes.
+        brush: its numbers.
+
+    Returns:
+        float64 ``[N]``: by how much the sum of the squared errors would rise; less than 0 where the
+        picture would be better without.
+    """
+    colour = np.ascontiguousarray(colour, np.float64)
+    costs, share = np.zeros(len(colour)), np.ones_like(painted)
+    announce(find_removal_costs)
+    for chunk in reversed(kept):
+        below = np.empty((len(painted), len(chunk.alphas)), painted.dtype)
+        ink, part = (chunk.alphas, chunk.spans, chunk.ends), (chunk.begin, chunk.stop)
+        blend_again(chunk.canvas.copy(), below, *ink, colour, brush, *part)
+        find_removal_costs(costs, share, painted, target, below, *ink, colour, brush, *part)
+    return costs

@@ -1,0 +1,126 @@
+"""What planners of pictures ask of a brush, in closed form: the compiled kernels.
+
+The best colour. A stroke of opacity a changes the canvas c to ``c + (shade - c) a``, and the shade
+is linear in the colour: ``shade = u colour + v`` (blend.py). So the squared error to a target t is
+quadratic in the colour, and least at ``-Σ a u r / Σ (a u)²``, where ``r = c + (v - c) a - t``.
+
+The cost of leaving a stroke out. All that comes after it is linear in the canvas, pixel by pixel.
+If the strokes after stroke k multiply a difference of canvases by P, the picture without it differs
+by ``d = P (before - after)``, and its squared error by ``d (2 (picture - t) + d)``.
+"""
+
+import numpy as np
+from numba import njit
+
+from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
+from strokenet_gym.programs.stamped.fastmath import FAST
+from strokenet_gym.programs.stamped.numbers import Run, accuracy_of, brush_of
+from strokenet_gym.programs.stamped.raster import (
+    LANES,
+    cells_of,
+    next_span,
+    opacity_row,
+    opaque_ink,
+    prepare_stroke,
+    stamp_run,
+)
+
+__all__ = ["find_best_colours", "find_removal_costs"]
+
+
+@njit(nogil=True, cache=True)
+def find_best_colours(
+    colours, gains, canvas, target, paper, position, pressure, radius, numbers, accuracy,
+    ink, marks, opacity, start, stop,
+):  # fmt: skip
+    """Colours ``(K, C)`` and gains ``(K,)`` of the candidates ``start`` to ``stop``.
+
+    The gains are in sums of squared errors. Arguments as in sequence_raster.py, of one canvas.
+    """
+    n, size, real = position.shape[1], canvas.shape[2], ink.dtype.type
+    brush, fineness = brush_of(numbers), accuracy_of(accuracy)
+    mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
+    points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
+    runs, sums = np.empty(1024, Run), np.empty((canvas.shape[0], 3))
+    for k in range(start, stop):
+        runs, count = prepare_stroke(
+            points, tangents, box, position[k], pressure[k], radius[k], brush, fineness, size, runs
+        )
+        for i in range(count):
+            stamp_run(ink, marks, box, runs[i], real(brush.edge), opaque_ink(ink))
+        sums[:] = 0.0
+        first, end = cells_of(box)
+        for row in range(box[2], box[3]):
+            left, right = next_span(marks[row], first, end)
+            while left < right:
+                x0, x1 = left * LANES, min(right * LANES, size)
+                opacity_row(opacity, ink[row], paper, row, x0, x1)
+                ink[row, x0 : right * LANES] = real(0.0)
+                marks[row, left:right] = 0
+                for channel in range(canvas.shape[0]):
+                    _sum_span(
+                        sums[channel], canvas[channel, row], target[channel, row], opacity, mix,
+                        x0, x1,
+                    )  # fmt: skip
+                left, right = next_span(marks[row], right, end)
+        gains[k] = 0.0
+        for channel in range(canvas.shape[0]):
+            change, slope, curve = sums[channel]
+            best = min(max(-slope / curve, 0.0), 1.0) if curve > 0.0 else 0.0
+            colours[k, channel] = best
+            gains[k] -= change + best * (2.0 * slope + best * curve)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _sum_span(sums, canvas, target, alpha, mix, x0, x1):
+    """Add up the quadratic in the colour: error changed without it, half its slope, its curve."""
+    change, slope, curve = 0.0, 0.0, 0.0
+    zero = canvas.dtype.type(0.0)
+    for x in range(x0, x1):
+        before = canvas[x] - target[x]
+        step = (shade(mix, zero, canvas[x]) - canvas[x]) * alpha[x]
+        weight = by_colour(mix, canvas[x]) * alpha[x]
+        change += step * (before + before + step)
+        slope += weight * (before + step)
+        curve += weight * weight
+    sums[0] += change
+    sums[1] += slope
+    sums[2] += curve
+
+
+@njit(nogil=True, cache=True)
+def find_removal_costs(
+    costs, share, painted, target, before, alphas, spans, ends, colour, numbers, begin, stop
+):
+    """Costs ``(N,)`` of leaving out a chunk's strokes, in sums of squared errors.
+
+    ``share`` is P, ``(C, H, W)``: 1 before the last chunk, and handed on to the one before. Other
+    arguments as in sequence_raster.py.
+    """
+    real = painted.dtype.type
+    brush = brush_of(numbers)
+    mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
+    for k in range(stop - 1, begin - 1, -1):
+        pixel, cost = ends[k, 1], 0.0
+        for span in range(ends[k, 0], ends[k + 1, 0]):
+            row, x0, x1 = spans[span, 0], spans[span, 1], spans[span, 2]
+            width = x1 - x0
+            for channel in range(painted.shape[0]):
+                cost += _removal_span(
+                    share[channel, row, x0:x1], painted[channel, row, x0:x1],
+                    target[channel, row, x0:x1], before[channel, pixel : pixel + width],
+                    alphas[pixel : pixel + width], real(colour[k, channel]), mix,
+                )  # fmt: skip
+            pixel += width
+        costs[k] = cost
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _removal_span(share, painted, target, before, alpha, colour, mix):
+    one, cost = share.dtype.type(1.0), 0.0
+    for x in range(share.shape[0]):
+        d = share[x] * (before[x] - shade(mix, colour, before[x])) * alpha[x]
+        error = painted[x] - target[x]
+        cost += d * (error + error + d)
+        share[x] *= one + (by_canvas(mix, colour) - one) * alpha[x]
+    return cost
