@@ -98,7 +98,7 @@ def test_gradients_against_finite_differences(rng):
 
 
 def test_threads_change_nothing(rng, monkeypatch):
-    canvas, actions = some(rng, batch=5, dtype=np.float32)
+    canvas, actions = some(rng, batch=3, size=160, dtype=np.float32)  # of three bands
     results = []
     for count in (1, 3):
         monkeypatch.setattr(threads, "THREADS", count)
@@ -121,11 +121,13 @@ def test_memory_follows_the_ink(rng):
     """Four bytes for an inked pixel, and a canvas for each chunk."""
     canvas, actions = some(rng, batch=1, count=50, size=256, dtype=np.float32)
     stroke = unpack(actions.astype(np.float64), 3, SOFT.radii)
-    (kept,) = sequence.composite(canvas, stroke, SOFT.numbers, EXACT, True)
+    (bands,) = sequence.composite(canvas, stroke, SOFT.numbers, EXACT, True)
+    kept = [chunk for band in bands for chunk in band]
     inked = sum((SOFT.draw(Stroke(*(f[:, k] for f in stroke)), 256) > 0).sum() for k in range(50))
     pixels = sum(len(chunk.alphas) for chunk in kept)
     assert inked <= pixels <= 1.5 * inked  # in cells of eight
-    assert [chunk.begin for chunk in kept[1:]] == [chunk.stop for chunk in kept[:-1]]
+    for band in bands:
+        assert [chunk.begin for chunk in band[1:]] == [chunk.stop for chunk in band[:-1]]
 
 
 def test_a_program_from_outside_paints_sequences(rng):

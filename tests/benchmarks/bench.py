@@ -29,7 +29,7 @@ from strokenet_gym.programs import Program
 from strokenet_gym.programs.learned import load_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES, threads
-from strokenet_gym.programs.stamped.numbers import EXACT, RUN, Run
+from strokenet_gym.programs.stamped.numbers import EXACT, RUN, Run, brush_of
 from strokenet_gym.programs.stamped.path import spline_tangents, trace_runs
 from strokenet_gym.programs.stamped.raster import LANES, prepare_stroke, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
@@ -75,7 +75,13 @@ def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int
         spline_tangents(points, tangents)
         pressure, radius = stroke.pressure[b].astype(float), float(stroke.radius[b]) * size / 2
         count = trace_runs(
-            points, tangents, pressure, radius, PENCIL.numbers, EXACT._replace(spacing=0.004), table
+            points,
+            tangents,
+            pressure,
+            radius,
+            brush_of(PENCIL.numbers),
+            EXACT._replace(spacing=0.004),
+            table,
         )
         # The weights count stamps: take one whenever their sum passes a whole number.
         passed = np.floor(np.cumsum(RUN * table["weight"][:count]))
@@ -249,7 +255,16 @@ def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
     count, cells = 0, 0
 
     def trace(b: int) -> int:
-        numbers = position[b], pressure[b], float(radius[b]), PENCIL.numbers, EXACT, size
+        numbers = (
+            position[b],
+            pressure[b],
+            float(radius[b]),
+            brush_of(PENCIL.numbers),
+            EXACT,
+            size,
+            0,
+            size,
+        )
         return prepare_stroke(points, tangents, box, *numbers, runs)[1]
 
     for b in range(BATCH):

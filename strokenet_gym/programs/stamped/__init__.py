@@ -19,10 +19,10 @@ a line stays in proportion to its width. A thin stamp at an end counts f times.
 All of it is continuous, and differentiable almost everywhere in every number of the stroke.
 
 The files: brush.py (the numbers, and what to call), path.py (1, 2), raster.py (3 to 5), blend.py,
-grain.py (5), path_adjoint.py and raster_adjoint.py (the derivative), sequence_raster.py (many strokes
-on one canvas), planning_raster.py (closed forms), numbers.py (what kernels share); painting.py,
-sequence.py and planning.py call them on all threads, autograd.py for torch; threads.py, fastmath.py
-and cache.py make it fast.
+grain.py (5), path_adjoint.py and raster_adjoint.py (the derivative), sequence_raster.py (many
+strokes on one canvas), planning_raster.py (closed forms), numbers.py (what kernels share);
+painting.py, sequence.py and planning.py call them on all threads, autograd.py for torch;
+threads.py, fastmath.py and cache.py make it fast.
 """
 
 from strokenet_gym.programs.stamped.cache import kernel_cache

@@ -62,7 +62,7 @@ def best_colours(
 
 
 def removal_costs(
-    painted: np.ndarray, target: np.ndarray, kept: list[Chunk], colour: Any, brush: Numbers
+    painted: np.ndarray, target: np.ndarray, kept: list[list[Chunk]], colour: Any, brush: Numbers
 ) -> np.ndarray:
     """What leaving out each stroke of a sequence would cost, exactly.
 
@@ -80,9 +80,9 @@ def removal_costs(
     colour = np.ascontiguousarray(colour, np.float64)
     costs, share = np.zeros(len(colour)), np.ones_like(painted)
     announce(find_removal_costs)
-    for chunk in reversed(kept):
+    for chunk in (chunk for band in kept for chunk in reversed(band)):
         below = np.empty((len(painted), len(chunk.alphas)), painted.dtype)
         ink, part = (chunk.alphas, chunk.spans, chunk.ends), (chunk.begin, chunk.stop)
-        blend_again(chunk.canvas.copy(), below, *ink, colour, brush, *part)
+        blend_again(chunk.canvas.copy(), below, *ink, colour, brush, chunk.low, *part)
         find_removal_costs(costs, share, painted, target, below, *ink, colour, brush, *part)
     return costs

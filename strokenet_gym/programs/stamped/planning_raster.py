@@ -44,7 +44,18 @@ def find_best_colours(
     runs, sums = np.empty(1024, Run), np.empty((canvas.shape[0], 3))
     for k in range(start, stop):
         runs, count = prepare_stroke(
-            points, tangents, box, position[k], pressure[k], radius[k], brush, fineness, size, runs
+            points,
+            tangents,
+            box,
+            position[k],
+            pressure[k],
+            radius[k],
+            brush,
+            fineness,
+            size,
+            0,
+            size,
+            runs,
         )
         for i in range(count):
             stamp_run(ink, marks, box, runs[i], real(brush.edge), opaque_ink(ink))
@@ -112,7 +123,7 @@ def find_removal_costs(
                     alphas[pixel : pixel + width], real(colour[k, channel]), mix,
                 )  # fmt: skip
             pixel += width
-        costs[k] = cost
+        costs[k] += cost
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

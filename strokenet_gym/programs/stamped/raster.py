@@ -124,7 +124,9 @@ def stamp_run(ink, marks, box, run, edge, opaque):
 
 
 @njit(nogil=True, cache=True)
-def prepare_stroke(points, tangents, box, position, pressure, radius, brush, accuracy, size, runs):
+def prepare_stroke(
+    points, tangents, box, position, pressure, radius, brush, accuracy, size, low, high, runs
+):
     """Turn a stroke in half-widths into runs of stamps in pixels.
 
     Args:
@@ -137,6 +139,8 @@ def prepare_stroke(points, tangents, box, position, pressure, radius, brush, acc
         brush: a :class:`BrushNumbers`.
         accuracy: a :class:`strokenet_gym.programs.stamped.path.Accuracy`.
         size: width and height of the canvas, pixels.
+        low: first row that is asked for; 0 for all.
+        high: one past the last row; ``size`` for all.
         runs: :data:`Run` ``(capacity,)``, filled by :func:`trace_runs`.
 
     Returns:
@@ -153,6 +157,7 @@ def prepare_stroke(points, tangents, box, position, pressure, radius, brush, acc
         return runs, 0
     spline_tangents(points, tangents)
     bounding_box(points, tangents, max(radius * half, DRAWABLE_RADIUS), size, box)
+    box[2], box[3] = max(box[2], low), min(box[3], high)
     if box[0] >= box[1] or box[2] >= box[3]:
         return runs, 0
     count = trace_runs(points, tangents, pressure, radius * half, brush, accuracy, runs)
@@ -221,7 +226,18 @@ def draw_strokes(
     runs = np.empty(1024, Run)
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points, tangents, box, position[b], pressure[b], radius[b], brush, fineness, size, runs
+            points,
+            tangents,
+            box,
+            position[b],
+            pressure[b],
+            radius[b],
+            brush,
+            fineness,
+            size,
+            0,
+            size,
+            runs,
         )
         for k in range(count):
             stamp_run(ink, marks, box, runs[k], real(brush.edge), opaque_ink(ink))
@@ -274,7 +290,18 @@ def composite_strokes(
     keep_alpha, keep_marks = len(alpha) == len(canvas), boxes.size > 0
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points, tangents, box, position[b], pressure[b], radius[b], brush, EXACT, size, runs
+            points,
+            tangents,
+            box,
+            position[b],
+            pressure[b],
+            radius[b],
+            brush,
+            EXACT,
+            size,
+            0,
+            size,
+            runs,
         )
         opacity = alpha[b] if keep_alpha else alpha[0]
         mark = marks[b] if keep_marks else marks[0]

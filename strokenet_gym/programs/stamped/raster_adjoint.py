@@ -291,7 +291,18 @@ def composite_strokes_back(
     half = size / 2.0
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points, tangents, box, position[b], pressure[b], radius[b], brush, EXACT, size, runs
+            points,
+            tangents,
+            box,
+            position[b],
+            pressure[b],
+            radius[b],
+            brush,
+            EXACT,
+            size,
+            0,
+            size,
+            runs,
         )
         by_own[b] = 0.0
         first, end = cells_of(box)

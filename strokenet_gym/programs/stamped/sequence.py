@@ -2,7 +2,8 @@
 
 :func:`composite` paints N strokes in order on each canvas of a batch and keeps what
 :func:`composite_back` needs: the strokes' opacity where they left ink, and a canvas for each chunk
-of it. So memory follows the ink, four bytes a pixel of it.
+of it. So memory follows the ink, four bytes a pixel of it. A canvas is cut into bands of rows, and
+each is painted by one thread with all strokes.
 """
 
 from __future__ import annotations
@@ -27,16 +28,19 @@ from strokenet_gym.stroke import Stroke
 __all__ = ["Chunk", "composite", "composite_back"]
 
 _PIXELS = 2**20  # of ink in a chunk
+_ROWS = 64  # of a band, which one thread paints
 
 
 class Chunk(NamedTuple):
-    """Strokes ``begin`` to ``stop`` on one canvas: what their way back needs.
+    """Strokes ``begin`` to ``stop`` on a band of one canvas: what their way back needs.
 
     Attributes:
-        canvas: ``[C, H, W]``, before them.
+        canvas: ``[C, rows, W]``, the band before them.
         alphas: ``[pixels]``, their opacity, span by span.
         spans: int32 ``[spans, 3]``: rows and columns.
         ends: int64 ``[N + 1, 2]``, where each stroke's spans and pixels begin.
+        low: first row of the band.
+        high: one past its last row.
         begin: the first stroke.
         stop: one past the last.
     """
@@ -45,13 +49,26 @@ class Chunk(NamedTuple):
     alphas: np.ndarray
     spans: np.ndarray
     ends: np.ndarray
+    low: int
+    high: int
     begin: int
     stop: int
 
 
+Kept = list[list[list[Chunk]]]  # of each canvas, of each band
+
+
+def _bands(size: int) -> list[tuple[int, int]]:
+    """First row, and one past the last, of each band of a canvas.
+
+    They do not depend on the number of threads, so that no sum does.
+    """
+    return [(low, min(low + _ROWS, size)) for low in range(0, size, _ROWS)]
+
+
 def composite(
     canvas: np.ndarray, stroke: Stroke, brush: Numbers, accuracy: Accuracy, keep: bool
-) -> list[list[Chunk]]:
+) -> Kept:
     """Paint strokes in order on each canvas of a batch, in place.
 
     Args:
@@ -62,69 +79,60 @@ def composite(
         keep: whether the way back is to be kept.
 
     Returns:
-        For each canvas its chunks, none if they are not to be kept.
+        For each canvas and each of its bands the chunks, none if they are not to be kept.
 
     Raises:
         ValueError: if a shape is wrong.
     """
     check(canvas, stroke)
     strokes = _as_float64(stroke)
-    ground = paper(canvas.shape[-1], brush[GRAIN])
-    kept: list[list[Chunk]] = [[] for _ in canvas]
+    size, dtype = canvas.shape[-1], canvas.dtype
+    bands, ground = _bands(size), paper(size, brush[GRAIN])
+    kept: Kept = [[[] for _ in bands] for _ in canvas]
 
     def work(start: int, stop: int) -> None:
-        for b in range(start, stop):
-            sequence = Stroke(*(field[b] for field in strokes))
-            kept[b] = _composite_one(canvas[b], sequence, brush, accuracy, ground, keep)
+        cells = -(-size // LANES)
+        ink, marks = np.zeros((size, cells * LANES), dtype), np.zeros((size, cells), np.uint8)
+        scratch = ink, marks, np.empty(cells * LANES, dtype)
+        for job in range(start, stop):
+            b, band = divmod(job, len(bands))
+            colour, radius, position, pressure = (field[b] for field in strokes)
+            numbers = ground, colour, position, pressure, radius, brush, tuple(accuracy)
+            kept[b][band] = _paint_band(canvas[b], numbers, scratch, bands[band], keep)
 
     announce(composite_sequence)
-    threads.run(work, len(canvas), least=1)
+    threads.run(work, len(canvas) * len(bands), least=1)
     return kept
 
 
-def _composite_one(
-    canvas: np.ndarray,
-    stroke: Stroke,
-    brush: Numbers,
-    accuracy: Accuracy,
-    ground: np.ndarray,
-    keep: bool,
+def _paint_band(
+    canvas: np.ndarray, numbers: Any, scratch: Any, band: tuple[int, int], keep: bool
 ) -> list[Chunk]:
-    size, dtype = canvas.shape[-1], canvas.dtype
-    cells = -(-size // LANES)
-    scratch = (
-        np.zeros((size, cells * LANES), dtype),
-        np.zeros((size, cells), np.uint8),
-        np.empty(cells * LANES, dtype),
-    )
-    colour, radius, position, pressure = stroke
-    numbers = ground, colour, position, pressure, radius, brush, tuple(accuracy)
-    chunks, begin, count = [], 0, len(radius)
-    capacity = min(_PIXELS, max(1, count) * size * cells * LANES) if keep else 0
+    count, (low, high) = len(numbers[1]), band
+    cells = scratch[0].shape[1] // LANES
+    whole = (high - low) * cells * LANES  # pixels: what one stroke needs at most
+    capacity = min(_PIXELS, max(1, count) * whole) if keep else 0
+    chunks, begin = [], 0
     while begin < count:
-        alphas = np.empty(capacity, dtype)
+        alphas = np.empty(capacity, canvas.dtype)
         spans = np.empty((capacity // LANES, SPAN), np.int32)
         ends = np.zeros((count + 1, 2), np.int64)
-        before = canvas.copy() if keep else canvas
-        stop = composite_sequence(canvas, alphas, spans, ends, *numbers, *scratch, begin)
+        before = canvas[:, low:high].copy() if keep else canvas
+        rest: Any = *numbers, *scratch, *band, begin
+        stop = composite_sequence(canvas, alphas, spans, ends, *rest)
         if stop == begin:  # one stroke alone needs more
-            capacity = max(capacity, size * cells * LANES)
+            capacity = whole
             continue
         if keep:
             some, pixels = ends[stop]
-            chunks.append(
-                Chunk(before, alphas[:pixels].copy(), spans[:some].copy(), ends, begin, stop)
-            )
+            ink = alphas[:pixels].copy(), spans[:some].copy(), ends
+            chunks.append(Chunk(before, *ink, *band, begin, stop))
         begin = stop
     return chunks
 
 
 def composite_back(
-    by_canvas: np.ndarray,
-    kept: list[list[Chunk]],
-    stroke: Stroke,
-    brush: Numbers,
-    accuracy: Accuracy,
+    by_canvas: np.ndarray, kept: Kept, stroke: Stroke, brush: Numbers, accuracy: Accuracy
 ) -> Stroke:
     """The adjoint of :func:`composite`.
 
@@ -140,26 +148,30 @@ def composite_back(
         The derivative by each number of the strokes, float64 ``[B, N, …]``.
     """
     strokes = _as_float64(stroke)
-    by = Stroke(*(np.zeros(field.shape) for field in strokes))
     size, dtype = by_canvas.shape[-1], by_canvas.dtype
-    ground = paper(size, brush[GRAIN])
+    bands, ground = len(_bands(size)), paper(size, brush[GRAIN])
+    # Band by band, and added up in their order.
+    by = Stroke(*(np.zeros((bands, *field.shape)) for field in strokes))
 
     def work(start: int, stop: int) -> None:
         seed = np.zeros((size, -(-size // LANES) * LANES), dtype)
-        for b in range(start, stop):
+        for job in range(start, stop):
+            b, band = divmod(job, bands)
             colour, radius, position, pressure = (field[b] for field in strokes)
-            outputs = by.colour[b], by.position[b], by.pressure[b], by.radius[b]
+            fields: Any = by.colour, by.position, by.pressure, by.radius
+            outputs = by_canvas[b], *(field[band, b] for field in fields)
             numbers = ground, colour, position, pressure, radius, brush, tuple(accuracy)
-            for chunk in reversed(kept[b]):
+            for chunk in reversed(kept[b][band]):
                 ink = chunk.alphas, chunk.spans, chunk.ends
                 below = np.empty((by_canvas.shape[1], len(chunk.alphas)), dtype)
                 part = chunk.begin, chunk.stop
-                blend_again(chunk.canvas.copy(), below, *ink, colour, brush, *part)
-                composite_sequence_back(by_canvas[b], *outputs, below, *ink, *numbers, seed, *part)
+                blend_again(chunk.canvas.copy(), below, *ink, colour, brush, chunk.low, *part)
+                rest: Any = below, *ink, *numbers, seed, chunk.low, chunk.high, *part
+                composite_sequence_back(*outputs, *rest)
 
     announce(composite_sequence_back)
-    threads.run(work, len(by_canvas), least=1)
-    return by
+    threads.run(work, len(by_canvas) * bands, least=1)
+    return Stroke(*(field.sum(0) for field in by))
 
 
 def check(canvas: Any, stroke: Stroke) -> None:

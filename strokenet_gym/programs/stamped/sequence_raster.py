@@ -32,7 +32,7 @@ SPAN = 3  # numbers of a span: its row, its first column, one past its last
 @njit(nogil=True, cache=True)
 def composite_sequence(
     canvas, alphas, spans, ends, paper, colour, position, pressure, radius, numbers, accuracy,
-    ink, marks, opacity, begin,
+    ink, marks, opacity, low, high, begin,
 ):  # fmt: skip
     """Composite strokes in order on one canvas, from stroke ``begin`` until a chunk is full.
 
@@ -53,6 +53,8 @@ def composite_sequence(
         ink: scratch ``(H, cells * LANES)``, all zero before and after.
         marks: scratch ``(H, cells)``, the same.
         opacity: scratch ``(cells * LANES,)``.
+        low: first row of the band that is painted.
+        high: one past its last row.
         begin: the first stroke.
 
     Returns:
@@ -67,7 +69,18 @@ def composite_sequence(
     span, pixel = 0, 0
     for k in range(begin, len(position)):
         runs, count = prepare_stroke(
-            points, tangents, box, position[k], pressure[k], radius[k], brush, fineness, size, runs
+            points,
+            tangents,
+            box,
+            position[k],
+            pressure[k],
+            radius[k],
+            brush,
+            fineness,
+            size,
+            low,
+            high,
+            runs,
         )
         first, end = cells_of(box)
         rows = max(0, box[3] - box[2])
@@ -106,17 +119,18 @@ def _blend_span(canvas, alpha, colour, mix, x0, x1):
 
 
 @njit(nogil=True, cache=True)
-def blend_again(canvas, before, alphas, spans, ends, colour, numbers, begin, stop):
+def blend_again(canvas, before, alphas, spans, ends, colour, numbers, low, begin, stop):
     """Blend a chunk's strokes again, and keep what was beneath each.
 
     Args:
-        canvas: ``(C, H, W)``, as it was when the chunk began; painted in place.
+        canvas: ``(C, rows, W)``, the band as it was when the chunk began; painted in place.
         before: ``(C, pixels)``, filled with the canvas before each stroke where that left ink.
         alphas: as :func:`composite_sequence` filled it.
         spans: the same.
         ends: the same.
         colour: float64 ``(N, C)``.
         numbers: of the brush, see :func:`brush_of`.
+        low: first row of the band.
         begin: the chunk's first stroke.
         stop: one past its last.
     """
@@ -129,7 +143,7 @@ def blend_again(canvas, before, alphas, spans, ends, colour, numbers, begin, sto
             row, x0, x1 = spans[span, 0], spans[span, 1], spans[span, 2]
             width = x1 - x0
             for channel in range(canvas.shape[0]):
-                line = canvas[channel, row, x0:x1]
+                line = canvas[channel, row - low, x0:x1]
                 before[channel, pixel : pixel + width] = line
                 _blend_span(
                     line, alphas[pixel : pixel + width], real(colour[k, channel]), mix, 0, width
@@ -140,7 +154,7 @@ def blend_again(canvas, before, alphas, spans, ends, colour, numbers, begin, sto
 @njit(nogil=True, cache=True)
 def composite_sequence_back(
     by, by_own, by_position, by_pressure, by_radius, before, alphas, spans, ends, paper,
-    colour, position, pressure, radius, numbers, accuracy, seed, begin, stop,
+    colour, position, pressure, radius, numbers, accuracy, seed, low, high, begin, stop,
 ):  # fmt: skip
     """The adjoint of :func:`composite_sequence` for one chunk, from its last stroke to its first.
 
@@ -163,6 +177,8 @@ def composite_sequence_back(
         numbers: see there.
         accuracy: see there.
         seed: scratch ``(H, cells * LANES)``, all zero before and after.
+        low: first row of the band.
+        high: one past its last row.
         begin: the chunk's first stroke.
         stop: one past its last.
     """
@@ -175,7 +191,18 @@ def composite_sequence_back(
     xs, ys = np.empty_like(seeds), np.empty_like(seeds)
     for k in range(stop - 1, begin - 1, -1):
         runs, count = prepare_stroke(
-            points, tangents, box, position[k], pressure[k], radius[k], brush, fineness, size, runs
+            points,
+            tangents,
+            box,
+            position[k],
+            pressure[k],
+            radius[k],
+            brush,
+            fineness,
+            size,
+            low,
+            high,
+            runs,
         )
         by_own[k] = 0.0
         pixel = ends[k, 1]
