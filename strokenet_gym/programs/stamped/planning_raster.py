@@ -44,19 +44,9 @@ def find_best_colours(
     runs, sums = np.empty(1024, Run), np.empty((canvas.shape[0], 3))
     for k in range(start, stop):
         runs, count = prepare_stroke(
-            points,
-            tangents,
-            box,
-            position[k],
-            pressure[k],
-            radius[k],
-            brush,
-            fineness,
-            size,
-            0,
-            size,
-            runs,
-        )
+            points, tangents, box, position[k], pressure[k], radius[k], brush,
+            fineness, size, 0, size, runs,
+        )  # fmt: skip
         for i in range(count):
             stamp_run(ink, marks, box, runs[i], real(brush.edge), opaque_ink(ink))
         sums[:] = 0.0

@@ -226,19 +226,9 @@ def draw_strokes(
     runs = np.empty(1024, Run)
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points,
-            tangents,
-            box,
-            position[b],
-            pressure[b],
-            radius[b],
-            brush,
-            fineness,
-            size,
-            0,
-            size,
-            runs,
-        )
+            points, tangents, box, position[b], pressure[b], radius[b], brush,
+            fineness, size, 0, size, runs,
+        )  # fmt: skip
         for k in range(count):
             stamp_run(ink, marks, box, runs[k], real(brush.edge), opaque_ink(ink))
         first, end = cells_of(box)
@@ -290,19 +280,9 @@ def composite_strokes(
     keep_alpha, keep_marks = len(alpha) == len(canvas), boxes.size > 0
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points,
-            tangents,
-            box,
-            position[b],
-            pressure[b],
-            radius[b],
-            brush,
-            EXACT,
-            size,
-            0,
-            size,
-            runs,
-        )
+            points, tangents, box, position[b], pressure[b], radius[b], brush,
+            EXACT, size, 0, size, runs,
+        )  # fmt: skip
         opacity = alpha[b] if keep_alpha else alpha[0]
         mark = marks[b] if keep_marks else marks[0]
         if keep_marks:  # those of the stroke before go

@@ -291,19 +291,9 @@ def composite_strokes_back(
     half = size / 2.0
     for b in range(start, stop):
         runs, count = prepare_stroke(
-            points,
-            tangents,
-            box,
-            position[b],
-            pressure[b],
-            radius[b],
-            brush,
-            EXACT,
-            size,
-            0,
-            size,
-            runs,
-        )
+            points, tangents, box, position[b], pressure[b], radius[b], brush,
+            EXACT, size, 0, size, runs,
+        )  # fmt: skip
         by_own[b] = 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):

@@ -69,19 +69,9 @@ def composite_sequence(
     span, pixel = 0, 0
     for k in range(begin, len(position)):
         runs, count = prepare_stroke(
-            points,
-            tangents,
-            box,
-            position[k],
-            pressure[k],
-            radius[k],
-            brush,
-            fineness,
-            size,
-            low,
-            high,
-            runs,
-        )
+            points, tangents, box, position[k], pressure[k], radius[k], brush,
+            fineness, size, low, high, runs,
+        )  # fmt: skip
         first, end = cells_of(box)
         rows = max(0, box[3] - box[2])
         most = rows * max(0, end - first) * LANES
@@ -191,19 +181,9 @@ def composite_sequence_back(
     xs, ys = np.empty_like(seeds), np.empty_like(seeds)
     for k in range(stop - 1, begin - 1, -1):
         runs, count = prepare_stroke(
-            points,
-            tangents,
-            box,
-            position[k],
-            pressure[k],
-            radius[k],
-            brush,
-            fineness,
-            size,
-            low,
-            high,
-            runs,
-        )
+            points, tangents, box, position[k], pressure[k], radius[k], brush,
+            fineness, size, low, high, runs,
+        )  # fmt: skip
         by_own[k] = 0.0
         pixel = ends[k, 1]
         for span in range(ends[k, 0], ends[k + 1, 0]):
