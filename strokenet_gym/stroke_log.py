@@ -127,6 +127,12 @@ class StrokeLog:
                 f"{path} has version {document.get('version')!r} of the format; this package "
                 f"reads version {_VERSION}, so it may need an update"
             )
+        said = document.get("brush")
+        if brush is None and isinstance(said, str) and ":" in said:  # nothing is imported for it
+            raise ValueError(
+                f"{path} was painted by the program {said!r}, which is not at hand: pass "
+                f"brush={said!r}"
+            )
         try:
             canvas = document["canvas"]
             size, background = canvas["size"], tuple(float(v) for v in canvas["background"])
@@ -138,9 +144,7 @@ class StrokeLog:
             return cls(
                 size=size,
                 background=background,
-                brush=load_program(document["brush"], trusted=False)
-                if brush is None
-                else load_program(brush),
+                brush=load_program(document["brush"] if brush is None else brush),
                 target=document["target"],
                 seed=document["seed"],
                 episode=document["episode"],
@@ -231,7 +235,7 @@ class _Recorder:
         self._actions = None
 
 
-class RecordStrokes(gym.Wrapper):
+class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Writes each episode of a painting environment as a :class:`StrokeLog`.
 
     Files ``strokes-00000.json`` and so on, after those that are there already; an episode that is
@@ -248,7 +252,8 @@ class RecordStrokes(gym.Wrapper):
     """
 
     def __init__(self, env: gym.Env, folder: str | os.PathLike) -> None:
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(self, folder=os.fspath(folder))
+        gym.Wrapper.__init__(self, env)
         self._recorder = _Recorder(_episodes_of(env), Path(folder), "strokes")
 
     @property

@@ -238,11 +238,20 @@ def test_seeds_of_numpy_are_recorded(tmp_path):
     assert [log.seed for log in logs(tmp_path / "two")] == [7, 5, 4, 4, 8, 9, 9, 9]  # the last one
 
 
+def test_a_recording_environment_can_be_made_again(tmp_path):
+    env = RecordStrokes(gym.make("Painting-v0", canvas_size=16), tmp_path)
+    again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert isinstance(again, RecordStrokes)
+    again.reset(seed=0)
+    again.step(again.action_space.sample())
+    assert len(logs(tmp_path)) == 1
+
+
 def test_a_log_imports_nothing(tmp_path, capsys):
     some_log().save(tmp_path / "log.json")
     document = json.loads((tmp_path / "log.json").read_text())
     (tmp_path / "log.json").write_text(json.dumps(document | {"brush": "this:x"}))
-    with pytest.raises(ValueError, match="'this:x' is not at hand: pass brush="):
+    with pytest.raises(ValueError, match="'this:x', which is not at hand: pass brush="):
         StrokeLog.load(tmp_path / "log.json")
     assert capsys.readouterr().out == ""  # nor does it print its poem
     assert StrokeLog.load(tmp_path / "log.json", "pencil").brush == BRUSHES["pencil"]
