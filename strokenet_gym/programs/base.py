@@ -145,10 +145,12 @@ class Program(ABC):
         Returns:
             ``[B, size, size]`` in 0 … 1.
         """
-        light = self.blend == "screen"  # its strokes show on black, those of the others on white
-        canvas = np.full((len(stroke.radius), 1, size, size), 1.0 - light, np.float32)
-        stroke = stroke._replace(colour=np.full((len(canvas), 1), float(light)))
-        painted = self.paint(canvas, stroke, np.zeros(1, np.float32))
+        from strokenet_gym.programs.stamped import BLENDS  # compiled kernels
+
+        blank = BLENDS[self.blend].blank  # on which the opposite colour is opacity
+        canvas = np.full((len(stroke.radius), 1, size, size), blank, np.float32)
+        stroke = stroke._replace(colour=np.full((len(canvas), 1), 1 - blank))
+        painted = self.paint(canvas, stroke, np.full(1, 1 - blank, np.float32))
         return np.abs(painted - canvas)[:, 0]
 
     def composite(

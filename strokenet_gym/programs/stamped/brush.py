@@ -127,7 +127,7 @@ class Brush(Program):
 
     @cached_property
     def numbers(self) -> Numbers:
-        """What the compiled kernels take, in the order of :class:`BrushNumbers` in path.py."""
+        """What the compiled kernels take, in the order of :class:`BrushNumbers` in numbers.py."""
         blend = BLENDS[self.blend]
         stamp = self.pressure_size, self.pressure_opacity, self.edge, self.opacity, self.density
         mix = float(blend.own), float(blend.product), float(blend.under)

@@ -18,11 +18,7 @@ from strokenet_gym.programs.stamped.numbers import (
     Numbers,
 )
 from strokenet_gym.programs.stamped.planning_raster import find_best_colours, find_removal_costs
-from strokenet_gym.programs.stamped.raster import (
-    LANES,
-)
-from strokenet_gym.programs.stamped.sequence import Chunk
-from strokenet_gym.programs.stamped.sequence_raster import blend_again
+from strokenet_gym.programs.stamped.sequence import Chunk, beneath, new_scratch
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["best_colours", "removal_costs"]
@@ -51,9 +47,7 @@ def best_colours(
     numbers = ground, position, pressure, radius, brush, tuple(accuracy)
 
     def work(start: int, stop: int) -> None:
-        cells = -(-size // LANES)
-        ink, marks = np.zeros((size, cells * LANES), dtype), np.zeros((size, cells), np.uint8)
-        scratch = ink, marks, np.empty(cells * LANES, dtype)
+        scratch = new_scratch(size, dtype)
         find_best_colours(colours, gains, canvas, target, *numbers, *scratch, start, stop)
 
     announce(find_best_colours)
@@ -81,8 +75,7 @@ def removal_costs(
     costs, share = np.zeros(len(colour)), np.ones_like(painted)
     announce(find_removal_costs)
     for chunk in (chunk for band in kept for chunk in reversed(band)):
-        below = np.empty((len(painted), len(chunk.alphas)), painted.dtype)
-        ink, part = (chunk.alphas, chunk.spans, chunk.ends), (chunk.begin, chunk.stop)
-        blend_again(chunk.canvas.copy(), below, *ink, colour, brush, chunk.low, *part)
-        find_removal_costs(costs, share, painted, target, below, *ink, colour, brush, *part)
+        ink = beneath(chunk, colour, brush), chunk.alphas, chunk.spans, chunk.ends
+        part = chunk.begin, chunk.stop
+        find_removal_costs(costs, share, painted, target, *ink, colour, brush, *part)
     return costs

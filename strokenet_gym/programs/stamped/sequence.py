@@ -25,7 +25,7 @@ from strokenet_gym.programs.stamped.sequence_raster import (
 )
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["Chunk", "composite", "composite_back"]
+__all__ = ["Chunk", "beneath", "check", "composite", "composite_back", "new_scratch"]
 
 _PIXELS = 2**20  # of ink in a chunk
 _ROWS = 64  # of a band, which one thread paints
@@ -91,9 +91,7 @@ def composite(
     kept: Kept = [[[] for _ in bands] for _ in canvas]
 
     def work(start: int, stop: int) -> None:
-        cells = -(-size // LANES)
-        ink, marks = np.zeros((size, cells * LANES), dtype), np.zeros((size, cells), np.uint8)
-        scratch = ink, marks, np.empty(cells * LANES, dtype)
+        scratch = new_scratch(size, dtype)
         for job in range(start, stop):
             b, band = divmod(job, len(bands))
             colour, radius, position, pressure = (field[b] for field in strokes)
@@ -162,16 +160,30 @@ def composite_back(
             outputs = by_canvas[b], *(field[band, b] for field in fields)
             numbers = ground, colour, position, pressure, radius, brush, tuple(accuracy)
             for chunk in reversed(kept[b][band]):
-                ink = chunk.alphas, chunk.spans, chunk.ends
-                below = np.empty((by_canvas.shape[1], len(chunk.alphas)), dtype)
-                part = chunk.begin, chunk.stop
-                blend_again(chunk.canvas.copy(), below, *ink, colour, brush, chunk.low, *part)
-                rest: Any = below, *ink, *numbers, seed, chunk.low, chunk.high, *part
+                ink = beneath(chunk, colour, brush), chunk.alphas, chunk.spans, chunk.ends
+                part = chunk.low, chunk.high, chunk.begin, chunk.stop
+                rest: Any = *ink, *numbers, seed, *part
                 composite_sequence_back(*outputs, *rest)
 
     announce(composite_sequence_back)
     threads.run(work, len(by_canvas) * bands, least=1)
     return Stroke(*(field.sum(0) for field in by))
+
+
+def new_scratch(size: int, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What kernels that go from stroke to stroke on one canvas take: ink, marks and opacity."""
+    cells = -(-size // LANES)
+    ink, marks = np.zeros((size, cells * LANES), dtype), np.zeros((size, cells), np.uint8)
+    return ink, marks, np.empty(cells * LANES, dtype)
+
+
+def beneath(chunk: Chunk, colour: np.ndarray, brush: Numbers) -> np.ndarray:
+    """The canvas before each stroke of a chunk, where that left ink: ``[C, pixels]``."""
+    canvas = chunk.canvas.copy()
+    below = np.empty((len(canvas), len(chunk.alphas)), canvas.dtype)
+    ink, part = (chunk.alphas, chunk.spans, chunk.ends), (chunk.low, chunk.begin, chunk.stop)
+    blend_again(canvas, below, *ink, colour, brush, *part)
+    return below
 
 
 def check(canvas: Any, stroke: Stroke) -> None:
