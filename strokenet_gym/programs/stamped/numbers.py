@@ -1,4 +1,4 @@
-"""Numbers that the kernels share: of a brush, of an accuracy, and of a run of stamps."""
+"""Numbers that the kernels share: of a brush, of an accuracy, of pieces of a path, and of stamps."""
 
 from __future__ import annotations
 
@@ -15,28 +15,36 @@ __all__ = [
     "Accuracy",
     "BrushNumbers",
     "Numbers",
-    "Run",
+    "Piece",
+    "Stamp",
     "accuracy_of",
     "brush_of",
     "find_accuracy",
 ]
 
-# Stamps come in runs of this many on a straight line, with one radius, strength and weight. The
-# kernels in raster.py and raster_adjoint.py, which spell the four out, multiply their
-# transmittances first and take one logarithm.
-RUN = 4
-Run = np.dtype(
+# Stamps are put on pixels in runs of this many: the kernels in raster.py, which spell the eight out,
+# multiply their transmittances first and take one logarithm.
+RUN = 8
+Piece = np.dtype(
     [
-        ("x", float),  # the middle, pixels
-        ("y", float),
-        ("dx", float),  # from stamp to stamp
-        ("dy", float),
-        ("radius", float),  # as drawn
-        ("strength", float),  # of each stamp
-        ("weight", float),
         ("segment", int),
-        ("t", float),  # the middle in the segment's parameter
-        ("dt", float),  # and the length there; 0: a whole stamp at an end
+        ("t", float),  # where it begins, in the segment's parameter
+        ("dt", float),  # and its length there
+        ("begin", float),  # stamps that a unit of the parameter needs there
+        ("end", float),  # and where it ends; between them they go evenly
+        ("seen", bool),  # whether it may reach the pixels that are asked for
+    ]
+)
+Stamp = np.dtype(
+    [
+        ("x", float),  # centre, pixels
+        ("y", float),
+        ("radius", float),  # as drawn, pixels
+        ("strength", float),  # as drawn
+        ("weight", float),  # for how many whole stamps it stands
+        ("segment", int),
+        ("t", float),  # where it is in the segment's parameter
+        ("dt", float),  # the length that it stands for there; 0: a whole stamp at an end
     ]
 )
 Numbers = tuple[float, ...]  # of a brush, see BrushNumbers
@@ -70,21 +78,24 @@ class Accuracy(NamedTuple):
         spacing: distance between stamps in radii, where a pass of the pen is opaque and the edge
             is half the radius.
         most: the largest distance.
-        pressure_step: relative change of pressure along a run of stamps.
-        sagitta: radii that the path may leave a run.
+        pressure_step: largest relative change of pressure from stamp to stamp.
+        even: a segment is cut into pieces if it needs more than so many times as many stamps at
+            one place as at another.
+        sparse: a brush of a lower density is sampled like one of this.
     """
 
     spacing: float
     most: float
     pressure_step: float
-    sagitta: float
+    even: float
+    sparse: float
 
 
 # Doubling the stamps changes no pixel by more than 1/255 (tests/test_stamped.py); against "exact",
 # a draft's mean squared change is at most 3e-6 (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.042, most=0.19, pressure_step=0.015, sagitta=0.002),
-    "draft": Accuracy(spacing=0.12, most=0.5, pressure_step=0.2, sagitta=0.03),
+    "exact": Accuracy(spacing=0.07, most=0.22, pressure_step=0.05, even=1.1, sparse=1.0),
+    "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, even=1.3, sparse=1.0),
 }
 EXACT = ACCURACIES["exact"]
 
@@ -114,4 +125,4 @@ def brush_of(numbers):
 @njit(nogil=True, cache=True)
 def accuracy_of(numbers):
     """Name the numbers of an accuracy again."""
-    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3])
+    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])

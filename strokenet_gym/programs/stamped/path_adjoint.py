@@ -1,6 +1,6 @@
-"""The derivative of the path: path.py run back, from its runs of stamps to the anchors.
+"""The derivative of the path: path.py run back, from its stamps to the anchors.
 
-All of it is in float64 and in pixels. The derivative of what the runs leave on pixels is in
+All of it is in float64 and in pixels. The derivative of what stamps leave on pixels is in
 raster_adjoint.py.
 """
 
@@ -10,33 +10,50 @@ import numpy as np
 from numba import njit
 
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.numbers import RUN
-from strokenet_gym.programs.stamped.path import DRAWABLE_RADIUS, knot, power
+from strokenet_gym.programs.stamped.path import DRAWABLE_RADIUS, power
+from strokenet_gym.programs.stamped.spline import cubic, knot, velocity
 
-__all__ = ["spline_tangents_back", "trace_run_back"]
+__all__ = ["spline_tangents_back", "trace_stamp_back"]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def trace_run_back(run, grad, pressure, radius, brush, by_points, by_tangents, by_pressure):
-    """Pass a run's derivative on to anchors, tangents and pressures; return that by the radius."""
-    by_x, by_y, by_dx, by_dy = grad[0], grad[1], grad[2], grad[3]
-    by_r, by_q, by_weight = grad[4], grad[5], grad[6]
-    i, t, dt = int(run.segment), run.t, run.dt
+def trace_stamp_back(
+    stamp, by, points, tangents, pressure, radius, brush, by_points, by_tangents, by_pressure
+):
+    """Pass a stamp's derivative on to anchors, tangents and pressures.
+
+    Args:
+        stamp: one of the stroke's.
+        by: float64 ``(5,)``, the derivative by its x, y, radius, strength and weight.
+        points: float64 ``(n, 2)``, pixels.
+        tangents: float64 ``(n - 1, 2, 2)``.
+        pressure: float64 ``(n,)``.
+        radius: pixels.
+        brush: a :class:`BrushNumbers`.
+        by_points: the shape of ``points``, added to.
+        by_tangents: the shape of ``tangents``, added to.
+        by_pressure: the shape of ``pressure``, added to.
+
+    Returns:
+        The derivative by the radius.
+    """
+    by_x, by_y, by_r, by_q, by_weight = by[0], by[1], by[2], by[3], by[4]
+    i, t, dt = stamp.segment, stamp.t, stamp.dt
     s = 1.0 - t
     p = s * pressure[i] + t * pressure[i + 1]
     q = brush.opacity * power(p, brush.pressure_opacity)
     true_radius = radius * power(p, brush.pressure_size)
     fade = min(1.0, true_radius / DRAWABLE_RADIUS)
-    by_fade = 0.0
-    if dt > 0.0:  # weight = density distance / r
-        distance = math.sqrt(run.dx * run.dx + run.dy * run.dy)
-        if distance > 0.0:
-            by_distance = by_weight * brush.density / run.radius
-            by_dx += by_distance * run.dx / distance
-            by_dy += by_distance * run.dy / distance
-        by_r -= by_weight * run.weight / run.radius
-    else:  # weight = fade / RUN
-        by_fade += by_weight / RUN
+    by_fade, by_dx, by_dy = 0.0, 0.0, 0.0
+    if dt > 0.0:  # weight = density speed dt / r
+        dx, dy = velocity(cubic(points, tangents, i), t)
+        speed = math.sqrt(dx * dx + dy * dy)
+        if speed > 0.0:
+            by_speed = by_weight * brush.density * dt / (stamp.radius * speed)
+            by_dx, by_dy = by_speed * dx, by_speed * dy
+        by_r -= by_weight * stamp.weight / stamp.radius
+    else:  # weight = fade
+        by_fade += by_weight
     if true_radius < DRAWABLE_RADIUS:  # the strength is faded_strength(q, fade), r is constant
         kq = brush.buildup * q
         below = 1.0 / (1.0 + kq * (1.0 - fade) * (1.0 + 0.25 * fade))
@@ -47,22 +64,18 @@ def trace_run_back(run, grad, pressure, radius, brush, by_points, by_tangents, b
     by_pressure[i] += s * by_p
     by_pressure[i + 1] += t * by_p
 
-    centring = dt * dt / 12.0
-    h = t * t * (3.0 - 2.0 * t) + 3.0 * (s - t) * centring
-    g1 = s * s * t + (t - 2.0 * s) * centring
-    g2 = -t * t * s + (2.0 * t - s) * centring
+    h, g1, g2 = t * t * (3.0 - 2.0 * t), s * s * t, -t * t * s
     e, k1, k2 = 6.0 * t * s, s * (1.0 - 3.0 * t), t * (3.0 * t - 2.0)
-    share = dt / RUN
-    chord = h * by_x + e * share * by_dx
+    chord = h * by_x + e * by_dx
     by_points[i, 0] += by_x - chord
     by_points[i + 1, 0] += chord
-    by_tangents[i, 0, 0] += g1 * by_x + k1 * share * by_dx
-    by_tangents[i, 1, 0] += g2 * by_x + k2 * share * by_dx
-    chord = h * by_y + e * share * by_dy
+    by_tangents[i, 0, 0] += g1 * by_x + k1 * by_dx
+    by_tangents[i, 1, 0] += g2 * by_x + k2 * by_dx
+    chord = h * by_y + e * by_dy
     by_points[i, 1] += by_y - chord
     by_points[i + 1, 1] += chord
-    by_tangents[i, 0, 1] += g1 * by_y + k1 * share * by_dy
-    by_tangents[i, 1, 1] += g2 * by_y + k2 * share * by_dy
+    by_tangents[i, 0, 1] += g1 * by_y + k1 * by_dy
+    by_tangents[i, 1, 1] += g2 * by_y + k2 * by_dy
     return by_r * true_radius / radius
 
 

@@ -19,121 +19,109 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST, log
-from strokenet_gym.programs.stamped.numbers import EXACT, Run, brush_of
-from strokenet_gym.programs.stamped.path import MAX_COVERAGE
-from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
-from strokenet_gym.programs.stamped.raster import (
+from strokenet_gym.programs.stamped.numbers import EXACT, RUN, brush_of
+from strokenet_gym.programs.stamped.path import MAX_COVERAGE, new_path, trace_stroke
+from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_stamp_back
+from strokenet_gym.programs.stamped.stamping import (
     LANES,
+    LOW,
+    SHARE,
+    A,
+    B,
+    X,
+    Y,
     cells_of,
+    fill_run,
+    new_run,
+    next_run,
     next_span,
-    prepare_stroke,
     run_columns,
     run_rows,
 )
 
-__all__ = ["WIDTH", "composite_strokes_back", "opacity_row_back", "stroke_back"]
+__all__ = ["composite_strokes_back", "new_touched", "opacity_row_back", "stroke_back"]
 
 WIDTH = 16  # pixels in the widest vector register
 
 
+@njit(nogil=True, cache=True)
+def new_touched(seed):
+    """Room for the pixels that a run touches, ``(4, H * cells * LANES + WIDTH)``.
+
+    The derivatives by their log-transmittance, their x and y from the run's, and the light that the
+    run lets through.
+    """
+    return np.empty((4, seed.size + WIDTH), seed.dtype)
+
+
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _collect(seed, box, run, seeds, xs, ys):
+def _collect(touched, seed, box, extent):
     """Gather the pixels that a run touches and whose derivative is not 0.
 
     Args:
+        touched: filled, see :func:`new_touched`.
         seed: ``(H, cells * LANES)``, the derivative by each pixel's log-transmittance.
         box: the stroke's bounding box.
-        run: a row of :func:`trace_runs`.
-        seeds: ``(H * cells * LANES + WIDTH)``, filled with the derivatives.
-        xs: the same, filled with the pixels' x from the run's middle.
-        ys: the same for y.
+        extent: of the run.
 
     Returns:
         Their number, made up with zeros to a multiple of WIDTH.
     """
     real = seed.dtype.type
-    zero = real(0.0)
-    count = 0
-    first, last = run_rows(run, box)
+    zero, count = real(0.0), 0
+    first, last = run_rows(extent, box)
     for row in range(first, last):
-        left, right = run_columns(run, box, row)
-        x, y = real(left + 0.5 - run.x), real(row + 0.5 - run.y)
-        line = seed[row, left:right]
-        for k in range(line.shape[0]):
-            g = line[k]
-            seeds[count], xs[count], ys[count] = g, x + real(k), y
+        left, right = run_columns(extent, box, row)
+        x, y = real(left + 0.5 - extent[5]), real(row + 0.5 - extent[6])
+        for column in range(left, right):
+            g = seed[row, column]
+            touched[0, count], touched[1, count], touched[2, count] = g, x, y
+            x += real(1.0)
             count += g != zero  # else the next one takes its place
-    for k in range(WIDTH):
-        seeds[count + k] = zero
-    for k in range(WIDTH):
-        xs[count + k] = zero
-    for k in range(WIDTH):
-        ys[count + k] = zero
-    return (count + WIDTH - 1) // WIDTH * WIDTH
+    some = (count + WIDTH - 1) // WIDTH * WIDTH
+    touched[0, count:some] = zero
+    touched[1, count:some] = zero
+    touched[2, count:some] = zero
+    touched[3, :some] = real(1.0)
+    return some
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _stamp(x, y, radius, slope, strength):
-    """One stamp at a pixel: distance, profile, transmittance, whether on the rim, or capped."""
-    real = type(radius)
-    one, zero = real(1.0), real(0.0)
-    distance = math.sqrt(x * x + y * y + real(1e-12))
-    rim = (radius - distance) * slope
-    profile = max(min(rim, one), zero)
-    through = one - min(strength * profile, real(MAX_COVERAGE))
-    free = one if strength * profile < real(MAX_COVERAGE) else zero
-    sloped = free if rim < one else zero
-    sloped = sloped if rim > zero else zero
-    return distance, profile, through, free, sloped
+def _stamp_back(touched, some, x, y, a, b, low):
+    """Sums over the pixels that a stamp touches of the derivative over the light t let through.
 
+    Also multiplies the run's light by the stamp's.
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _stamp_run_back(seeds, xs, ys, run, edge, grad):
-    """Derivative by the numbers of a run, from the pixels that it touches.
-
-    Args:
-        seeds: from :func:`_collect`.
-        xs: the same.
-        ys: the same.
-        run: a row of :func:`trace_runs`.
-        edge: the brush's.
-        grad: float64 ``(7,)``, filled, in the order of the run's columns: x, y, dx, dy, radius,
-            strength, weight.
+    Returns:
+        On the stamp's slope the sums of 1, d, x / d and y / d, and on its plateau that of 1, each
+        times the derivative over t; d is the distance from the centre.
     """
-    real = seeds.dtype.type
-    half, three_halves = real(0.5), real(1.5)
-    r, q, w = run.radius, run.strength, run.weight
-    radius, strength, slope = real(r), real(q), real(1.0 / (edge * r))
-    dx, dy = real(run.dx), real(run.dy)
-    by_x, by_y, by_dx, by_dy = real(0.0), real(0.0), real(0.0), real(0.0)
-    by_radius, by_strength, by_weight = real(0.0), real(0.0), real(0.0)
-    for i in range(seeds.shape[0]):
-        g = seeds[i]
-        x0, y0 = xs[i] + three_halves * dx, ys[i] + three_halves * dy
-        x1, y1 = xs[i] + half * dx, ys[i] + half * dy
-        x2, y2 = xs[i] - half * dx, ys[i] - half * dy
-        x3, y3 = xs[i] - three_halves * dx, ys[i] - three_halves * dy
-        d0, c0, t0, free0, on0 = _stamp(x0, y0, radius, slope, strength)
-        d1, c1, t1, free1, on1 = _stamp(x1, y1, radius, slope, strength)
-        d2, c2, t2, free2, on2 = _stamp(x2, y2, radius, slope, strength)
-        d3, c3, t3, free3, on3 = _stamp(x3, y3, radius, slope, strength)
-        t01, t23 = t0 * t1, t2 * t3
-        through = t01 * t23
-        by_weight += g * log(through)
-        # The derivative of log(1 - a) is -1 / (1 - a); one division serves the four.
-        g /= through
-        i0, i1, i2, i3 = g * t1 * t23, g * t0 * t23, g * t01 * t3, g * t01 * t2
-        by_strength += free0 * c0 * i0 + free1 * c1 * i1 + free2 * c2 * i2 + free3 * c3 * i3
-        i0, i1, i2, i3 = on0 * i0, on1 * i1, on2 * i2, on3 * i3
-        by_radius += i0 * d0 + i1 * d1 + i2 * d2 + i3 * d3
-        i0, i1, i2, i3 = i0 / d0, i1 / d1, i2 / d2, i3 / d3
-        by_x += i0 * x0 + i1 * x1 + i2 * x2 + i3 * x3
-        by_y += i0 * y0 + i1 * y1 + i2 * y2 + i3 * y3
-        by_dx += three_halves * (i3 * x3 - i0 * x0) + half * (i2 * x2 - i1 * x1)
-        by_dy += three_halves * (i3 * y3 - i0 * y0) + half * (i2 * y2 - i1 * y1)
-    steep = -w * q / (edge * r)
-    grad[0], grad[1], grad[2], grad[3] = steep * by_x, steep * by_y, steep * by_dx, steep * by_dy
-    grad[4], grad[5], grad[6] = steep / r * by_radius, -w * by_strength, by_weight
+    real = touched.dtype.type
+    one, zero = real(1.0), real(0.0)
+    slope, far, right, down, flat = zero, zero, zero, zero, zero
+    for i in range(some):
+        dx, dy = touched[1, i] - x, touched[2, i] - y
+        d = math.sqrt(dx * dx + dy * dy + real(1e-12))
+        ramp = a + b * d
+        t = min(max(ramp, low), one)
+        g = touched[0, i] / (t * d)  # one division serves all
+        on = (g if ramp < one else zero) if ramp > low else zero
+        flat += (g if ramp <= low else zero) * d
+        right += on * dx
+        down += on * dy
+        on *= d
+        slope += on
+        far += on * d
+        touched[3, i] *= t
+    return slope, far, right, down, flat
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _sum_logs(touched, some):
+    total = touched.dtype.type(0.0)
+    for i in range(some):
+        total += touched[0, i] * log(touched[3, i])
+    return total
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -197,10 +185,55 @@ def opacity_row_back(seed, alpha, paper, row, x0):
         seed[i] = seed[i] * (alpha[i] - most) if alpha[i] > zero else zero
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _run_back(by_stamps, touched, some, run, stamps, start, stop, mean, edge):
+    """The derivative by each number of a run's stamps.
+
+    A share s = w / mean of a stamp's weight is in its slope, s q / edge, and in the least light
+    that it lets through, L / (s + (1 - s) L) with L = 1 - q.
+
+    Args:
+        by_stamps: float64 ``(RUN, 5)``, filled: by x, y, radius, strength, weight.
+        touched: see :func:`_collect`.
+        some: see there.
+        run: as :func:`fill_run` filled it.
+        stamps: :data:`Stamp` ``(capacity,)``.
+        start: the run's first.
+        stop: one past its last.
+        mean: the run's weight.
+        edge: the brush's.
+    """
+    count, by_shares = stop - start, 0.0
+    for k in range(count):
+        stamp = stamps[start + k]
+        slope, far, right, down, flat = _stamp_back(
+            touched, some, run[X, k], run[Y, k], run[A, k], run[B, k], run[LOW, k]
+        )
+        r, q, share, low = stamp.radius, stamp.strength, float(run[SHARE, k]), float(run[LOW, k])
+        most = max(1.0 - q, 1.0 - MAX_COVERAGE)
+        steep = -mean * run[B, k]
+        by_ramp = -mean * (slope - far / r) / edge  # by s q
+        by_low = mean * flat * (low / most) ** 2
+        by_q = share * by_ramp
+        if q < MAX_COVERAGE:
+            by_q -= by_low * share
+        by_share = q * by_ramp - by_low * most * (1.0 - most)
+        by_shares += by_share * share
+        by_stamps[k, 0], by_stamps[k, 1], by_stamps[k, 2] = (
+            steep * right,
+            steep * down,
+            steep / r * far,
+        )
+        by_stamps[k, 3], by_stamps[k, 4] = by_q, by_share / mean
+    by_mean = (_sum_logs(touched, some) - by_shares / mean) / count
+    for k in range(count):
+        by_stamps[k, 4] += by_mean
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def stroke_back(
-    by_position, by_pressure, seed, box, runs, count, points, tangents, pressure, radius, brush,
-    half, seeds, xs, ys,
+    by_position, by_pressure, seed, path, count, by_tangents, pressure, radius, brush, shape,
+    run, extent, touched, by_stamps,
 ):  # fmt: skip
     """From the derivative by a stroke's log-transmittance to the one by its numbers.
 
@@ -208,38 +241,43 @@ def stroke_back(
         by_position: float64 ``(n, 2)``, all zero, filled.
         by_pressure: float64 ``(n,)``, all zero, filled.
         seed: ``(H, cells * LANES)``, the derivative; zero afterwards.
-        box: of the stroke, as :func:`prepare_stroke` filled it, and so what follows.
-        runs: see there.
-        count: of the runs.
-        points: see there.
-        tangents: scratch of their shape.
+        path: of the stroke, as :func:`trace_stroke` filled it.
+        count: of its stamps.
+        by_tangents: scratch float64 ``(n - 1, 2, 2)``.
         pressure: float64 ``(n,)``.
-        radius: half-widths.
+        radius: half the shorter side.
         brush: a :class:`BrushNumbers`.
-        half: pixels of a half-width.
-        seeds: scratch ``(H * cells * LANES + WIDTH)``.
-        xs: the same.
-        ys: the same.
+        shape: height and width of the canvas.
+        run: scratch, from :func:`new_run`.
+        extent: the same.
+        touched: scratch, from :func:`new_touched`.
+        by_stamps: scratch float64 ``(RUN, 5)``.
 
     Returns:
         The derivative by the radius.
     """
-    grad = np.empty(7)
-    tangents[:] = 0.0
-    by_radius = 0.0
-    for k in range(count):
-        touched = _collect(seed, box, runs[k], seeds, xs, ys)
-        if touched == 0:
-            continue
-        _stamp_run_back(seeds[:touched], xs[:touched], ys[:touched], runs[k], brush.edge, grad)
-        by_radius += trace_run_back(
-            runs[k], grad, pressure, radius * half, brush, by_position, tangents, by_pressure
-        )
-    spline_tangents_back(points, tangents, by_position)
+    points, tangents, box, pieces, stamps = path
+    half = min(shape[0], shape[1]) / 2.0
+    by_tangents[:] = 0.0
+    by_radius, start = 0.0, 0
+    while start < count:
+        stop = next_run(start, count)
+        mean = fill_run(run, extent, stamps, start, stop, brush.edge)
+        some = _collect(touched, seed, box, extent) if mean > 0.0 else 0
+        if some > 0:
+            _run_back(by_stamps, touched, some, run, stamps, start, stop, mean, brush.edge)
+            for k in range(stop - start):
+                if stamps[start + k].weight > 0.0:
+                    by_radius += trace_stamp_back(
+                        stamps[start + k], by_stamps[k], points, tangents, pressure, radius * half,
+                        brush, by_position, by_tangents, by_pressure,
+                    )  # fmt: skip
+        start = stop
+    spline_tangents_back(points, by_tangents, by_position)
     # From pixels, y down, to half-widths, y up.
     for i in range(points.shape[0]):
-        by_position[i, 0] *= half
-        by_position[i, 1] *= -half
+        by_position[i, 0] *= shape[1] / 2.0
+        by_position[i, 1] *= -shape[0] / 2.0
     first, end = cells_of(box)
     for row in range(box[2], box[3]):
         seed[row, first * LANES : end * LANES] = seed.dtype.type(0.0)
@@ -279,27 +317,24 @@ def composite_strokes_back(
         start: first stroke.
         stop: one past the last stroke.
     """
-    n, channels, size = position.shape[1], canvas.shape[1], canvas.shape[3]
+    n, channels, shape = position.shape[1], canvas.shape[1], canvas.shape[2:]
     real = canvas.dtype.type
-    points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    runs = np.empty(1024, Run)
-    seeds = np.empty(seed.size + WIDTH, canvas.dtype)
-    xs, ys = np.empty_like(seeds), np.empty_like(seeds)
+    path, (run, extent), touched = new_path(n), new_run(seed), new_touched(seed)
+    by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
     nothing = np.empty(0, canvas.dtype)
     brush = brush_of(numbers)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
-    half = size / 2.0
     for b in range(start, stop):
-        runs, count = prepare_stroke(
-            points, tangents, box, position[b], pressure[b], radius[b], brush,
-            EXACT, size, 0, size, runs,
-        )  # fmt: skip
+        path, count = trace_stroke(
+            path, position[b], pressure[b], radius[b], brush, EXACT, shape, 0, shape[0]
+        )
+        box = path.box
         by_own[b] = 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[b, row], first, end)
             while left < right:
-                x0, x1 = left * LANES, min(right * LANES, size)
+                x0, x1 = left * LANES, min(right * LANES, shape[1])
                 for channel in range(channels):
                     by_own[b, channel] += _blend_row_back(
                         by_before[b, channel, row] if by_before.size > 0 else nothing,
@@ -318,6 +353,6 @@ def composite_strokes_back(
                 opacity_row_back(seed[row, x0:x1], alpha[b, row, x0:x1], paper, row, x0)
                 left, right = next_span(marks[b, row], right, end)
         by_radius[b] = stroke_back(
-            by_position[b], by_pressure[b], seed, box, runs, count, points, tangents, pressure[b],
-            radius[b], brush, half, seeds, xs, ys,
+            by_position[b], by_pressure[b], seed, path, count, by_tangents, pressure[b], radius[b],
+            brush, shape, run, extent, touched, by_stamps,
         )  # fmt: skip
