@@ -21,7 +21,7 @@ from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST, log
 from strokenet_gym.programs.stamped.numbers import EXACT, RUN, brush_of
 from strokenet_gym.programs.stamped.path import MAX_COVERAGE, new_path, trace_stroke
-from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_stamp_back
+from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
 from strokenet_gym.programs.stamped.stamping import (
     LANES,
     LOW,
@@ -39,89 +39,68 @@ from strokenet_gym.programs.stamped.stamping import (
     run_rows,
 )
 
-__all__ = ["composite_strokes_back", "new_touched", "opacity_row_back", "stroke_back"]
-
-WIDTH = 16  # pixels in the widest vector register
+__all__ = ["composite_strokes_back", "opacity_row_back", "stroke_back"]
 
 
-@njit(nogil=True, cache=True)
-def new_touched(seed):
-    """Room for the pixels that a run touches, ``(4, H * cells * LANES + WIDTH)``.
-
-    The derivatives by their log-transmittance, their x and y from the run's, and the light that the
-    run lets through.
-    """
-    return np.empty((4, seed.size + WIDTH), seed.dtype)
+# Sums over the pixels that a run touches, kept behind its own numbers: of 1, d, x / d and y / d on
+# a stamp's slope, where d is the distance from its centre, and of 1 on its plateau, each times the
+# derivative over the light that the stamp lets through; and of the derivative times its logarithm.
+SLOPE, FAR, RIGHT, DOWN, FLAT, LOGS = range(6 * RUN, 12 * RUN, RUN)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _collect(touched, seed, box, extent):
-    """Gather the pixels that a run touches and whose derivative is not 0.
+def _pixel_back(g, dx, dy, a, b, low):
+    """What one pixel brings to the sums of a stamp whose centre is (dx, dy) from there."""
+    one, zero = type(a)(1.0), type(a)(0.0)
+    d = math.sqrt(dx * dx + dy * dy + type(a)(1e-12))
+    ramp = a + b * d
+    t = min(max(ramp, low), one)
+    by = g / (t * d)  # one division serves all
+    on = (by if ramp < one else zero) if ramp > low else zero
+    flat = by * d if ramp <= low else zero
+    slope = on * d
+    return slope, slope * d, on * dx, on * dy, flat, t
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _pixels_back(run, g, h, x, y):
+    """Add what two pixels side by side bring to the sums."""
+    for k in range(RUN):  # the stamps side by side in a vector register
+        dx, dy = x - run[X + k], y - run[Y + k]
+        a, b, low = run[A + k], run[B + k], run[LOW + k]
+        slope, far, right, down, flat, t = _pixel_back(g, dx, dy, a, b, low)
+        slope2, far2, right2, down2, flat2, t2 = _pixel_back(h, dx + type(a)(1.0), dy, a, b, low)
+        run[SLOPE + k] += slope + slope2
+        run[FAR + k] += far + far2
+        run[RIGHT + k] += right + right2
+        run[DOWN + k] += down + down2
+        run[FLAT + k] += flat + flat2
+        run[LOGS + k] += g * log(t) + h * log(t2)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _add_up(run, extent, seed, box):
+    """Fill the sums of a run.
 
     Args:
-        touched: filled, see :func:`new_touched`.
+        run: as :func:`fill_run` filled it; what is behind is filled.
+        extent: the same.
         seed: ``(H, cells * LANES)``, the derivative by each pixel's log-transmittance.
         box: the stroke's bounding box.
-        extent: of the run.
-
-    Returns:
-        Their number, made up with zeros to a multiple of WIDTH.
     """
     real = seed.dtype.type
-    zero, count = real(0.0), 0
+    for k in range(6 * RUN, 12 * RUN):
+        run[k] = real(0.0)
     first, last = run_rows(extent, box)
     for row in range(first, last):
         left, right = run_columns(extent, box, row)
         x, y = real(left + 0.5 - extent[5]), real(row + 0.5 - extent[6])
-        for column in range(left, right):
+        for column in range(left, right, 2):
             g = seed[row, column]
-            touched[0, count], touched[1, count], touched[2, count] = g, x, y
-            x += real(1.0)
-            count += g != zero  # else the next one takes its place
-    some = (count + WIDTH - 1) // WIDTH * WIDTH
-    touched[0, count:some] = zero
-    touched[1, count:some] = zero
-    touched[2, count:some] = zero
-    touched[3, :some] = real(1.0)
-    return some
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _stamp_back(touched, some, x, y, a, b, low):
-    """Sums over the pixels that a stamp touches of the derivative over the light t let through.
-
-    Also multiplies the run's light by the stamp's.
-
-    Returns:
-        On the stamp's slope the sums of 1, d, x / d and y / d, and on its plateau that of 1, each
-        times the derivative over t; d is the distance from the centre.
-    """
-    real = touched.dtype.type
-    one, zero = real(1.0), real(0.0)
-    slope, far, right, down, flat = zero, zero, zero, zero, zero
-    for i in range(some):
-        dx, dy = touched[1, i] - x, touched[2, i] - y
-        d = math.sqrt(dx * dx + dy * dy + real(1e-12))
-        ramp = a + b * d
-        t = min(max(ramp, low), one)
-        g = touched[0, i] / (t * d)  # one division serves all
-        on = (g if ramp < one else zero) if ramp > low else zero
-        flat += (g if ramp <= low else zero) * d
-        right += on * dx
-        down += on * dy
-        on *= d
-        slope += on
-        far += on * d
-        touched[3, i] *= t
-    return slope, far, right, down, flat
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _sum_logs(touched, some):
-    total = touched.dtype.type(0.0)
-    for i in range(some):
-        total += touched[0, i] * log(touched[3, i])
-    return total
+            h = seed[row, column + 1] if column + 1 < right else real(0.0)
+            if g != real(0.0) or h != real(0.0):
+                _pixels_back(run, g, h, x, y)
+            x += real(2.0)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -186,7 +165,7 @@ def opacity_row_back(seed, alpha, paper, row, x0):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _run_back(by_stamps, touched, some, run, stamps, start, stop, mean, edge):
+def _run_back(by_stamps, run, stamps, start, stop, mean, edge):
     """The derivative by each number of a run's stamps.
 
     A share s = w / mean of a stamp's weight is in its slope, s q / edge, and in the least light
@@ -194,38 +173,31 @@ def _run_back(by_stamps, touched, some, run, stamps, start, stop, mean, edge):
 
     Args:
         by_stamps: float64 ``(RUN, 5)``, filled: by x, y, radius, strength, weight.
-        touched: see :func:`_collect`.
-        some: see there.
-        run: as :func:`fill_run` filled it.
+        run: as :func:`_add_up` filled it.
         stamps: :data:`Stamp` ``(capacity,)``.
         start: the run's first.
         stop: one past its last.
         mean: the run's weight.
         edge: the brush's.
     """
-    count, by_shares = stop - start, 0.0
+    count, by_shares, logs = stop - start, 0.0, 0.0
+    per, steep = 1.0 / mean, -mean / edge
     for k in range(count):
         stamp = stamps[start + k]
-        slope, far, right, down, flat = _stamp_back(
-            touched, some, run[X, k], run[Y, k], run[A, k], run[B, k], run[LOW, k]
-        )
-        r, q, share, low = stamp.radius, stamp.strength, float(run[SHARE, k]), float(run[LOW, k])
+        q, share, low = stamp.strength, float(run[SHARE + k]), float(run[LOW + k])
         most = max(1.0 - q, 1.0 - MAX_COVERAGE)
-        steep = -mean * run[B, k]
-        by_ramp = -mean * (slope - far / r) / edge  # by s q
-        by_low = mean * flat * (low / most) ** 2
+        away, far = -mean * run[B + k], run[FAR + k] / stamp.radius
+        by_ramp = steep * (run[SLOPE + k] - far)  # by s q
+        by_low = mean * run[FLAT + k] * (low / most) ** 2
         by_q = share * by_ramp
         if q < MAX_COVERAGE:
             by_q -= by_low * share
         by_share = q * by_ramp - by_low * most * (1.0 - most)
         by_shares += by_share * share
-        by_stamps[k, 0], by_stamps[k, 1], by_stamps[k, 2] = (
-            steep * right,
-            steep * down,
-            steep / r * far,
-        )
-        by_stamps[k, 3], by_stamps[k, 4] = by_q, by_share / mean
-    by_mean = (_sum_logs(touched, some) - by_shares / mean) / count
+        logs += run[LOGS + k]
+        by_stamps[k, 0], by_stamps[k, 1] = away * run[RIGHT + k], away * run[DOWN + k]
+        by_stamps[k, 2], by_stamps[k, 3], by_stamps[k, 4] = away * far, by_q, by_share * per
+    by_mean = (logs - by_shares * per) / count
     for k in range(count):
         by_stamps[k, 4] += by_mean
 
@@ -233,7 +205,7 @@ def _run_back(by_stamps, touched, some, run, stamps, start, stop, mean, edge):
 @njit(nogil=True, cache=True, error_model="numpy")
 def stroke_back(
     by_position, by_pressure, seed, path, count, by_tangents, pressure, radius, brush, shape,
-    run, extent, touched, by_stamps,
+    run, extent, by_stamps,
 ):  # fmt: skip
     """From the derivative by a stroke's log-transmittance to the one by its numbers.
 
@@ -250,7 +222,6 @@ def stroke_back(
         shape: height and width of the canvas.
         run: scratch, from :func:`new_run`.
         extent: the same.
-        touched: scratch, from :func:`new_touched`.
         by_stamps: scratch float64 ``(RUN, 5)``.
 
     Returns:
@@ -263,15 +234,13 @@ def stroke_back(
     while start < count:
         stop = next_run(start, count)
         mean = fill_run(run, extent, stamps, start, stop, brush.edge)
-        some = _collect(touched, seed, box, extent) if mean > 0.0 else 0
-        if some > 0:
-            _run_back(by_stamps, touched, some, run, stamps, start, stop, mean, brush.edge)
-            for k in range(stop - start):
-                if stamps[start + k].weight > 0.0:
-                    by_radius += trace_stamp_back(
-                        stamps[start + k], by_stamps[k], points, tangents, pressure, radius * half,
-                        brush, by_position, by_tangents, by_pressure,
-                    )  # fmt: skip
+        if mean > 0.0:
+            _add_up(run, extent, seed, box)
+            _run_back(by_stamps, run, stamps, start, stop, mean, brush.edge)
+            by_radius += trace_run_back(
+                stamps, start, stop, by_stamps, points, tangents, pressure, radius * half, brush,
+                by_position, by_tangents, by_pressure,
+            )  # fmt: skip
         start = stop
     spline_tangents_back(points, by_tangents, by_position)
     # From pixels, y down, to half-widths, y up.
@@ -319,7 +288,7 @@ def composite_strokes_back(
     """
     n, channels, shape = position.shape[1], canvas.shape[1], canvas.shape[2:]
     real = canvas.dtype.type
-    path, (run, extent), touched = new_path(n), new_run(seed), new_touched(seed)
+    path, (run, extent) = new_path(n), new_run(seed)
     by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
     nothing = np.empty(0, canvas.dtype)
     brush = brush_of(numbers)
@@ -354,5 +323,5 @@ def composite_strokes_back(
                 left, right = next_span(marks[b, row], right, end)
         by_radius[b] = stroke_back(
             by_position[b], by_pressure[b], seed, path, count, by_tangents, pressure[b], radius[b],
-            brush, shape, run, extent, touched, by_stamps,
+            brush, shape, run, extent, by_stamps,
         )  # fmt: skip

@@ -15,11 +15,7 @@ from strokenet_gym.programs.stamped.fastmath import FAST
 from strokenet_gym.programs.stamped.numbers import RUN, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.raster import opacity_row
-from strokenet_gym.programs.stamped.raster_adjoint import (
-    new_touched,
-    opacity_row_back,
-    stroke_back,
-)
+from strokenet_gym.programs.stamped.raster_adjoint import opacity_row_back, stroke_back
 from strokenet_gym.programs.stamped.stamping import (
     LANES,
     cells_of,
@@ -177,7 +173,7 @@ def composite_sequence_back(
     n, shape, real = position.shape[1], by.shape[1:], seed.dtype.type
     brush, fineness = brush_of(numbers), accuracy_of(accuracy)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
-    path, (run, extent), touched = new_path(n), new_run(seed), new_touched(seed)
+    path, (run, extent) = new_path(n), new_run(seed)
     by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
     for k in range(stop - 1, begin - 1, -1):
         path, count = trace_stroke(
@@ -199,7 +195,7 @@ def composite_sequence_back(
             pixel += width
         by_radius[k] = stroke_back(
             by_position[k], by_pressure[k], seed, path, count, by_tangents, pressure[k], radius[k],
-            brush, shape, run, extent, touched, by_stamps,
+            brush, shape, run, extent, by_stamps,
         )  # fmt: skip
 
 

@@ -33,8 +33,8 @@ _CELL = 3  # log2 of LANES
 _SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
 
-# What the kernels keep of a run: numbers of its stamps, (6, RUN) in the canvas' dtype ...
-X, Y, A, B, LOW, SHARE = range(6)
+# What the kernels keep of a run: numbers of its stamps, RUN of each kind in the canvas' dtype ...
+X, Y, A, B, LOW, SHARE = range(0, 6 * RUN, RUN)
 # ... and of the whole, float64: its middle, how far the centres are from it, the largest radius,
 # and whole numbers of pixels near it, from which the stamps' x and y are.
 EXTENT = 7
@@ -43,7 +43,7 @@ EXTENT = 7
 @njit(nogil=True, cache=True)
 def new_run(like):
     """Room for a run and its extent, for ink of this dtype."""
-    return np.empty((6, RUN), like.dtype), np.empty(EXTENT)
+    return np.empty(12 * RUN, like.dtype), np.empty(EXTENT)
 
 
 @njit(nogil=True, cache=True)
@@ -96,12 +96,12 @@ def fill_run(run, extent, stamps, start, stop, edge):
         share = stamp.weight * per
         ramp = share * stamp.strength * steep
         most = max(1.0 - stamp.strength, 1.0 - MAX_COVERAGE)
-        run[X, k], run[Y, k] = real(stamp.x - x), real(stamp.y - y)
-        run[A, k], run[B, k] = real(1.0 - ramp), real(ramp / stamp.radius)
-        run[LOW, k], run[SHARE, k] = real(most / (share + (1.0 - share) * most)), real(share)
+        run[X + k], run[Y + k] = real(stamp.x - x), real(stamp.y - y)
+        run[A + k], run[B + k] = real(1.0 - ramp), real(ramp / stamp.radius)
+        run[LOW + k], run[SHARE + k] = real(most / (share + (1.0 - share) * most)), real(share)
     for k in range(count, RUN):
-        run[A, k], run[B, k], run[LOW, k] = real(1.0), real(0.0), real(1.0)
-        run[X, k], run[Y, k] = real(0.0), real(0.0)
+        run[A + k], run[B + k], run[LOW + k] = real(1.0), real(0.0), real(1.0)
+        run[X + k], run[Y + k] = real(0.0), real(0.0)
     return total / count
 
 
@@ -144,20 +144,20 @@ def _stamp_run(ink, marks, box, run, extent, weight, look):
     """Add a run of stamps to the ink, where it is not opaque yet; the hot loop of the package."""
     real = ink.dtype.type
     w, opaque, here_x, here_y = real(weight), _opaque_ink(ink), extent[5], extent[6]
-    x0, x1, x2, x3 = run[X, 0], run[X, 1], run[X, 2], run[X, 3]
-    x4, x5, x6, x7 = run[X, 4], run[X, 5], run[X, 6], run[X, 7]
-    a0, a1, a2, a3 = run[A, 0], run[A, 1], run[A, 2], run[A, 3]
-    a4, a5, a6, a7 = run[A, 4], run[A, 5], run[A, 6], run[A, 7]
-    b0, b1, b2, b3 = run[B, 0], run[B, 1], run[B, 2], run[B, 3]
-    b4, b5, b6, b7 = run[B, 4], run[B, 5], run[B, 6], run[B, 7]
-    l0, l1, l2, l3 = run[LOW, 0], run[LOW, 1], run[LOW, 2], run[LOW, 3]
-    l4, l5, l6, l7 = run[LOW, 4], run[LOW, 5], run[LOW, 6], run[LOW, 7]
+    x0, x1, x2, x3 = run[X + 0], run[X + 1], run[X + 2], run[X + 3]
+    x4, x5, x6, x7 = run[X + 4], run[X + 5], run[X + 6], run[X + 7]
+    a0, a1, a2, a3 = run[A + 0], run[A + 1], run[A + 2], run[A + 3]
+    a4, a5, a6, a7 = run[A + 4], run[A + 5], run[A + 6], run[A + 7]
+    b0, b1, b2, b3 = run[B + 0], run[B + 1], run[B + 2], run[B + 3]
+    b4, b5, b6, b7 = run[B + 4], run[B + 5], run[B + 6], run[B + 7]
+    l0, l1, l2, l3 = run[LOW + 0], run[LOW + 1], run[LOW + 2], run[LOW + 3]
+    l4, l5, l6, l7 = run[LOW + 4], run[LOW + 5], run[LOW + 6], run[LOW + 7]
     first, last = run_rows(extent, box)
     for row in range(first, last):
         left, right = run_columns(extent, box, row)
         y = real(row + 0.5 - here_y)
-        y0, y1, y2, y3 = y - run[Y, 0], y - run[Y, 1], y - run[Y, 2], y - run[Y, 3]
-        y4, y5, y6, y7 = y - run[Y, 4], y - run[Y, 5], y - run[Y, 6], y - run[Y, 7]
+        y0, y1, y2, y3 = y - run[Y + 0], y - run[Y + 1], y - run[Y + 2], y - run[Y + 3]
+        y4, y5, y6, y7 = y - run[Y + 4], y - run[Y + 5], y - run[Y + 6], y - run[Y + 7]
         y0, y1, y2, y3 = y0 * y0, y1 * y1, y2 * y2, y3 * y3
         y4, y5, y6, y7 = y4 * y4, y5 * y5, y6 * y6, y7 * y7
         left &= -LANES
