@@ -32,6 +32,7 @@ Piece = np.dtype(
         ("dt", float),  # and its length there
         ("begin", float),  # stamps that a unit of the parameter needs there
         ("end", float),  # and where it ends; between them they go evenly
+        ("joined", bool),  # whether stamps go on evenly from the piece before
         ("seen", bool),  # whether it may reach the pixels that are asked for
     ]
 )
@@ -79,23 +80,22 @@ class Accuracy(NamedTuple):
             is half the radius.
         most: the largest distance.
         pressure_step: largest relative change of pressure from stamp to stamp.
-        even: a segment is cut into pieces if it needs more than so many times as many stamps at
-            one place as at another.
+        cuts: of a segment that needs twice as many stamps at one place as at another.
         sparse: a brush of a lower density is sampled like one of this.
     """
 
     spacing: float
     most: float
     pressure_step: float
-    even: float
+    cuts: float
     sparse: float
 
 
 # Doubling the stamps changes no pixel by more than 1/255 (tests/test_stamped.py); against "exact",
 # a draft's mean squared change is at most 3e-6 (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.07, most=0.22, pressure_step=0.05, even=1.1, sparse=1.0),
-    "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, even=1.3, sparse=1.0),
+    "exact": Accuracy(spacing=0.06, most=0.22, pressure_step=0.05, cuts=3.0, sparse=1.0),
+    "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, cuts=0.5, sparse=1.0),
 }
 EXACT = ACCURACIES["exact"]
 

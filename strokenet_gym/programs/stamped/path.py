@@ -39,12 +39,16 @@ MAX_COVERAGE = 0.999
 
 ENDS = 2  # whole stamps, one at each end: the first in a stroke's table
 
-_UNEVEN = 8  # pieces at most that a segment is cut into where it is uneven
+_UNEVEN = 16  # pieces at most that a segment is cut into where it is uneven
 _LONG = 256.0  # stamps in a piece, about, where a segment is long
 _MOST_PIECES = 4096  # of a segment
 _MOST_STAMPS = 2.0**16  # for a piece: of what jumps across millions of pixels, only a few are seen
+_UNEQUAL = 0.1  # by how much the distances of stamps on two sides of an anchor may differ
+_AT_ENDS = 2.0  # times as many stamps where the path begins and ends
+_FLOOR = 0.3  # of a segment's demand is everywhere: where the path turns it is slow
+_TIP = 0.5  # of a segment's demand: less at an anchor, and the path turns there
 _DENSER = 8.0  # most of what pressure asks for around an anchor
-_NOTCHES = 64.0  # of a piece's demand from one power of two to the next
+_NOTCHES = 16.0  # of a piece's demand from one power of two to the next
 _FAINT = 1e-6  # strength: a hundred passes are still less than 1/255 of ink
 
 
@@ -118,6 +122,16 @@ def _notched(demand):
     return math.ldexp(math.ceil(mantissa * 2.0 * _NOTCHES) / (2.0 * _NOTCHES), exponent)
 
 
+@njit(nogil=True, cache=True)
+def _cut_at(share, tip, tip_ahead):
+    """Where a segment is cut: pieces are shorter towards a tip."""
+    if tip and tip_ahead:
+        return share * share * (3.0 - 2.0 * share)
+    if tip:
+        return share * share
+    return share * (2.0 - share) if tip_ahead else share
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, pieces):
     """Cut the path into pieces, and find how many stamps each needs.
@@ -146,9 +160,9 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
         * min(1.0, 2.0 * brush.edge) ** 1.35
         * min(1.0, max(brush.density, accuracy.sparse) / 8.0) ** 0.35
     )
-    steps, denser = _steps(pressure[0], radius, brush, spacing, accuracy), 1.0
+    steps, denser, apart = _steps(pressure[0], radius, brush, spacing, accuracy), 1.0, 0.0
     for i in range(n - 1):
-        steps_before, denser_before = steps, denser
+        steps_before, denser_before, apart_before = steps, denser, apart
         steps = _steps(pressure[i + 1], radius, brush, spacing, accuracy)
         change = pressure[i + 1] - pressure[i]
         # By how much pressure asks for more stamps than length, on either side of the anchor.
@@ -157,24 +171,35 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
         if i < n - 2:
             more = pressure[i + 2] - pressure[i + 1]
             a, b = _demands(tangents[i + 1, 0, 0], tangents[i + 1, 0, 1], more, steps)
-            denser = max(denser, b / a)
+            denser = max(denser, b / a if 4.0 * a > long else 0.0)
         denser = min(max(denser, 1.0), _DENSER)
         end = max(end, long * denser)
+        apart = math.hypot(tangents[i, 1, 0], tangents[i, 1, 1]) / end  # pixels between stamps
         if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
+            apart = 0.0
             continue
         curve = cubic(points, tangents, i)
         long, press = _demands(curve[2], curve[3], change, steps_before)
         begin = max(long * denser_before, press)
+        here = math.hypot(curve[2], curve[3]) / begin
         dx, dy = velocity(curve, 0.5)
         long, press = _demands(
             dx, dy, change,
             _steps(pressure[i] + 0.5 * change, radius, brush, spacing, accuracy),
         )  # fmt: skip
         middle = max(long, press)
-        uneven = 2.0 * middle / (begin + end)
-        cuts = min(max(uneven - accuracy.even, 0.0) * 4.0, _UNEVEN - 1.0)
-        cuts = 1 + int(min(max(cuts, max(begin, middle, end) / _LONG), _MOST_PIECES - 1.0))
-        dt = 1.0 / cuts
+        # No stamp stands for a way around a tip, nor for two sides that differ.
+        largest = max(begin, middle, end)
+        # No stamp stands for a way around a tip, where the path turns, nor for two sides that
+        # differ. Towards a tip, and where the demand changes much, pieces get shorter.
+        floor = _FLOOR * largest
+        tip, tip_ahead = begin < _TIP * largest, end < _TIP * largest
+        dip = middle < _TIP * min(begin, end)
+        joined = abs(here - apart_before) <= _UNEQUAL * here and not tip
+        apart = 0.0 if tip_ahead else apart
+        cuts = min(accuracy.cuts * (largest / min(begin, middle, end) - 1.0), _UNEVEN - 1.0)
+        cuts = 1 + int(min(max(cuts, largest / _LONG), _MOST_PIECES - 1.0))
+        cuts += cuts % 2 if dip else 0
         # Nowhere is the curve faster than the hull of its derivative.
         u, v = curve[2] + curve[4], curve[3] + curve[5]
         fastest = math.sqrt(
@@ -184,16 +209,19 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
                 tangents[i, 1, 0] ** 2 + tangents[i, 1, 1] ** 2,
             )
         )
-        last = end
+        begin *= _AT_ENDS if i == 0 else 1.0
+        end *= _AT_ENDS if i == n - 2 else 1.0
+        begin, last, t1 = max(begin, floor), max(end, floor), 0.0
         for cut in range(cuts):
-            t0, t1 = cut * dt, (cut + 1) * dt
+            t0, t1 = t1, _cut_at((cut + 1) / cuts, tip, tip_ahead)
+            dt = t1 - t0
             high = max(pressure[i] + change * t0, pressure[i] + change * t1)
             end = last
             if cut < cuts - 1:
                 dx, dy = velocity(curve, t1)
                 inner = _steps(pressure[i] + change * t1, radius, brush, spacing, accuracy)
                 long, press = _demands(dx, dy, change, inner)
-                end = max(long, press)
+                end = max(long, press, floor)
             # Whether a disc around the piece's middle reaches the box.
             x, y = place(curve, t0 + 0.5 * dt)
             reach = 0.5 * dt * fastest
@@ -202,6 +230,7 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
             if count < pieces.shape[0]:
                 piece = pieces[count]
                 piece.segment, piece.t, piece.dt, piece.seen = i, t0, dt, seen
+                piece.joined = joined if cut == 0 else not dip or 2 * cut != cuts
                 piece.begin = min(_notched(begin), _MOST_STAMPS * cuts)
                 piece.end = min(_notched(end), _MOST_STAMPS * cuts)
             begin = end
@@ -265,26 +294,31 @@ def _trace_stamps(points, tangents, pressure, radius, brush, pieces, stamps):
     Returns:
         The number of stamps. If it exceeds the capacity, some were not stored.
     """
-    total = 0.0
-    for k in range(len(pieces)):
-        total += 0.5 * pieces[k].dt * (pieces[k].begin + pieces[k].end)
-    most = math.ceil(total)
-    scale = most / max(total, 1e-9)
-    # Which stamps are in a piece: those whose middle is.
-    start, first, count = 0.0, 0, ENDS
-    for k in range(len(pieces)):
-        end = start + 0.5 * pieces[k].dt * (pieces[k].begin + pieces[k].end) * scale
-        stop = min(max(math.ceil(end - 0.5), first), most)
-        if pieces[k].seen:
-            count += stop - first
-            if count <= len(stamps):
-                i = pieces[k].segment
-                _put_piece(
-                    stamps, count - (stop - first), count, (first + 0.5 - start) / scale,
-                    1.0 / scale, pieces[k], cubic(points, tangents, i), pressure[i],
-                    pressure[i + 1] - pressure[i], radius, brush,
-                )  # fmt: skip
-        start, first = end, stop
+    count, k = ENDS, 0
+    while k < len(pieces):
+        # As far as stamps go on evenly there are whole ones.
+        last, total = k, 0.0
+        while last == k or (last < len(pieces) and pieces[last].joined):
+            total += 0.5 * pieces[last].dt * (pieces[last].begin + pieces[last].end)
+            last += 1
+        most = math.ceil(total)
+        scale = most / total
+        start, first = 0.0, 0
+        while k < last:  # which stamps are in a piece: those whose middle is
+            piece = pieces[k]
+            end = start + 0.5 * piece.dt * (piece.begin + piece.end) * scale
+            stop = min(max(math.ceil(end - 0.5), first), most)
+            if piece.seen:
+                count += stop - first
+                if count <= len(stamps):
+                    i = piece.segment
+                    _put_piece(
+                        stamps, count - (stop - first), count, (first + 0.5 - start) / scale,
+                        1.0 / scale, piece, cubic(points, tangents, i), pressure[i],
+                        pressure[i + 1] - pressure[i], radius, brush,
+                    )  # fmt: skip
+            start, first = end, stop
+            k += 1
     n = points.shape[0]
     for k in range(ENDS):
         i = k * (n - 1)

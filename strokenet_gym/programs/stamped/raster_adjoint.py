@@ -232,7 +232,7 @@ def stroke_back(
     by_tangents[:] = 0.0
     by_radius, start = 0.0, 0
     while start < count:
-        stop = next_run(start, count)
+        stop = next_run(stamps, start, count)
         mean = fill_run(run, extent, stamps, start, stop, brush.edge)
         if mean > 0.0:
             _add_up(run, extent, seed, box)

@@ -30,6 +30,7 @@ __all__ = [
 # Rows are stamped in cells of LANES pixels, which fill a vector register.
 LANES = CELL
 _CELL = 3  # log2 of LANES
+_UNLIKE = 1.25  # times another's weight a stamp's may be in one run
 _SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
 
@@ -47,9 +48,17 @@ def new_run(like):
 
 
 @njit(nogil=True, cache=True)
-def next_run(start, count):
-    """One past the last stamp of the run that begins with this one: a whole stamp is alone."""
-    return start + 1 if start < ENDS else min(start + RUN, count)
+def next_run(stamps, start, count):
+    """One past the last stamp of the run that begins with this one: their weights are similar."""
+    stop, weight = start + 1, stamps[start].weight
+    if start >= ENDS:
+        while (
+            stop < min(start + RUN, count)
+            and weight <= _UNLIKE * stamps[stop].weight
+            and stamps[stop].weight <= _UNLIKE * weight
+        ):
+            stop += 1
+    return stop
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -197,7 +206,7 @@ def stamp_stroke(ink, marks, path, count, edge, run, extent):
     stamps, box = path.stamps, path.box
     start = 0
     while start < count:
-        stop = next_run(start, count)
+        stop = next_run(stamps, start, count)
         weight = fill_run(run, extent, stamps, start, stop, edge)
         if weight > 0.0:
             # Only where many stamps meet is it worth a look whether they still change anything.
