@@ -45,7 +45,7 @@ _MOST_PIECES = 4096  # of a segment
 _MOST_STAMPS = 2.0**16  # for a piece: of what jumps across millions of pixels, only a few are seen
 _UNEQUAL = 0.1  # by how much the distances of stamps on two sides of an anchor may differ
 _AT_ENDS = 2.0  # times as many stamps where the path begins and ends
-_FLOOR = 0.3  # of a segment's demand is everywhere: where the path turns it is slow
+_FLOOR = 0.8  # of a segment's demand is everywhere: where the path turns it is slow
 _TIP = 0.5  # of a segment's demand: less at an anchor, and the path turns there
 _DENSER = 8.0  # most of what pressure asks for around an anchor
 _NOTCHES = 16.0  # of a piece's demand from one power of two to the next
@@ -174,14 +174,12 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
             denser = max(denser, b / a if 4.0 * a > long else 0.0)
         denser = min(max(denser, 1.0), _DENSER)
         end = max(end, long * denser)
-        apart = math.hypot(tangents[i, 1, 0], tangents[i, 1, 1]) / end  # pixels between stamps
         if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
             apart = 0.0
             continue
         curve = cubic(points, tangents, i)
         long, press = _demands(curve[2], curve[3], change, steps_before)
         begin = max(long * denser_before, press)
-        here = math.hypot(curve[2], curve[3]) / begin
         dx, dy = velocity(curve, 0.5)
         long, press = _demands(
             dx, dy, change,
@@ -192,11 +190,12 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
         largest = max(begin, middle, end)
         # No stamp stands for a way around a tip, where the path turns, nor for two sides that
         # differ. Towards a tip, and where the demand changes much, pieces get shorter.
-        floor = _FLOOR * largest
         tip, tip_ahead = begin < _TIP * largest, end < _TIP * largest
         dip = middle < _TIP * min(begin, end)
+        begin, end = max(begin, _FLOOR * largest), max(end, _FLOOR * largest)
+        here = math.hypot(curve[2], curve[3]) / begin  # pixels between stamps
         joined = abs(here - apart_before) <= _UNEQUAL * here and not tip
-        apart = 0.0 if tip_ahead else apart
+        apart = 0.0 if tip_ahead else math.hypot(tangents[i, 1, 0], tangents[i, 1, 1]) / end
         cuts = min(accuracy.cuts * (largest / min(begin, middle, end) - 1.0), _UNEVEN - 1.0)
         cuts = 1 + int(min(max(cuts, largest / _LONG), _MOST_PIECES - 1.0))
         cuts += cuts % 2 if dip else 0
@@ -211,7 +210,7 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
         )
         begin *= _AT_ENDS if i == 0 else 1.0
         end *= _AT_ENDS if i == n - 2 else 1.0
-        begin, last, t1 = max(begin, floor), max(end, floor), 0.0
+        last, t1 = end, 0.0
         for cut in range(cuts):
             t0, t1 = t1, _cut_at((cut + 1) / cuts, tip, tip_ahead)
             dt = t1 - t0
@@ -221,7 +220,7 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
                 dx, dy = velocity(curve, t1)
                 inner = _steps(pressure[i] + change * t1, radius, brush, spacing, accuracy)
                 long, press = _demands(dx, dy, change, inner)
-                end = max(long, press, floor)
+                end = max(long, press, _FLOOR * largest)
             # Whether a disc around the piece's middle reaches the box.
             x, y = place(curve, t0 + 0.5 * dt)
             reach = 0.5 * dt * fastest
