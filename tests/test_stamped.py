@@ -71,7 +71,7 @@ def test_matches_the_reference_with_other_brushes(rng, brush):
             stroke.position[i], stroke.pressure[i], stroke.radius[i], 64, brush
         )
         if brush.grain > 0:
-            wanted = wanted * paper(64, brush.grain)
+            wanted = wanted * paper((64, 64), brush.grain)
         assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
 
 
@@ -223,7 +223,7 @@ def test_brushes_blend_as_they_say(rng, brush):
 
 def test_grain_belongs_to_the_canvas(rng):
     chalk = BRUSHES["chalk"]
-    small, large = paper(64, 0.9), paper(512, 0.9)
+    small, large = paper((64, 64), 0.9), paper((512, 512), 0.9)
     assert 0.1 <= large.min() < 0.2
     assert 0.9 < large.max() <= 1
     np.testing.assert_allclose(small, large.reshape(64, 8, 64, 8).mean((1, 3)), atol=0.02)

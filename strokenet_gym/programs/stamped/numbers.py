@@ -94,7 +94,7 @@ class Accuracy(NamedTuple):
 # Doubling the stamps changes no pixel by more than 1/255 (tests/test_stamped.py); against "exact",
 # a draft's mean squared change is at most 3e-6 (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.06, most=0.22, pressure_step=0.05, cuts=3.0, sparse=1.0),
+    "exact": Accuracy(spacing=0.058, most=0.17, pressure_step=0.05, cuts=3.0, sparse=1.0),
     "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, cuts=0.5, sparse=1.0),
 }
 EXACT = ACCURACIES["exact"]

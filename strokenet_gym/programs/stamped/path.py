@@ -171,7 +171,7 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
         if i < n - 2:
             more = pressure[i + 2] - pressure[i + 1]
             a, b = _demands(tangents[i + 1, 0, 0], tangents[i + 1, 0, 1], more, steps)
-            denser = max(denser, b / a if 4.0 * a > long else 0.0)
+            denser = max(denser if 4.0 * long > a else 0.0, b / a if 4.0 * a > long else 0.0)
         denser = min(max(denser, 1.0), _DENSER)
         end = max(end, long * denser)
         if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
@@ -194,7 +194,7 @@ def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, piece
         dip = middle < _TIP * min(begin, end)
         begin, end = max(begin, _FLOOR * largest), max(end, _FLOOR * largest)
         here = math.hypot(curve[2], curve[3]) / begin  # pixels between stamps
-        joined = abs(here - apart_before) <= _UNEQUAL * here and not tip
+        joined = abs(here - apart_before) <= _UNEQUAL * max(here, apart_before) and not tip
         apart = 0.0 if tip_ahead else math.hypot(tangents[i, 1, 0], tangents[i, 1, 1]) / end
         cuts = min(accuracy.cuts * (largest / min(begin, middle, end) - 1.0), _UNEVEN - 1.0)
         cuts = 1 + int(min(max(cuts, largest / _LONG), _MOST_PIECES - 1.0))
@@ -300,7 +300,7 @@ def _trace_stamps(points, tangents, pressure, radius, brush, pieces, stamps):
         while last == k or (last < len(pieces) and pieces[last].joined):
             total += 0.5 * pieces[last].dt * (pieces[last].begin + pieces[last].end)
             last += 1
-        most = math.ceil(total)
+        most = 1 + math.ceil(total)
         scale = most / total
         start, first = 0.0, 0
         while k < last:  # which stamps are in a piece: those whose middle is
