@@ -27,7 +27,8 @@ threads.py, fastmath.py and cache.py make it fast.
 
 from strokenet_gym.programs.stamped.cache import kernel_cache
 
-with kernel_cache():
+with kernel_cache():  # all modules with kernels
+    from strokenet_gym.programs.stamped import planning, sequence  # noqa: F401
     from strokenet_gym.programs.stamped.blend import BLENDS, Blend
     from strokenet_gym.programs.stamped.brush import BRUSHES, Brush
     from strokenet_gym.programs.stamped.painting import pen_path

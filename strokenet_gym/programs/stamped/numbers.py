@@ -1,4 +1,4 @@
-"""Numbers that the kernels share: of a brush, of an accuracy, of pieces of a path, and of stamps."""
+"""Numbers that the kernels share: of a brush, of an accuracy, and of stamps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ __all__ = [
     "Accuracy",
     "BrushNumbers",
     "Numbers",
-    "Piece",
     "Stamp",
     "accuracy_of",
     "brush_of",
@@ -25,17 +24,6 @@ __all__ = [
 # Stamps are put on pixels in runs of this many: the kernels in raster.py, which spell the eight out,
 # multiply their transmittances first and take one logarithm.
 RUN = 8
-Piece = np.dtype(
-    [
-        ("segment", int),
-        ("t", float),  # where it begins, in the segment's parameter
-        ("dt", float),  # and its length there
-        ("begin", float),  # stamps that a unit of the parameter needs there
-        ("end", float),  # and where it ends; between them they go evenly
-        ("joined", bool),  # whether stamps go on evenly from the piece before
-        ("seen", bool),  # whether it may reach the pixels that are asked for
-    ]
-)
 Stamp = np.dtype(
     [
         ("x", float),  # centre, pixels
@@ -80,22 +68,22 @@ class Accuracy(NamedTuple):
             is half the radius.
         most: the largest distance.
         pressure_step: largest relative change of pressure from stamp to stamp.
-        cuts: of a segment that needs twice as many stamps at one place as at another.
+        piece: stamps in a piece of a segment, about, if there are many.
         sparse: a brush of a lower density is sampled like one of this.
     """
 
     spacing: float
     most: float
     pressure_step: float
-    cuts: float
+    piece: float
     sparse: float
 
 
 # Doubling the stamps changes no pixel by more than 1/255 (tests/test_stamped.py); against "exact",
 # a draft's mean squared change is at most 3e-6 (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.058, most=0.17, pressure_step=0.05, cuts=3.0, sparse=1.0),
-    "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, cuts=0.5, sparse=1.0),
+    "exact": Accuracy(spacing=0.06, most=0.19, pressure_step=0.05, piece=16.0, sparse=1.0),
+    "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, piece=16.0, sparse=1.0),
 }
 EXACT = ACCURACIES["exact"]
 

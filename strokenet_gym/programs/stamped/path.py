@@ -11,9 +11,10 @@ import numpy as np
 from numba import njit
 
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.numbers import Piece, Stamp
+from strokenet_gym.programs.stamped.numbers import Stamp
 from strokenet_gym.programs.stamped.spline import (
     bounding_box,
+    control_length,
     cubic,
     place,
     spline_tangents,
@@ -39,16 +40,10 @@ MAX_COVERAGE = 0.999
 
 ENDS = 2  # whole stamps, one at each end: the first in a stroke's table
 
-_UNEVEN = 16  # pieces at most that a segment is cut into where it is uneven
-_LONG = 256.0  # stamps in a piece, about, where a segment is long
-_MOST_PIECES = 4096  # of a segment
-_MOST_STAMPS = 2.0**16  # for a piece: of what jumps across millions of pixels, only a few are seen
-_UNEQUAL = 0.1  # by how much the distances of stamps on two sides of an anchor may differ
-_AT_ENDS = 2.0  # times as many stamps where the path begins and ends
-_FLOOR = 0.8  # of a segment's demand is everywhere: where the path turns it is slow
-_TIP = 0.5  # of a segment's demand: less at an anchor, and the path turns there
-_DENSER = 8.0  # most of what pressure asks for around an anchor
-_NOTCHES = 16.0  # of a piece's demand from one power of two to the next
+_PIECES = 8  # of a segment, if it is not so long that most of them are off the canvas
+_LONG = 256.0  # stamps in a piece, about, where a segment is longer
+_MOST_PIECES = 4096.0  # of a segment
+_MOST_STAMPS = 65536.0  # of a piece: of what jumps across millions of pixels, few are seen
 _FAINT = 1e-6  # strength: a hundred passes are still less than 1/255 of ink
 
 
@@ -59,14 +54,12 @@ class Path(NamedTuple):
         points: float64 ``(n, 2)``, the anchors, y down.
         tangents: float64 ``(n - 1, 2, 2)``, see :func:`spline_tangents`.
         box: int64 ``(4,)``, the pixels that may hold ink: x0, x1, y0, y1, half open.
-        pieces: :data:`Piece` ``(capacity,)``.
         stamps: :data:`Stamp` ``(capacity,)``.
     """
 
     points: np.ndarray
     tangents: np.ndarray
     box: np.ndarray
-    pieces: np.ndarray
     stamps: np.ndarray
 
 
@@ -95,146 +88,15 @@ def _faded_strength(strength, fade, buildup):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _steps(pressure, radius, brush, spacing, accuracy):
-    """How far stamps may be apart, in pixels and in pressure.
+def _tolerance(pressure, radius, brush):
+    """How much coarser than an opaque stroke one of this pressure may be sampled.
 
     Measured: with the inverse root of the drawn strength, the largest error is about the same for
     all pressures.
     """
     strength = brush.opacity * power(pressure, brush.pressure_opacity) + 1e-12
-    r = radius * power(pressure, brush.pressure_size)
-    fade = min(1.0, r / DRAWABLE_RADIUS)
-    tolerance = 1.0 / math.sqrt(_faded_strength(strength, fade, brush.buildup))
-    step = min(spacing * tolerance, accuracy.most) * max(r, DRAWABLE_RADIUS)
-    return step, accuracy.pressure_step * math.sqrt(tolerance) * max(pressure, 1e-3)
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _demands(x, y, change, steps):
-    """Stamps for a unit of the path's parameter: for its length, and for its pressure."""
-    return math.sqrt(x * x + y * y) / steps[0] + 1e-3, abs(change) / steps[1]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _notched(demand):
-    """Round up to a notch."""
-    mantissa, exponent = math.frexp(demand)
-    return math.ldexp(math.ceil(mantissa * 2.0 * _NOTCHES) / (2.0 * _NOTCHES), exponent)
-
-
-@njit(nogil=True, cache=True)
-def _cut_at(share, tip, tip_ahead):
-    """Where a segment is cut: pieces are shorter towards a tip."""
-    if tip and tip_ahead:
-        return share * share * (3.0 - 2.0 * share)
-    if tip:
-        return share * share
-    return share * (2.0 - share) if tip_ahead else share
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _find_pieces(points, tangents, pressure, radius, brush, accuracy, box, pieces):
-    """Cut the path into pieces, and find how many stamps each needs.
-
-    Along a piece the demand goes evenly from the one where it begins to the one where it ends, so
-    that stamps are equally far apart where two pieces meet. Segments that are long, or whose demand goes
-    otherwise, are cut. A demand is rounded up to a notch, so that a stroke that moves a little
-    keeps its stamps where they are in the parameter: with these fixed, the derivative is exact.
-
-    Args:
-        points: float64 ``(n, 2)``, pixels.
-        tangents: float64 ``(n - 1, 2, 2)``.
-        pressure: float64 ``(n,)``, 0 … 1.
-        radius: pixels.
-        brush: a :class:`BrushNumbers`.
-        accuracy: an :class:`Accuracy`.
-        box: int64 ``(4,)``, the pixels that may hold ink: pieces that reach none are not seen.
-        pieces: :data:`Piece` ``(capacity,)``, filled.
-
-    Returns:
-        The number of pieces. If it exceeds the capacity, only the first ones were stored.
-    """
-    n, count = points.shape[0], 0
-    spacing = (
-        accuracy.spacing
-        * min(1.0, 2.0 * brush.edge) ** 1.35
-        * min(1.0, max(brush.density, accuracy.sparse) / 8.0) ** 0.35
-    )
-    steps, denser, apart = _steps(pressure[0], radius, brush, spacing, accuracy), 1.0, 0.0
-    for i in range(n - 1):
-        steps_before, denser_before, apart_before = steps, denser, apart
-        steps = _steps(pressure[i + 1], radius, brush, spacing, accuracy)
-        change = pressure[i + 1] - pressure[i]
-        # By how much pressure asks for more stamps than length, on either side of the anchor.
-        long, press = _demands(tangents[i, 1, 0], tangents[i, 1, 1], change, steps)
-        end, denser = max(long, press), press / long
-        if i < n - 2:
-            more = pressure[i + 2] - pressure[i + 1]
-            a, b = _demands(tangents[i + 1, 0, 0], tangents[i + 1, 0, 1], more, steps)
-            denser = max(denser if 4.0 * long > a else 0.0, b / a if 4.0 * a > long else 0.0)
-        denser = min(max(denser, 1.0), _DENSER)
-        end = max(end, long * denser)
-        if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
-            apart = 0.0
-            continue
-        curve = cubic(points, tangents, i)
-        long, press = _demands(curve[2], curve[3], change, steps_before)
-        begin = max(long * denser_before, press)
-        dx, dy = velocity(curve, 0.5)
-        long, press = _demands(
-            dx, dy, change,
-            _steps(pressure[i] + 0.5 * change, radius, brush, spacing, accuracy),
-        )  # fmt: skip
-        middle = max(long, press)
-        # No stamp stands for a way around a tip, nor for two sides that differ.
-        largest = max(begin, middle, end)
-        # No stamp stands for a way around a tip, where the path turns, nor for two sides that
-        # differ. Towards a tip, and where the demand changes much, pieces get shorter.
-        tip, tip_ahead = begin < _TIP * largest, end < _TIP * largest
-        dip = middle < _TIP * min(begin, end)
-        begin, end = max(begin, _FLOOR * largest), max(end, _FLOOR * largest)
-        here = math.hypot(curve[2], curve[3]) / begin  # pixels between stamps
-        joined = abs(here - apart_before) <= _UNEQUAL * max(here, apart_before) and not tip
-        apart = 0.0 if tip_ahead else math.hypot(tangents[i, 1, 0], tangents[i, 1, 1]) / end
-        cuts = min(accuracy.cuts * (largest / min(begin, middle, end) - 1.0), _UNEVEN - 1.0)
-        cuts = 1 + int(min(max(cuts, largest / _LONG), _MOST_PIECES - 1.0))
-        cuts += cuts % 2 if dip else 0
-        # Nowhere is the curve faster than the hull of its derivative.
-        u, v = curve[2] + curve[4], curve[3] + curve[5]
-        fastest = math.sqrt(
-            max(
-                curve[2] ** 2 + curve[3] ** 2,
-                u * u + v * v,
-                tangents[i, 1, 0] ** 2 + tangents[i, 1, 1] ** 2,
-            )
-        )
-        begin *= _AT_ENDS if i == 0 else 1.0
-        end *= _AT_ENDS if i == n - 2 else 1.0
-        last, t1 = end, 0.0
-        for cut in range(cuts):
-            t0, t1 = t1, _cut_at((cut + 1) / cuts, tip, tip_ahead)
-            dt = t1 - t0
-            high = max(pressure[i] + change * t0, pressure[i] + change * t1)
-            end = last
-            if cut < cuts - 1:
-                dx, dy = velocity(curve, t1)
-                inner = _steps(pressure[i] + change * t1, radius, brush, spacing, accuracy)
-                long, press = _demands(dx, dy, change, inner)
-                end = max(long, press, _FLOOR * largest)
-            # Whether a disc around the piece's middle reaches the box.
-            x, y = place(curve, t0 + 0.5 * dt)
-            reach = 0.5 * dt * fastest
-            reach += max(DRAWABLE_RADIUS, radius * power(high, brush.pressure_size))
-            seen = box[0] - reach <= x <= box[1] + reach and box[2] - reach <= y <= box[3] + reach
-            if count < pieces.shape[0]:
-                piece = pieces[count]
-                piece.segment, piece.t, piece.dt, piece.seen = i, t0, dt, seen
-                piece.joined = joined if cut == 0 else not dip or 2 * cut != cuts
-                piece.begin = min(_notched(begin), _MOST_STAMPS * cuts)
-                piece.end = min(_notched(end), _MOST_STAMPS * cuts)
-            begin = end
-            count += 1
-    return count
+    fade = min(1.0, radius * power(pressure, brush.pressure_size) / DRAWABLE_RADIUS)
+    return 1.0 / math.sqrt(_faded_strength(strength, fade, brush.buildup))
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -253,33 +115,13 @@ def _put_stamp(stamp, place, length, pressure, radius, segment, t, dt, brush):
     stamp.segment, stamp.t, stamp.dt = segment, t, dt
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _put_piece(stamps, start, stop, before, per, piece, curve, low, change, radius, brush):
-    """Put stamps on a piece of the curve.
-
-    The demand is D(t) = begin + (end - begin) t / dt, and stamp k lies where its integral is
-    ``before + k per``.
-    """
-    begin, steeper = piece.begin, 2.0 * (piece.end - piece.begin) / piece.dt
-    for k in range(start, stop):
-        asked = before + (k - start) * per
-        demand = math.sqrt(max(begin * begin + steeper * asked, 1e-6))
-        t = piece.t + 2.0 * asked / (begin + demand)
-        dx, dy = velocity(curve, t)
-        dt = per / demand
-        _put_stamp(
-            stamps[k], place(curve, t), dt * math.sqrt(dx * dx + dy * dy),
-            max(0.0, low + change * t), radius, piece.segment, t, dt, brush,
-        )  # fmt: skip
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
-def _trace_stamps(points, tangents, pressure, radius, brush, pieces, stamps):
+def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, stamps):
     """Sample the stroke: stamps whose weights make their product the integral along the path.
 
-    Stamps stand for equal shares of what all the pieces demand, each in the middle of its own, so
-    that they go on evenly from piece to piece. A stamp's weight is density * ds / r (step 4 of
-    the painting program). The two whole stamps at the ends come first.
+    Each segment is cut into pieces, and each piece into equal steps of the spline's parameter, with
+    a stamp on the curve in the middle of each. Its weight is density * ds / r (step 4 of the
+    painting program). The two whole stamps at the ends come first.
 
     Args:
         points: float64 ``(n, 2)``, pixels.
@@ -287,44 +129,65 @@ def _trace_stamps(points, tangents, pressure, radius, brush, pieces, stamps):
         pressure: float64 ``(n,)``, 0 … 1.
         radius: pixels.
         brush: a :class:`BrushNumbers`.
-        pieces: :data:`Piece` ``(count,)``, from :func:`_find_pieces`.
+        accuracy: an :class:`Accuracy`.
+        shape: height and width of the canvas. Pieces that do not reach it have no stamps. (Those
+            that only miss the rows asked for have, so that bands of rows have the same runs.)
         stamps: :data:`Stamp` ``(capacity,)``, filled.
 
     Returns:
         The number of stamps. If it exceeds the capacity, some were not stored.
     """
-    count, k = ENDS, 0
-    while k < len(pieces):
-        # As far as stamps go on evenly there are whole ones.
-        last, total = k, 0.0
-        while last == k or (last < len(pieces) and pieces[last].joined):
-            total += 0.5 * pieces[last].dt * (pieces[last].begin + pieces[last].end)
-            last += 1
-        most = 1 + math.ceil(total)
-        scale = most / total
-        start, first = 0.0, 0
-        while k < last:  # which stamps are in a piece: those whose middle is
-            piece = pieces[k]
-            end = start + 0.5 * piece.dt * (piece.begin + piece.end) * scale
-            stop = min(max(math.ceil(end - 0.5), first), most)
-            if piece.seen:
-                count += stop - first
-                if count <= len(stamps):
-                    i = piece.segment
-                    _put_piece(
-                        stamps, count - (stop - first), count, (first + 0.5 - start) / scale,
-                        1.0 / scale, piece, cubic(points, tangents, i), pressure[i],
-                        pressure[i + 1] - pressure[i], radius, brush,
-                    )  # fmt: skip
-            start, first = end, stop
-            k += 1
-    n = points.shape[0]
+    n, count = points.shape[0], ENDS
     for k in range(ENDS):
         i = k * (n - 1)
         _put_stamp(
             stamps[k], (points[i, 0], points[i, 1]), 0.0, pressure[i], radius, k * (n - 2),
             float(k), 0.0, brush,
         )  # fmt: skip
+    spacing = (
+        accuracy.spacing
+        * min(1.0, 2.0 * brush.edge) ** 1.35
+        * min(1.0, max(brush.density, accuracy.sparse) / 8.0) ** 0.35
+    )
+    for i in range(n - 1):
+        if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
+            continue
+        curve, change = cubic(points, tangents, i), pressure[i + 1] - pressure[i]
+        length = control_length(curve)  # at least the curve's
+        low, high = min(pressure[i], pressure[i + 1]), max(pressure[i], pressure[i + 1])
+        thinnest = max(DRAWABLE_RADIUS, radius * power(low, brush.pressure_size))
+        step = min(spacing * _tolerance(high, radius, brush), accuracy.most) * thinnest
+        pieces = max(min(length / (accuracy.piece * step), _PIECES - 1.0), length / (_LONG * step))
+        pieces = 1 + int(min(pieces, _MOST_PIECES))
+        for piece in range(pieces):
+            t0 = piece / pieces
+            p0 = pressure[i] + change * t0
+            p1 = p0 + change / pieces
+            low, high = max(0.0, min(p0, p1)), max(p0, p1)
+            r0, r1 = (
+                radius * power(low, brush.pressure_size),
+                radius * power(high, brush.pressure_size),
+            )
+            # A piece of the curve is hardly longer than this share of the whole.
+            part = 1.3 * length / pieces
+            x, y = place(curve, t0 + 0.5 / pieces)
+            reach = part + max(DRAWABLE_RADIUS, r1)
+            if not (-reach <= x <= shape[1] + reach and -reach <= y <= shape[0] + reach):
+                continue
+            tolerance = _tolerance(high, radius, brush)
+            step = min(spacing * tolerance, accuracy.most) * max(DRAWABLE_RADIUS, r0)
+            presses = abs(p1 - p0) / (accuracy.pressure_step * math.sqrt(tolerance) * high)
+            steps = 1 + int(min(max(part / step, presses), _MOST_STAMPS))
+            dt = 1.0 / (pieces * steps)
+            if count + steps <= len(stamps):
+                for k in range(steps):
+                    t = t0 + (k + 0.5) * dt
+                    dx, dy = velocity(curve, t)
+                    _put_stamp(
+                        stamps[count + k], place(curve, t), dt * math.sqrt(dx * dx + dy * dy),
+                        max(0.0, pressure[i] + change * t), radius, i, t, dt, brush,
+                    )  # fmt: skip
+            count += steps
     return count
 
 
@@ -332,7 +195,7 @@ def _trace_stamps(points, tangents, pressure, radius, brush, pieces, stamps):
 def new_path(n):
     """Room for strokes of n anchors."""
     points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    return Path(points, tangents, box, np.empty(_UNEVEN * n, Piece), np.empty(2048, Stamp))
+    return Path(points, tangents, box, np.empty(2048, Stamp))
 
 
 @njit(nogil=True, cache=True)
@@ -353,7 +216,7 @@ def trace_stroke(path, position, pressure, radius, brush, accuracy, shape, low, 
     Returns:
         The path (with larger tables if they were too small), and the number of its stamps.
     """
-    points, tangents, box, pieces, stamps = path
+    points, tangents, box, stamps = path
     height, width = shape
     total = radius
     for i in range(points.shape[0]):
@@ -369,12 +232,8 @@ def trace_stroke(path, position, pressure, radius, brush, accuracy, shape, low, 
     box[2], box[3] = max(box[2], low), min(box[3], high)
     if box[0] >= box[1] or box[2] >= box[3]:
         return path, 0
-    cut = _find_pieces(points, tangents, pressure, r, brush, accuracy, box, pieces)
-    if cut > len(pieces):
-        pieces = np.empty(2 * cut, Piece)
-        _find_pieces(points, tangents, pressure, r, brush, accuracy, box, pieces)
-    count = _trace_stamps(points, tangents, pressure, r, brush, pieces[:cut], stamps)
+    count = _trace_stamps(points, tangents, pressure, r, brush, accuracy, shape, stamps)
     if count > len(stamps):
         stamps = np.empty(2 * count, Stamp)
-        _trace_stamps(points, tangents, pressure, r, brush, pieces[:cut], stamps)
-    return Path(points, tangents, box, pieces, stamps), count
+        _trace_stamps(points, tangents, pressure, r, brush, accuracy, shape, stamps)
+    return Path(points, tangents, box, stamps), count

@@ -227,13 +227,13 @@ def stroke_back(
     Returns:
         The derivative by the radius.
     """
-    points, tangents, box, pieces, stamps = path
+    points, tangents, box, stamps = path.points, path.tangents, path.box, path.stamps
     half = min(shape[0], shape[1]) / 2.0
     by_tangents[:] = 0.0
     by_radius, start = 0.0, 0
     while start < count:
         stop = next_run(stamps, start, count)
-        mean = fill_run(run, extent, stamps, start, stop, brush.edge)
+        mean = fill_run(run, extent, stamps, start, stop, brush.edge, box)
         if mean > 0.0:
             _add_up(run, extent, seed, box)
             _run_back(by_stamps, run, stamps, start, stop, mean, brush.edge)

@@ -6,7 +6,15 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.fastmath import FAST
 
-__all__ = ["bounding_box", "cubic", "knot", "place", "spline_tangents", "velocity"]
+__all__ = [
+    "bounding_box",
+    "control_length",
+    "cubic",
+    "knot",
+    "place",
+    "spline_tangents",
+    "velocity",
+]
 
 # Keeps the spline differentiable, with bounded derivatives, where two anchors meet: (0.01 px)^2.
 _KNOT_EPSILON = 1e-4
@@ -105,3 +113,12 @@ def place(c, t):
 def velocity(c, t):
     """Its derivative by t."""
     return c[2] + t * (2.0 * c[4] + 3.0 * t * c[6]), c[3] + t * (2.0 * c[5] + 3.0 * t * c[7])
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def control_length(c):
+    """Length of a segment's Bezier control polygon: at least the curve's."""
+    u, v = c[2] + c[4], c[3] + c[5]  # the derivative's hull: its begin, this, and its end
+    u2, v2 = velocity(c, 1.0)
+    lengths = math.sqrt(c[2] * c[2] + c[3] * c[3]), math.sqrt(u * u + v * v)
+    return (lengths[0] + lengths[1] + math.sqrt(u2 * u2 + v2 * v2)) / 3.0

@@ -30,7 +30,7 @@ __all__ = [
 # Rows are stamped in cells of LANES pixels, which fill a vector register.
 LANES = CELL
 _CELL = 3  # log2 of LANES
-_UNLIKE = 1.2  # times another's weight a stamp's may be in one run
+_UNLIKE = 1.3  # times another's weight a stamp's may be in one run
 _SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
 
@@ -62,7 +62,7 @@ def next_run(stamps, start, count):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def fill_run(run, extent, stamps, start, stop, edge):
+def fill_run(run, extent, stamps, start, stop, edge, box):
     """Gather up to :data:`RUN` stamps that are put on pixels together.
 
     At a distance d from its centre, a stamp lets ``t = min(max(a + b d, low), 1)`` of the light
@@ -78,9 +78,10 @@ def fill_run(run, extent, stamps, start, stop, edge):
         start: the first of them.
         stop: one past the last.
         edge: the brush's.
+        box: the pixels asked for.
 
     Returns:
-        The run's weight; 0 if it leaves no ink.
+        The run's weight; 0 if it leaves no ink there.
     """
     real = run.dtype.type
     total, radius = 0.0, 0.0
@@ -92,7 +93,7 @@ def fill_run(run, extent, stamps, start, stop, edge):
         left, right = min(left, stamp.x), max(right, stamp.x)
         top, bottom = min(top, stamp.y), max(bottom, stamp.y)
         radius = max(radius, stamp.radius)
-    if not total > 0.0:
+    if not total > 0.0 or bottom + radius < box[2] or top - radius > box[3]:
         return 0.0
     count = stop - start
     extent[0], extent[1] = 0.5 * (left + right), 0.5 * (top + bottom)
@@ -207,7 +208,7 @@ def stamp_stroke(ink, marks, path, count, edge, run, extent):
     start = 0
     while start < count:
         stop = next_run(stamps, start, count)
-        weight = fill_run(run, extent, stamps, start, stop, edge)
+        weight = fill_run(run, extent, stamps, start, stop, edge, box)
         if weight > 0.0:
             # Only where many stamps meet is it worth a look whether they still change anything.
             look = extent[4] > _SMALL and stamps[start].strength > 0.25
