@@ -69,21 +69,19 @@ class Accuracy(NamedTuple):
         most: the largest distance.
         pressure_step: largest relative change of pressure from stamp to stamp.
         piece: stamps in a piece of a segment, about, if there are many.
-        sparse: a brush of a lower density is sampled like one of this.
     """
 
     spacing: float
     most: float
     pressure_step: float
     piece: float
-    sparse: float
 
 
 # Doubling the stamps changes no pixel by more than 1/255 (tests/test_stamped.py); against "exact",
 # a draft's mean squared change is at most 3e-6 (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.06, most=0.19, pressure_step=0.05, piece=16.0, sparse=1.0),
-    "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, piece=16.0, sparse=1.0),
+    "exact": Accuracy(spacing=0.064, most=0.2, pressure_step=0.05, piece=16.0),
+    "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, piece=16.0),
 }
 EXACT = ACCURACIES["exact"]
 
@@ -113,4 +111,4 @@ def brush_of(numbers):
 @njit(nogil=True, cache=True)
 def accuracy_of(numbers):
     """Name the numbers of an accuracy again."""
-    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
+    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3])

@@ -44,6 +44,7 @@ _PIECES = 8  # of a segment, if it is not so long that most of them are off the 
 _LONG = 256.0  # stamps in a piece, about, where a segment is longer
 _MOST_PIECES = 4096.0  # of a segment
 _MOST_STAMPS = 65536.0  # of a piece: of what jumps across millions of pixels, few are seen
+_AROUND = 6  # stamps at least where the path turns
 _FAINT = 1e-6  # strength: a hundred passes are still less than 1/255 of ink
 
 
@@ -147,7 +148,7 @@ def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, st
     spacing = (
         accuracy.spacing
         * min(1.0, 2.0 * brush.edge) ** 1.35
-        * min(1.0, max(brush.density, accuracy.sparse) / 8.0) ** 0.35
+        * min(1.0, brush.density / 8.0) ** 0.35
     )
     for i in range(n - 1):
         if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
@@ -159,6 +160,11 @@ def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, st
         step = min(spacing * _tolerance(high, radius, brush), accuracy.most) * thinnest
         pieces = max(min(length / (accuracy.piece * step), _PIECES - 1.0), length / (_LONG * step))
         pieces = 1 + int(min(pieces, _MOST_PIECES))
+        # Where the path turns it is slow, on an anchor or halfway between two on one spot.
+        dx, dy = velocity(curve, 0.5)
+        u2, v2 = tangents[i, 1, 0], tangents[i, 1, 1]
+        slowest = min(dx * dx + dy * dy, curve[2] ** 2 + curve[3] ** 2, u2 * u2 + v2 * v2)
+        least = _AROUND if 4.0 * slowest < length * length else 1
         for piece in range(pieces):
             t0 = piece / pieces
             p0 = pressure[i] + change * t0
@@ -177,7 +183,7 @@ def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, st
             tolerance = _tolerance(high, radius, brush)
             step = min(spacing * tolerance, accuracy.most) * max(DRAWABLE_RADIUS, r0)
             presses = abs(p1 - p0) / (accuracy.pressure_step * math.sqrt(tolerance) * high)
-            steps = 1 + int(min(max(part / step, presses), _MOST_STAMPS))
+            steps = max(1 + int(min(max(part / step, presses), _MOST_STAMPS)), least)
             dt = 1.0 / (pieces * steps)
             if count + steps <= len(stamps):
                 for k in range(steps):

@@ -30,7 +30,7 @@ __all__ = [
 # Rows are stamped in cells of LANES pixels, which fill a vector register.
 LANES = CELL
 _CELL = 3  # log2 of LANES
-_UNLIKE = 1.3  # times another's weight a stamp's may be in one run
+_UNLIKE = 1.15  # times another's weight a stamp's may be in one run
 _SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
 
