@@ -44,7 +44,7 @@ _PIECES = 8  # of a segment, if it is not so long that most of them are off the 
 _LONG = 256.0  # stamps in a piece, about, where a segment is longer
 _MOST_PIECES = 4096.0  # of a segment
 _MOST_STAMPS = 65536.0  # of a piece: of what jumps across millions of pixels, few are seen
-_AROUND = 6  # stamps at least where the path turns
+_AROUND = 4  # stamps at least where the path turns
 _FAINT = 1e-6  # strength: a hundred passes are still less than 1/255 of ink
 
 

@@ -25,7 +25,6 @@ from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, tr
 from strokenet_gym.programs.stamped.stamping import (
     LANES,
     LOW,
-    SHARE,
     A,
     B,
     X,
@@ -45,7 +44,7 @@ __all__ = ["composite_strokes_back", "opacity_row_back", "stroke_back"]
 # Sums over the pixels that a run touches, kept behind its own numbers: of 1, d, x / d and y / d on
 # a stamp's slope, where d is the distance from its centre, and of 1 on its plateau, each times the
 # derivative over the light that the stamp lets through; and of the derivative times its logarithm.
-SLOPE, FAR, RIGHT, DOWN, FLAT, LOGS = range(6 * RUN, 12 * RUN, RUN)
+SLOPE, FAR, RIGHT, DOWN, FLAT, LOGS = range(5 * RUN, 11 * RUN, RUN)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -89,7 +88,7 @@ def _add_up(run, extent, seed, box):
         box: the stroke's bounding box.
     """
     real = seed.dtype.type
-    for k in range(6 * RUN, 12 * RUN):
+    for k in range(5 * RUN, 11 * RUN):
         run[k] = real(0.0)
     first, last = run_rows(extent, box)
     for row in range(first, last):
@@ -165,11 +164,8 @@ def opacity_row_back(seed, alpha, paper, row, x0):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _run_back(by_stamps, run, stamps, start, stop, mean, edge):
+def _run_back(by_stamps, run, stamps, start, stop, weight, edge):
     """The derivative by each number of a run's stamps.
-
-    A share s = w / mean of a stamp's weight is in its slope, s q / edge, and in the least light
-    that it lets through, L / (s + (1 - s) L) with L = 1 - q.
 
     Args:
         by_stamps: float64 ``(RUN, 5)``, filled: by x, y, radius, strength, weight.
@@ -177,29 +173,21 @@ def _run_back(by_stamps, run, stamps, start, stop, mean, edge):
         stamps: :data:`Stamp` ``(capacity,)``.
         start: the run's first.
         stop: one past its last.
-        mean: the run's weight.
+        weight: the run's.
         edge: the brush's.
     """
-    count, by_shares, logs = stop - start, 0.0, 0.0
-    per, steep = 1.0 / mean, -mean / edge
+    count, logs, steep = stop - start, 0.0, -weight / edge
     for k in range(count):
         stamp = stamps[start + k]
-        q, share, low = stamp.strength, float(run[SHARE + k]), float(run[LOW + k])
-        most = max(1.0 - q, 1.0 - MAX_COVERAGE)
-        away, far = -mean * run[B + k], run[FAR + k] / stamp.radius
-        by_ramp = steep * (run[SLOPE + k] - far)  # by s q
-        by_low = mean * run[FLAT + k] * (low / most) ** 2
-        by_q = share * by_ramp
-        if q < MAX_COVERAGE:
-            by_q -= by_low * share
-        by_share = q * by_ramp - by_low * most * (1.0 - most)
-        by_shares += by_share * share
-        logs += run[LOGS + k]
+        away, far = -weight * run[B + k], run[FAR + k] / stamp.radius
         by_stamps[k, 0], by_stamps[k, 1] = away * run[RIGHT + k], away * run[DOWN + k]
-        by_stamps[k, 2], by_stamps[k, 3], by_stamps[k, 4] = away * far, by_q, by_share * per
-    by_mean = (logs - by_shares * per) / count
+        by_stamps[k, 2] = away * far
+        by_stamps[k, 3] = steep * (run[SLOPE + k] - far)
+        if stamp.strength < MAX_COVERAGE:
+            by_stamps[k, 3] -= weight * run[FLAT + k]
+        logs += run[LOGS + k]
     for k in range(count):
-        by_stamps[k, 4] += by_mean
+        by_stamps[k, 4] = logs / count
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -233,10 +221,10 @@ def stroke_back(
     by_radius, start = 0.0, 0
     while start < count:
         stop = next_run(stamps, start, count)
-        mean = fill_run(run, extent, stamps, start, stop, brush.edge, box)
-        if mean > 0.0:
+        weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
+        if weight > 0.0:
             _add_up(run, extent, seed, box)
-            _run_back(by_stamps, run, stamps, start, stop, mean, brush.edge)
+            _run_back(by_stamps, run, stamps, start, stop, weight, brush.edge)
             by_radius += trace_run_back(
                 stamps, start, stop, by_stamps, points, tangents, pressure, radius * half, brush,
                 by_position, by_tangents, by_pressure,

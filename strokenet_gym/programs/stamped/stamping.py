@@ -30,12 +30,12 @@ __all__ = [
 # Rows are stamped in cells of LANES pixels, which fill a vector register.
 LANES = CELL
 _CELL = 3  # log2 of LANES
-_UNLIKE = 1.15  # times another's weight a stamp's may be in one run
+_UNLIKE = 1.07  # times another's weight a stamp's may be in one run
 _SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
 
 # What the kernels keep of a run: numbers of its stamps, RUN of each kind in the canvas' dtype ...
-X, Y, A, B, LOW, SHARE = range(0, 6 * RUN, RUN)
+X, Y, A, B, LOW = range(0, 5 * RUN, RUN)
 # ... and of the whole, float64: its middle, how far the centres are from it, the largest radius,
 # and whole numbers of pixels near it, from which the stamps' x and y are.
 EXTENT = 7
@@ -44,7 +44,7 @@ EXTENT = 7
 @njit(nogil=True, cache=True)
 def new_run(like):
     """Room for a run and its extent, for ink of this dtype."""
-    return np.empty(12 * RUN, like.dtype), np.empty(EXTENT)
+    return np.empty(11 * RUN, like.dtype), np.empty(EXTENT)
 
 
 @njit(nogil=True, cache=True)
@@ -66,10 +66,8 @@ def fill_run(run, extent, stamps, start, stop, edge, box):
     """Gather up to :data:`RUN` stamps that are put on pixels together.
 
     At a distance d from its centre, a stamp lets ``t = min(max(a + b d, low), 1)`` of the light
-    through, and the run adds ``weight log(t_1 t_2 …)`` to the ink. The run's weight is the mean of
-    its stamps' weights. A stamp of strength q that stands for w whole ones, its share s = w /
-    weight, should let (1 - q u)^s through, where u is its ramp. For that, near s = 1, stands
-    1 - s q u, which is exact to first order on the rim, and 1 / (1 + s q / (1 - q)) at least.
+    through, and the run adds ``weight log(t_1 t_2 …)`` to the ink, where the weight is the mean of
+    its stamps' weights: these are similar.
 
     Args:
         run: filled, see above; what it has no stamps for lets all light through.
@@ -100,15 +98,13 @@ def fill_run(run, extent, stamps, start, stop, edge, box):
     extent[2], extent[3], extent[4] = 0.5 * (right - left), 0.5 * (bottom - top), radius
     x, y = math.floor(extent[0]), math.floor(extent[1])
     extent[5], extent[6] = x, y
-    per, steep = count / total, 1.0 / edge
+    steep = 1.0 / edge
     for k in range(count):
         stamp = stamps[start + k]
-        share = stamp.weight * per
-        ramp = share * stamp.strength * steep
-        most = max(1.0 - stamp.strength, 1.0 - MAX_COVERAGE)
+        ramp = stamp.strength * steep
         run[X + k], run[Y + k] = real(stamp.x - x), real(stamp.y - y)
         run[A + k], run[B + k] = real(1.0 - ramp), real(ramp / stamp.radius)
-        run[LOW + k], run[SHARE + k] = real(most / (share + (1.0 - share) * most)), real(share)
+        run[LOW + k] = real(max(1.0 - stamp.strength, 1.0 - MAX_COVERAGE))
     for k in range(count, RUN):
         run[A + k], run[B + k], run[LOW + k] = real(1.0), real(0.0), real(1.0)
         run[X + k], run[Y + k] = real(0.0), real(0.0)
