@@ -80,7 +80,7 @@ class Accuracy(NamedTuple):
 # Doubling the stamps changes no pixel by more than 1/255 (tests/test_stamped.py); against "exact",
 # a draft's mean squared change is at most 3e-6 (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.064, most=0.2, pressure_step=0.05, piece=16.0),
+    "exact": Accuracy(spacing=0.066, most=0.2, pressure_step=0.05, piece=16.0),
     "draft": Accuracy(spacing=0.15, most=0.5, pressure_step=0.2, piece=16.0),
 }
 EXACT = ACCURACIES["exact"]

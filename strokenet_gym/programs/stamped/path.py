@@ -164,7 +164,7 @@ def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, st
         dx, dy = velocity(curve, 0.5)
         u2, v2 = tangents[i, 1, 0], tangents[i, 1, 1]
         slowest = min(dx * dx + dy * dy, curve[2] ** 2 + curve[3] ** 2, u2 * u2 + v2 * v2)
-        least = _AROUND if 4.0 * slowest < length * length else 1
+        least = _AROUND if 2.0 * slowest < length * length else 1
         for piece in range(pieces):
             t0 = piece / pieces
             p0 = pressure[i] + change * t0
