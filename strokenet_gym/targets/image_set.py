@@ -12,11 +12,14 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
 import cv2
 import numpy as np
+
+from strokenet_gym.targets.images import fit_images
 
 __all__ = [
     "DATA_SETS",
@@ -28,6 +31,7 @@ __all__ = [
     "normalised",
     "on_canvas",
     "rasterise",
+    "resizing",
 ]
 
 _VERSION = 1  # of the prepared images; a new one leaves old files aside
@@ -55,13 +59,15 @@ class ImageSet:
 
     Attributes:
         images: uint8 ``[N, S, S]``, white on black, as they are kept: in the canvas' size, or in
-            their own where that is small; indexing gives them in the canvas' size.
+            their own where that is small; indexing gives them in the canvas' size. Not to be
+            changed.
         labels: what each image shows, str ``[N]``.
         name: of the set; of a subclass, as all that follows.
         patterns: of its files: those of the first pattern that matches any are taken.
         addresses: of its files, with their checksums, None where they change or have none.
         category_address: of a file with ``{category}`` in it, for a set that has one for each.
         kept_size: of the images on disk in pixels; None for the canvas'.
+        share: of the canvas' width that they fill, if they have a size of their own.
         version: of how they are prepared: another one has them prepared anew.
 
     Raises:
@@ -75,6 +81,7 @@ class ImageSet:
     addresses: ClassVar[dict[str, str | None]] = {}
     category_address: ClassVar[str | None] = None
     kept_size: ClassVar[int | None] = None
+    share: ClassVar[float] = 1.0
     version: ClassVar[int] = 1
     channels = 1
 
@@ -127,9 +134,8 @@ class ImageSet:
             shape = len(self.labels), kept, kept
             if path.with_suffix(".images").stat().st_size != math.prod(shape):
                 return False
-            self.images: np.ndarray = np.memmap(
-                path.with_suffix(".images"), np.uint8, "r", shape=shape
-            )
+            images = np.memmap(path.with_suffix(".images"), np.uint8, "r", shape=shape)
+            self.images = images.view(np.ndarray)  # which is faster to index
         except (OSError, ValueError):  # not there, damaged, or empty
             return False
         return True
@@ -183,11 +189,21 @@ class ImageSet:
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The image of that index, float32 ``[size, size]`` in 0 … 1."""
-        return self._place(self.images[index]).astype(np.float32) / 255
+        (image,) = self._placed(np.array([range(len(self))[index]]))
+        return image.astype(np.float32) / 255
 
-    def _place(self, image: np.ndarray) -> np.ndarray:
-        """From an image as it is kept to one of the canvas' size."""
-        return image
+    def _placed(self, indices: np.ndarray) -> np.ndarray:
+        """The images of these indices in the canvas' size, uint8 ``[N, size, size]``."""
+        if self.kept_size is None:
+            return self.images[indices]
+        from strokenet_gym.targets.filling import place  # compiled kernels
+
+        return place(self.images, indices, *self._resizing, self.size)
+
+    @cached_property
+    def _resizing(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the images' pixels are made of on the canvas, see :func:`resizing`."""
+        return resizing(self.images.shape[1], max(1, round(self.size * self.share)))
 
     @staticmethod
     def is_a(label: str, selected: str) -> bool:
@@ -206,6 +222,18 @@ class ImageSet:
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One of the images, uniformly at random."""
         return self[int(rng.integers(len(self)))]
+
+    def sample_fitted(
+        self,
+        rngs: Sequence[np.random.Generator],
+        size: int,
+        channels: int,
+        background: np.ndarray,
+    ) -> np.ndarray:
+        """A random image for each generator, see :class:`strokenet_gym.targets.Targets`."""
+        if size != self.size:
+            return fit_images(map(self.sample, rngs), size, channels, background)
+        return self._placed(np.array([rng.integers(len(self)) for rng in rngs]))[:, None]
 
 
 def _cache_folder() -> Path:
@@ -298,13 +326,30 @@ def on_canvas(picture: np.ndarray, size: int, share: float) -> np.ndarray:
     Returns:
         uint8 ``[size, size]``.
     """
-    extent = max(1, round(size * share))
-    method = cv2.INTER_CUBIC if extent > picture.shape[0] else cv2.INTER_AREA
-    image = np.zeros((size, size), np.uint8)
-    start = (size - extent) // 2
-    resized = cv2.resize(picture, (extent, extent), interpolation=method)
-    image[start : start + extent, start : start + extent] = resized
-    return image
+    from strokenet_gym.targets.filling import place  # compiled kernels
+
+    weights = resizing(len(picture), max(1, round(size * share)))
+    return place(picture[None], np.zeros(1, np.int64), *weights, size)[0]
+
+
+def resizing(side: int, extent: int) -> tuple[np.ndarray, np.ndarray]:
+    """What each pixel of a resized line is made of, as OpenCV does it with anti-aliasing.
+
+    Args:
+        side: pixels of the line before.
+        extent: and after: with cubic interpolation if they are more, else by area.
+
+    Returns:
+        int64 ``[extent]``, from which pixel on, and float32 ``[extent, T]``, the weights of that
+        one and its followers.
+    """
+    method = cv2.INTER_CUBIC if extent > side else cv2.INTER_AREA
+    matrix = cv2.resize(np.eye(side, dtype=np.float32), (side, extent), interpolation=method)
+    used = matrix != 0
+    first = used.argmax(1)
+    taps = (side - used[:, ::-1].argmax(1) - first).max()
+    first = np.minimum(first, side - taps)
+    return first, np.take_along_axis(matrix, first[:, None] + np.arange(taps), 1)
 
 
 def normalised(lines: Sequence[np.ndarray], share: float) -> Iterator[np.ndarray]:
