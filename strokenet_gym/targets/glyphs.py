@@ -143,8 +143,8 @@ def _field(character: str, font: int) -> int:
     x0, y0 = (max(0, low - margin) // square for low in (x, y))
     x1, y1 = (min(large, high + margin) // square for high in (x + width, y + height))
     part = path[y0 * square : y1 * square, x0 * square : x1 * square]
-    distance = cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / _FINER
-    distance = cv2.resize(distance, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
-    bank[index, y0:y1, x0:x1] = np.rint(np.minimum(distance, _REACH) * _UNIT)
+    far = cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    far = cv2.resize(far, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA) / _FINER
+    np.rint(np.minimum(far, _REACH) * _UNIT, out=bank[index, y0:y1, x0:x1], casting="unsafe")
     boxes[index] = x0, x1, y0, y1
     return index

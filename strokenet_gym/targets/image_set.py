@@ -326,10 +326,13 @@ def on_canvas(picture: np.ndarray, size: int, share: float) -> np.ndarray:
     Returns:
         uint8 ``[size, size]``.
     """
-    from strokenet_gym.targets.filling import place  # compiled kernels
-
-    weights = resizing(len(picture), max(1, round(size * share)))
-    return place(picture[None], np.zeros(1, np.int64), *weights, size)[0]
+    extent = max(1, round(size * share))
+    method = cv2.INTER_CUBIC if extent > picture.shape[0] else cv2.INTER_AREA
+    image = np.zeros((size, size), np.uint8)
+    start = (size - extent) // 2
+    resized = cv2.resize(picture, (extent, extent), interpolation=method)
+    image[start : start + extent, start : start + extent] = resized
+    return image
 
 
 def resizing(side: int, extent: int) -> tuple[np.ndarray, np.ndarray]:

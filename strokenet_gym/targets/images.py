@@ -149,15 +149,15 @@ class _Pictures:
         background: np.ndarray,
     ) -> np.ndarray:
         """A picture for each generator, see :class:`strokenet_gym.targets.Targets`."""
-        fit = size, channels, background.tobytes()
         batch = np.empty((len(rngs), channels, size, size), np.float32)
         for target, rng in zip(batch, rngs, strict=True):
             index = int(rng.integers(len(self)))
-            fitted = self._fitted.get((index, *fit))
+            key = index, size, channels, background.tobytes()
+            fitted = self._fitted.get(key)
             if fitted is None:
                 fitted = fit_image(self[index], size, channels, background)
                 if fitted.nbytes * (len(self._fitted) + 1) <= _KEPT:
-                    self._fitted[index, *fit] = fitted
+                    self._fitted[key] = fitted
             target[:] = fitted
         return batch
 
