@@ -23,7 +23,7 @@ from strokenet_gym.targets import (
     read_image,
 )
 from strokenet_gym.targets.filling import place, put
-from strokenet_gym.targets.image_set import on_canvas, resizing
+from strokenet_gym.targets.image_set import on_canvas
 
 BLACK = np.zeros(1, np.float32)
 
@@ -279,7 +279,7 @@ def test_put_targets(dtype, channels, rng):
 def test_images_are_placed_as_opencv_resizes_them(side, extent, rng):
     images = rng.integers(0, 256, (4, side, side)).astype(np.uint8)
     indices = np.array([2, 0, 2])
-    placed = place(images, indices, *resizing(side, extent), 128)
+    placed = place(images, indices, extent, 128)
     for image, index in zip(placed, indices, strict=True):
         expected = on_canvas(images[index], 128, extent / 128)
         assert np.abs(image.astype(int) - expected).max() <= 1

@@ -158,7 +158,7 @@ class Episodes:
                 ),
                 *fit,
             )
-        images = self.source.sample_fitted(rngs, *fit)
+        images = np.asarray(self.source.sample_fitted(rngs, *fit))
         count, channels, *size = images.shape if images.ndim == 4 else (0, 0)
         known = channels in (1, self.channels) and images.dtype in (np.uint8, np.float32)
         if not known or (count, *size) != (len(rngs), *self._shape[2:]):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
+import cv2
 import numpy as np
 
 from strokenet_gym.programs.stamped import threads
@@ -56,18 +58,16 @@ def put(
     return errors / target[0].size, visible
 
 
-def place(
-    images: np.ndarray, indices: np.ndarray, first: np.ndarray, weights: np.ndarray, size: int
-) -> np.ndarray:
+def place(images: np.ndarray, indices: np.ndarray, extent: int, size: int) -> np.ndarray:
     """Resize images of a set and put them in the middle of black canvases, uint8 ``[N, H, W]``.
 
     Args:
         images: uint8 ``[M, S, S]``.
         indices: int64 ``[N]``, which of them.
-        first: see :func:`strokenet_gym.targets.image_set.resizing`, which gives it.
-        weights: the same.
+        extent: their width and height after that, at most ``size``.
         size: width and height of the canvas in pixels.
     """
+    first, weights = _resizing(images.shape[1], extent)
     placed = np.empty((len(indices), size, size), np.uint8)
 
     def work(start: int, stop: int) -> None:
@@ -76,6 +76,27 @@ def place(
     announce(place_images)
     threads.run(work, len(placed), _LEAST)
     return placed
+
+
+@cache
+def _resizing(side: int, extent: int) -> tuple[np.ndarray, np.ndarray]:
+    """What each pixel of a resized line is made of, as OpenCV does it with anti-aliasing.
+
+    Args:
+        side: pixels of the line before.
+        extent: and after: with cubic interpolation if they are more, else by area.
+
+    Returns:
+        int64 ``[extent]``, from which pixel on, and float32 ``[extent, T]``, the weights of that
+        one and its followers.
+    """
+    method = cv2.INTER_CUBIC if extent > side else cv2.INTER_AREA
+    matrix = cv2.resize(np.eye(side, dtype=np.float32), (side, extent), interpolation=method)
+    used = matrix != 0
+    first = used.argmax(1)
+    taps = (side - used[:, ::-1].argmax(1) - first).max()
+    first = np.minimum(first, side - taps)
+    return first, np.take_along_axis(matrix, first[:, None] + np.arange(taps), 1)
 
 
 def draw(

@@ -12,7 +12,6 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -31,7 +30,6 @@ __all__ = [
     "normalised",
     "on_canvas",
     "rasterise",
-    "resizing",
 ]
 
 _VERSION = 1  # of the prepared images; a new one leaves old files aside
@@ -198,12 +196,7 @@ class ImageSet:
             return self.images[indices]
         from strokenet_gym.targets.filling import place  # compiled kernels
 
-        return place(self.images, indices, *self._resizing, self.size)
-
-    @cached_property
-    def _resizing(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the images' pixels are made of on the canvas, see :func:`resizing`."""
-        return resizing(self.images.shape[1], max(1, round(self.size * self.share)))
+        return place(self.images, indices, max(1, round(self.size * self.share)), self.size)
 
     @staticmethod
     def is_a(label: str, selected: str) -> bool:
@@ -333,26 +326,6 @@ def on_canvas(picture: np.ndarray, size: int, share: float) -> np.ndarray:
     resized = cv2.resize(picture, (extent, extent), interpolation=method)
     image[start : start + extent, start : start + extent] = resized
     return image
-
-
-def resizing(side: int, extent: int) -> tuple[np.ndarray, np.ndarray]:
-    """What each pixel of a resized line is made of, as OpenCV does it with anti-aliasing.
-
-    Args:
-        side: pixels of the line before.
-        extent: and after: with cubic interpolation if they are more, else by area.
-
-    Returns:
-        int64 ``[extent]``, from which pixel on, and float32 ``[extent, T]``, the weights of that
-        one and its followers.
-    """
-    method = cv2.INTER_CUBIC if extent > side else cv2.INTER_AREA
-    matrix = cv2.resize(np.eye(side, dtype=np.float32), (side, extent), interpolation=method)
-    used = matrix != 0
-    first = used.argmax(1)
-    taps = (side - used[:, ::-1].argmax(1) - first).max()
-    first = np.minimum(first, side - taps)
-    return first, np.take_along_axis(matrix, first[:, None] + np.arange(taps), 1)
 
 
 def normalised(lines: Sequence[np.ndarray], share: float) -> Iterator[np.ndarray]:

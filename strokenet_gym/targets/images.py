@@ -12,7 +12,7 @@ import numpy as np
 
 __all__ = ["ArrayTargets", "ImageFolder", "channels_of", "fit_image", "fit_images", "read_image"]
 
-_KEPT = 2**28  # bytes of fitted pictures that a source keeps: the first that come
+_KEPT = 2**26  # bytes of fitted pictures that a source keeps: the first that come
 _LOOKS = 16  # images of a source that does not say whether it has colour
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
