@@ -105,7 +105,8 @@ class Glyphs:
         centre = (_PATCH - 1) / 2
         zoom = _PATCH / self.size
         corner = zoom / 2 - 0.5 - centre - shift  # the canvas' first pixel
-        offset = ((matrix @ corner[:, :, None]) + centre + 0.5) / _STEP - 0.5
+        # Half a pixel of the path as it was drawn is less than half of the patch's.
+        offset = (matrix @ corner[:, :, None] + centre + 0.5 / _FINER) / _STEP - 0.5
         inverse = np.concatenate([matrix * zoom / _STEP, offset], 2)
         samples = max(1, round(zoom / _STEP))
         pens = np.array(fields), half / _STEP, inverse
