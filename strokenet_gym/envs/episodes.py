@@ -22,7 +22,8 @@ from strokenet_gym.envs.arrays import Arrays, array_of
 from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
-from strokenet_gym.targets import channels_of, fit_image, make_targets
+from strokenet_gym.targets import channels_of, make_targets
+from strokenet_gym.targets.images import fit_images
 
 __all__ = ["Episodes"]
 
@@ -143,32 +144,40 @@ class Episodes:
                 draw one.
 
         Returns:
-            float32 ``[N, C, H, W]`` in 0 … 1.
+            uint8, or float32 in 0 … 1, ``[N, 1 or C, H, W]``; one channel is for all.
 
         Raises:
             ValueError: if a target is not an image.
         """
-        fitted = np.empty((len(rngs), *self._shape[1:]), np.float32)
-        for k, (rng, target) in enumerate(zip(rngs, targets, strict=True)):
-            image = self.source.sample(rng) if target is None else array_of(target, "a target")
-            fitted[k] = fit_image(image, self.canvas_size, self.channels, self.background)
-        return fitted
+        fit = self.canvas_size, self.channels, self.background
+        if not hasattr(self.source, "sample_fitted") or any(t is not None for t in targets):
+            return fit_images(
+                (
+                    self.source.sample(rng) if target is None else array_of(target, "a target")
+                    for rng, target in zip(rngs, targets, strict=True)
+                ),
+                *fit,
+            )
+        images = np.asarray(self.source.sample_fitted(rngs, *fit))
+        count, channels, *size = images.shape if images.ndim == 4 else (0, 0)
+        known = channels in (1, self.channels) and images.dtype in (np.uint8, np.float32)
+        if not known or (count, *size) != (len(rngs), *self._shape[2:]):
+            raise ValueError(
+                f"sample_fitted() of {self.source_name} must return uint8 or float32 of the shape "
+                f"{(len(rngs), *self._shape[1:])}, got {images.dtype} of {images.shape}"
+            )
+        return images
 
-    def begin(self, indices: Sequence[int], targets: np.ndarray) -> None:
+    def begin(self, indices: Sequence[int], images: np.ndarray) -> None:
         """Start new episodes on empty canvases.
 
         Args:
             indices: which of the batch.
-            targets: for each of them, as :meth:`draw` gives them.
+            images: the target of each of them, as :meth:`draw` gives them.
         """
-        error = targets - self.background[:, None, None]
-        start = np.stack(
-            [(error**2).mean((1, 2, 3), float), np.abs(error).mean((1, 2, 3), float)], 1
-        )
+        start, visible = self.pictures.begin(indices, images)
         # A target that looks like the empty canvas, to half a grey level, has nothing to divide
         # by; its rewards are then plain differences, and the best return is about 0.
-        visible = np.abs(error).max((1, 2, 3)) > 0.51 / 255
-        self.pictures.begin(indices, targets)
         self._start[indices] = np.where(visible[:, None], start, 1.0)
         self._distance[indices] = start
         self.stroke[indices] = 0

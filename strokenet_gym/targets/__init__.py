@@ -44,7 +44,11 @@ __all__ = [
 class Targets(Protocol):
     """Anything that has target images to give.
 
-    An attribute ``channels`` (1 or 3), if there is one, says whether they are grey or RGB.
+    An attribute ``channels`` (1 or 3), if there is one, says whether they are grey or RGB. A source
+    that is fast at many at once may also have a method ``sample_fitted(rngs, size, channels,
+    background)``, which environments then call: for each generator of a sequence it draws what
+    ``sample`` would, and returns all of them as :func:`fit_image` would fit them, in one array
+    ``[N, 1 or channels, size, size]``, uint8, or float32 in 0 … 1.
     """
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-__all__ = ["ArrayTargets", "ImageFolder", "channels_of", "fit_image", "read_image"]
+__all__ = ["ArrayTargets", "ImageFolder", "channels_of", "fit_image", "fit_images", "read_image"]
 
+_KEPT = 2**26  # bytes of fitted pictures that a source keeps: the first that come
 _LOOKS = 16  # images of a source that does not say whether it has colour
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -88,6 +90,13 @@ def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarra
     return fitted
 
 
+def fit_images(
+    images: Iterable[np.ndarray], size: int, channels: int, background: np.ndarray
+) -> np.ndarray:
+    """A batch of images brought to the canvas by :func:`fit_image`."""
+    return np.stack([fit_image(image, size, channels, background) for image in images])
+
+
 def channels_of(source: Any) -> int:
     """Colour channels of a source of targets: what it says, or else what its images have.
 
@@ -108,7 +117,52 @@ def _is_colour(image: np.ndarray) -> bool:
     return len(shape) == 3 and 3 in (shape[0], shape[-1])
 
 
-class ArrayTargets:
+class _Pictures:
+    """Pictures that do not change, sampled uniformly; each is fitted to a canvas but once."""
+
+    def __init__(self) -> None:
+        self._fitted: dict[tuple, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The picture of that index, in its own size."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_fitted": {}}
+
+    def __deepcopy__(self, memo: Any) -> _Pictures:
+        """Nothing in it changes: a copy is the same, so that specs do not copy the pictures."""
+        return self
+
+    def sample(self, rng: np.random.Generator) -> np.ndarray:
+        """One of the pictures, uniformly at random."""
+        return self[int(rng.integers(len(self)))]
+
+    def sample_fitted(
+        self,
+        rngs: Sequence[np.random.Generator],
+        size: int,
+        channels: int,
+        background: np.ndarray,
+    ) -> np.ndarray:
+        """A picture for each generator, see :class:`strokenet_gym.targets.Targets`."""
+        batch = np.empty((len(rngs), channels, size, size), np.float32)
+        for target, rng in zip(batch, rngs, strict=True):
+            index = int(rng.integers(len(self)))
+            key = index, size, channels, background.tobytes()
+            fitted = self._fitted.get(key)
+            if fitted is None:
+                fitted = fit_image(self[index], size, channels, background)
+                if fitted.nbytes * (len(self._fitted) + 1) <= _KEPT:
+                    self._fitted[key] = fitted
+            target[:] = fitted
+        return batch
+
+
+class ArrayTargets(_Pictures):
     """Targets from an array: one image, or a stack of them sampled uniformly.
 
     Args:
@@ -117,6 +171,7 @@ class ArrayTargets:
     """
 
     def __init__(self, array: np.ndarray) -> None:
+        super().__init__()
         array = np.asarray(array)
         one = array.ndim == 2 or (
             array.ndim == 3 and (array.shape[-1] in (1, 3) or array.shape[0] in (1, 3))
@@ -128,21 +183,16 @@ class ArrayTargets:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __deepcopy__(self, memo: Any) -> ArrayTargets:
-        """Nothing in it changes: a copy is the same, so that specs do not copy the pictures."""
-        return self
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.images[index]
 
     @property
     def channels(self) -> int:
         """1 if the images are grey, 3 if they are RGB."""
         return 3 if _is_colour(self.images[0]) else 1
 
-    def sample(self, rng: np.random.Generator) -> np.ndarray:
-        """One of the images, uniformly at random."""
-        return self.images[rng.integers(len(self.images))]
 
-
-class ImageFolder:
+class ImageFolder(_Pictures):
     """Targets from an image file, or from all images in a folder and its subfolders.
 
     Args:
@@ -153,6 +203,7 @@ class ImageFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
+        super().__init__()
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no such image or folder: {path}")
@@ -166,11 +217,10 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.files)
 
+    def __getitem__(self, index: int) -> np.ndarray:
+        return read_image(self.files[index])
+
     @cached_property
     def channels(self) -> int:
         """3 if any of the images is in colour, else 1; looks at them until one is."""
         return 3 if any(_is_colour(read_image(file)) for file in self.files) else 1
-
-    def sample(self, rng: np.random.Generator) -> np.ndarray:
-        """One of the images, uniformly at random, read from disk."""
-        return read_image(self.files[rng.integers(len(self.files))])
