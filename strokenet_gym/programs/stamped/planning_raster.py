@@ -47,7 +47,7 @@ def find_best_colours(
             path, position[k], pressure[k], radius[k], brush, fineness, shape, 0, shape[0]
         )
         box = path.box
-        stamp_stroke(ink, marks, path, count, brush.edge, run, extent)
+        stamp_stroke(ink, marks, path, count, brush.edge, fineness.unlike, run, extent)
         sums[:] = 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):

@@ -64,7 +64,7 @@ def draw_strokes(
         path, count = trace_stroke(
             path, position[b], pressure[b], radius[b], brush, fineness, shape, 0, shape[0]
         )
-        stamp_stroke(ink, marks, path, count, brush.edge, run, extent)
+        stamp_stroke(ink, marks, path, count, brush.edge, fineness.unlike, run, extent)
         box = path.box
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
@@ -127,7 +127,7 @@ def composite_strokes(
             boxes[b] = box
         if painted.size > 0:
             painted[b] = 1
-        stamp_stroke(ink, mark, path, count, brush.edge, run, extent)
+        stamp_stroke(ink, mark, path, count, brush.edge, EXACT.unlike, run, extent)
         squared, absolute = 0.0, 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):

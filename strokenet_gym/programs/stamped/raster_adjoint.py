@@ -192,8 +192,8 @@ def _run_back(by_stamps, run, stamps, start, stop, weight, edge):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def stroke_back(
-    by_position, by_pressure, seed, path, count, by_tangents, pressure, radius, brush, shape,
-    run, extent, by_stamps,
+    by_position, by_pressure, seed, path, count, by_tangents, pressure, radius, brush, unlike,
+    shape, run, extent, by_stamps,
 ):  # fmt: skip
     """From the derivative by a stroke's log-transmittance to the one by its numbers.
 
@@ -207,6 +207,7 @@ def stroke_back(
         pressure: float64 ``(n,)``.
         radius: half the shorter side.
         brush: a :class:`BrushNumbers`.
+        unlike: see :class:`Accuracy`.
         shape: height and width of the canvas.
         run: scratch, from :func:`new_run`.
         extent: the same.
@@ -220,7 +221,7 @@ def stroke_back(
     by_tangents[:] = 0.0
     by_radius, start = 0.0, 0
     while start < count:
-        stop = next_run(stamps, start, count)
+        stop = next_run(stamps, start, count, unlike)
         weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
         if weight > 0.0:
             _add_up(run, extent, seed, box)
@@ -311,5 +312,5 @@ def composite_strokes_back(
                 left, right = next_span(marks[b, row], right, end)
         by_radius[b] = stroke_back(
             by_position[b], by_pressure[b], seed, path, count, by_tangents, pressure[b], radius[b],
-            brush, shape, run, extent, by_stamps,
+            brush, EXACT.unlike, shape, run, extent, by_stamps,
         )  # fmt: skip

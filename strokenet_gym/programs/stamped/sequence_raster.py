@@ -76,7 +76,7 @@ def composite_sequence(
         most = rows * max(0, end - first) * LANES
         if keep and (pixel + most > alphas.size or span + most // LANES > len(spans)):
             return k
-        stamp_stroke(ink, marks, path, count, brush.edge, run, extent)
+        stamp_stroke(ink, marks, path, count, brush.edge, fineness.unlike, run, extent)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[row], first, end)
             while left < right:
@@ -179,7 +179,6 @@ def composite_sequence_back(
         path, count = trace_stroke(
             path, position[k], pressure[k], radius[k], brush, fineness, shape, low, high
         )
-        box = path.box
         by_own[k] = 0.0
         pixel = ends[k, 1]
         for span in range(ends[k, 0], ends[k + 1, 0]):
@@ -195,7 +194,7 @@ def composite_sequence_back(
             pixel += width
         by_radius[k] = stroke_back(
             by_position[k], by_pressure[k], seed, path, count, by_tangents, pressure[k], radius[k],
-            brush, shape, run, extent, by_stamps,
+            brush, fineness.unlike, shape, run, extent, by_stamps,
         )  # fmt: skip
 
 

@@ -30,7 +30,6 @@ __all__ = [
 # Rows are stamped in cells of LANES pixels, which fill a vector register.
 LANES = CELL
 _CELL = 3  # log2 of LANES
-_UNLIKE = 1.07  # times another's weight a stamp's may be in one run
 _SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
 
@@ -48,14 +47,14 @@ def new_run(like):
 
 
 @njit(nogil=True, cache=True)
-def next_run(stamps, start, count):
+def next_run(stamps, start, count, unlike):
     """One past the last stamp of the run that begins with this one: their weights are similar."""
     stop, weight = start + 1, stamps[start].weight
     if start >= ENDS:
         while (
             stop < min(start + RUN, count)
-            and weight <= _UNLIKE * stamps[stop].weight
-            and stamps[stop].weight <= _UNLIKE * weight
+            and weight <= unlike * stamps[stop].weight
+            and stamps[stop].weight <= unlike * weight
         ):
             stop += 1
     return stop
@@ -188,7 +187,7 @@ def _stamp_run(ink, marks, box, run, extent, weight, look):
 
 
 @njit(nogil=True, cache=True)
-def stamp_stroke(ink, marks, path, count, edge, run, extent):
+def stamp_stroke(ink, marks, path, count, edge, unlike, run, extent):
     """Add a stroke's stamps to the ink.
 
     Args:
@@ -197,13 +196,14 @@ def stamp_stroke(ink, marks, path, count, edge, run, extent):
         path: from :func:`strokenet_gym.programs.stamped.path.trace_stroke`.
         count: of its stamps.
         edge: the brush's.
+        unlike: see :class:`Accuracy`.
         run: scratch, see :func:`new_run`.
         extent: the same.
     """
     stamps, box = path.stamps, path.box
     start = 0
     while start < count:
-        stop = next_run(stamps, start, count)
+        stop = next_run(stamps, start, count, unlike)
         weight = fill_run(run, extent, stamps, start, stop, edge, box)
         if weight > 0.0:
             # Only where many stamps meet is it worth a look whether they still change anything.
