@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 
 from strokenet_gym.display import Scene
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.envs.arguments import canvas_sides, whole
 from strokenet_gym.envs.arrays import Arrays, array_of
 from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
@@ -36,7 +36,7 @@ class Episodes:
         program: what paints.
         targets: see :func:`strokenet_gym.make_targets`.
         data_dir: folder with the data sets.
-        canvas_size: width and height in pixels.
+        canvas_size: side of the canvas in pixels, or height and width.
         channels: 1 (grey), 3 (RGB), or None to take the targets'.
         max_strokes: strokes in an episode.
         background: intensity of the empty canvas in 0 … 1: a number, or one for each channel.
@@ -45,6 +45,7 @@ class Episodes:
         device: of tensors; None if actions are never tensors.
 
     Attributes:
+        sides: height and width of the canvas in pixels.
         pictures: canvases and targets, as arrays or as tensors.
         stroke: int64 ``[B]``, strokes painted.
     """
@@ -58,7 +59,7 @@ class Episodes:
         *,
         targets: Any,
         data_dir: str | os.PathLike | None,
-        canvas_size: int,
+        canvas_size: int | Sequence[int],
         channels: int | None,
         max_strokes: int,
         background: float | Sequence[float],
@@ -67,10 +68,15 @@ class Episodes:
         device: Any = None,
     ) -> None:
         self.num_envs = whole(num_envs, "num_envs", 1, 2**20)
-        self.canvas_size = size = whole(canvas_size, "canvas_size", 16, 4096)
+        self.sides = height, width = canvas_sides(canvas_size, "canvas_size", 16, 4096)
         self.max_strokes = whole(max_strokes, "max_strokes", 1, 2**20)
         self.program, self.brush = program, brush or program
-        self.source = make_targets(targets, size, data_dir)
+        if height != width and not program.any_shape:
+            raise ValueError(
+                f"the program {program.name!r} paints on square canvases only, got "
+                f"canvas_size={canvas_size!r}"
+            )
+        self.source = make_targets(targets, min(height, width), data_dir)
         named = isinstance(targets, (str, os.PathLike))
         self.source_name = os.fspath(targets) if named else type(targets).__name__
         self.channels = channels_of(self.source) if channels is None else channels
@@ -87,7 +93,7 @@ class Episodes:
             )
         self.background = np.broadcast_to(colour, (self.channels,)).astype(np.float32)
 
-        image = (self.channels, size, size)
+        image = (self.channels, height, width)
         self.observation_space = spaces.Dict(
             {
                 "canvas": spaces.Box(0, 255, image, np.uint8),
@@ -149,7 +155,7 @@ class Episodes:
         Raises:
             ValueError: if a target is not an image.
         """
-        fit = self.canvas_size, self.channels, self.background
+        fit = self.sides, self.channels, self.background
         if not hasattr(self.source, "sample_fitted") or any(t is not None for t in targets):
             return fit_images(
                 (

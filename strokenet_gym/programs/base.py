@@ -17,7 +17,7 @@ from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CELL", "Program", "Undo", "sides", "to_bytes"]
+__all__ = ["CELL", "Program", "Size", "Undo", "sides", "to_bytes"]
 
 _ROUNDING = 1e-5  # that a program's canvases may leave 0 … 1
 CELL = 8  # pixels of a row that a mark stands for: they fill a vector register
@@ -135,7 +135,7 @@ class Program(ABC):
             canvas, _ = self.paint_tensors(canvas, canvas.detach(), one, background)  # type: ignore[arg-type]
         return canvas
 
-    def draw(self, stroke: Stroke, size: int | tuple[int, int]) -> np.ndarray:
+    def draw(self, stroke: Stroke, size: Size) -> np.ndarray:
         """Draw strokes as opacity maps: what a network learns that imitates the program.
 
         Args:
@@ -236,6 +236,9 @@ def to_bytes(image: np.ndarray) -> np.ndarray:
     return (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-def sides(size: int | tuple[int, int]) -> tuple[int, int]:
+Size = int | tuple[int, int]  # of a canvas in pixels: its side, or height and width
+
+
+def sides(size: Size) -> tuple[int, int]:
     """Height and width of a canvas that is given by them, or by one number if it is square."""
     return (size, size) if isinstance(size, int) else (size[0], size[1])

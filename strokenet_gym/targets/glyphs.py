@@ -15,6 +15,7 @@ from functools import cache
 import cv2
 import numpy as np
 
+from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.images import fit_images
 
 __all__ = ["Glyphs"]
@@ -64,12 +65,12 @@ class Glyphs:
     def sample_fitted(
         self,
         rngs: Sequence[np.random.Generator],
-        size: int,
+        size: Size,
         channels: int,
         background: np.ndarray,
     ) -> np.ndarray:
         """A random character for each generator, see :class:`strokenet_gym.targets.Targets`."""
-        if size != self.size:
+        if sides(size) != (self.size, self.size):
             return fit_images(map(self.sample, rngs), size, channels, background)
         return self._draw(rngs)[:, None]
 

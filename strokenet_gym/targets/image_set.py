@@ -18,6 +18,7 @@ from typing import IO, Any, ClassVar
 import cv2
 import numpy as np
 
+from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.images import fit_images
 
 __all__ = [
@@ -219,12 +220,12 @@ class ImageSet:
     def sample_fitted(
         self,
         rngs: Sequence[np.random.Generator],
-        size: int,
+        size: Size,
         channels: int,
         background: np.ndarray,
     ) -> np.ndarray:
         """A random image for each generator, see :class:`strokenet_gym.targets.Targets`."""
-        if size != self.size:
+        if sides(size) != (self.size, self.size):
             return fit_images(map(self.sample, rngs), size, channels, background)
         return self._placed(np.array([rng.integers(len(self)) for rng in rngs]))[:, None]
 

@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from strokenet_gym.programs.base import Size, sides
+
 __all__ = ["ArrayTargets", "ImageFolder", "channels_of", "fit_image", "fit_images", "read_image"]
 
 _KEPT = 2**26  # bytes of fitted pictures that a source keeps: the first that come
@@ -36,17 +38,17 @@ def read_image(path: str | Path) -> np.ndarray:
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarray) -> np.ndarray:
+def fit_image(image: np.ndarray, size: Size, channels: int, background: np.ndarray) -> np.ndarray:
     """Bring an image to the canvas: resized with anti-aliasing, centred, padded.
 
     Args:
         image: ``[H, W]``, ``[H, W, 1 or 3]`` or ``[1 or 3, H, W]``; uint8, or float in 0 … 1.
-        size: width and height of the canvas in pixels.
+        size: side of the canvas in pixels, or height and width.
         channels: 1 (grey) or 3 (RGB); the image is converted.
         background: ``[channels]``, fills what the image leaves free.
 
     Returns:
-        float32 ``[channels, size, size]`` in 0 … 1.
+        float32 ``[channels, H, W]`` in 0 … 1.
 
     Raises:
         ValueError: if the shape or a value is not one of these.
@@ -75,7 +77,8 @@ def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarra
         image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
     height, width = image.shape[:2]
-    scale = size / max(height, width)
+    rows, columns = sides(size)
+    scale = min(rows / height, columns / width)
     if scale != 1:
         extent = (max(1, round(width * scale)), max(1, round(height * scale)))
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -83,15 +86,15 @@ def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarra
         height, width = image.shape[:2]
     if image.ndim == 2:
         image = image[:, :, None]  # grey fills all channels
-    fitted = np.empty((channels, size, size), np.float32)
+    fitted = np.empty((channels, rows, columns), np.float32)
     fitted[:] = background[:, None, None]
-    top, left = (size - height) // 2, (size - width) // 2
+    top, left = (rows - height) // 2, (columns - width) // 2
     fitted[:, top : top + height, left : left + width] = np.moveaxis(image, -1, 0)
     return fitted
 
 
 def fit_images(
-    images: Iterable[np.ndarray], size: int, channels: int, background: np.ndarray
+    images: Iterable[np.ndarray], size: Size, channels: int, background: np.ndarray
 ) -> np.ndarray:
     """A batch of images brought to the canvas by :func:`fit_image`."""
     return np.stack([fit_image(image, size, channels, background) for image in images])
@@ -144,12 +147,12 @@ class _Pictures:
     def sample_fitted(
         self,
         rngs: Sequence[np.random.Generator],
-        size: int,
+        size: Size,
         channels: int,
         background: np.ndarray,
     ) -> np.ndarray:
         """A picture for each generator, see :class:`strokenet_gym.targets.Targets`."""
-        batch = np.empty((len(rngs), channels, size, size), np.float32)
+        batch = np.empty((len(rngs), channels, *sides(size)), np.float32)
         for target, rng in zip(batch, rngs, strict=True):
             index = int(rng.integers(len(self)))
             key = index, size, channels, background.tobytes()

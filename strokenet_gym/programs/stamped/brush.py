@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strokenet_gym.programs.base import Program, Undo, sides
+from strokenet_gym.programs.base import Program, Size, Undo, sides
 from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.blend import BLENDS
 from strokenet_gym.programs.stamped.numbers import EXACT, Accuracy, Numbers, find_accuracy
@@ -147,9 +147,7 @@ class Brush(Program):
             return stroke
         return stroke._replace(colour=stroke.colour * 0 + background)
 
-    def draw(
-        self, stroke: Stroke, size: int | tuple[int, int], accuracy: Accuracy = EXACT
-    ) -> np.ndarray:
+    def draw(self, stroke: Stroke, size: Size, accuracy: Accuracy = EXACT) -> np.ndarray:
         """Draw strokes as opacity maps, at any accuracy.
 
         Args:
@@ -162,7 +160,7 @@ class Brush(Program):
         """
         return painting.draw(stroke, sides(size), self.numbers, accuracy)
 
-    def draw_tensors(self, stroke: Stroke, size: int | tuple[int, int]) -> Tensor:
+    def draw_tensors(self, stroke: Stroke, size: Size) -> Tensor:
         """The same for tensors, with gradients to the strokes."""
         from strokenet_gym.programs.stamped.autograd import draw
 

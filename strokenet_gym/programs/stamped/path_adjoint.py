@@ -4,7 +4,6 @@ All of it is in float64 and in pixels. The derivative of what stamps leave on pi
 raster_adjoint.py.
 """
 
-
 import numpy as np
 from numba import njit
 

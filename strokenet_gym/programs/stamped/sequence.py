@@ -16,13 +16,13 @@ from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import GRAIN, Accuracy, Numbers
-from strokenet_gym.programs.stamped.raster import LANES
 from strokenet_gym.programs.stamped.sequence_raster import (
     SPAN,
     blend_again,
     composite_sequence,
     composite_sequence_back,
 )
+from strokenet_gym.programs.stamped.stamping import LANES
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["Chunk", "beneath", "check", "composite", "composite_back", "new_scratch"]
