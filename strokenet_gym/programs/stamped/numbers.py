@@ -21,8 +21,8 @@ __all__ = [
     "find_accuracy",
 ]
 
-# Stamps are put on pixels in runs of this many: the kernels in raster.py, which spell the eight out,
-# multiply their transmittances first and take one logarithm.
+# Stamps are put on pixels in runs of this many: the kernel in stamping.py, which spells the eight
+# out, multiplies their transmittances first and takes one logarithm.
 RUN = 8
 Stamp = np.dtype(
     [
@@ -69,7 +69,7 @@ class Accuracy(NamedTuple):
         most: the largest distance.
         pressure_step: largest relative change of pressure from stamp to stamp.
         piece: stamps in a piece of a segment, about, if there are many.
-        unlike: how many times another's weight a stamp's may be, if they are put on pixels together.
+        unlike: how many times another's weight a stamp's may be, if both go on pixels together.
     """
 
     spacing: float
