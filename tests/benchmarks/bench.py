@@ -280,7 +280,10 @@ def count_visits(position, pressure, radius, numbers, accuracy, size):
 
 
 def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
-    """Where the time of a stroke goes, in microseconds on one thread, and what it visits."""
+    """Where the time of a stroke goes, in microseconds on one thread, and what it visits.
+
+    Stamping is all between path and opacity map: gathering runs, stamping them, ink to opacity.
+    """
     threads.THREADS = 1
     fields = (np.asarray(f, float) for f in (stroke.position, stroke.pressure, stroke.radius))
     numbers = *fields, PENCIL.numbers, tuple(EXACT), size

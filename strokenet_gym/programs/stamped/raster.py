@@ -7,12 +7,12 @@ LANES pixels it touches. The ink is cleared again after use, and so are the mark
 keeps them.
 
 What a stroke costs, measured with the pencil on one core, exact and in float32: one of length L and
-radius r pixels has about 22 L / r stamps where it is opaque and 8 L / r at half the pressure. Each
-takes 10 ns to trace. Runs of eight take 46 ns to gather, and then 14 to 22 ns for each cell of LANES
-pixels that their stamps reach. So on a straight opaque line every inked pixel is visited 12 times
-at r = 4 and 6 times at r = 32 (5 and 3 at half the pressure, with these radii), whatever the length,
-and the cost follows the inked area, 2 r L, not the canvas. Where r is below a pixel, there are 7
-stamps for each pixel of length, and a run takes 85 ns for its two or three rows.
+radius r pixels has about 22 L / r stamps where it is opaque, and 8 L / r at half the pressure. Each
+takes 10 ns to trace. A run of eight takes 46 ns to gather, and then 14 to 22 ns for each cell of
+LANES pixels that its stamps reach. So on a straight opaque line each inked pixel is visited 12
+times at r = 4 and 6 times at r = 32 (at half the pressure 5 and 3 times, with these radii),
+whatever the length, and the cost follows the inked area, 2 r L, not the canvas. Where r is below a
+pixel, there are 7 stamps to a pixel of length, and a run takes 85 ns for its two or three rows.
 """
 
 import numpy as np
