@@ -184,7 +184,7 @@ def test_resized_window(window):
     pygame.display.set_mode((700, 500), pygame.RESIZABLE)
     window.show(scene())
     picture = pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
-    wanted = frame(scene(), side=346)
+    wanted = frame(scene(), size=(346, 346))
     np.testing.assert_array_equal(picture[65 : 65 + 370, :700], wanted)
 
 
