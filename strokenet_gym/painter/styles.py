@@ -1,0 +1,78 @@
+"""Styles: what a picture may be painted with, as plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from strokenet_gym.programs.stamped import Brush
+
+__all__ = ["STYLES", "Style", "find_style"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """A way of painting: the brush, what strokes may look like, and how long they are sought.
+
+    Attributes:
+        brush: what paints; a stroke's radius is from its ``radius_min`` to its ``radius_max``.
+        pressure: smallest and largest pressure, 0 … 1.
+        tones: darkest and lightest colour of a stroke, 0 … 1, in each channel.
+        bending: cost of a stroke's bends: this times the squared second differences of its anchors
+            (half the shorter side) is added to the squared error summed at 256 px. 0: scribbles
+            are free.
+        length: shortest and longest new stroke, in radii.
+        angle: direction of new strokes in degrees, anticlockwise from the right; None: along the
+            picture's edges.
+        grey: whether the picture is painted in grey.
+        background: of the canvas, unless somebody says another: "mean" (of the picture), "white"
+            or "black".
+        iterations: steps of the optimiser in each of the stages in which strokes are added.
+        finish: steps at the end, with all strokes.
+
+    Raises:
+        ValueError: if a number is out of its range.
+    """
+
+    brush: Brush
+    pressure: tuple[float, float] = (0.1, 1.0)
+    tones: tuple[float, float] = (0.0, 1.0)
+    bending: float = 3.0
+    length: tuple[float, float] = (1.0, 16.0)
+    angle: float | None = None
+    grey: bool = False
+    background: str = "mean"
+    iterations: int = 25
+    finish: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("pressure", "tones", "length"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high <= (1 if name != "length" else 1000):
+                raise ValueError(f"a style's {name} must be a range, smallest first, got {low, high}")
+        if not (self.bending >= 0 and self.iterations >= 1 and self.finish >= 1):
+            raise ValueError("a style's bending must be 0 or more, its iterations and finish 1")
+
+
+STYLES = {
+    "photo": Style(
+        Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5)
+    ),
+    "gouache": Style(
+        Brush(pressure_opacity=0, edge=0.5, radius_min=0.02, radius_max=0.125),
+        pressure=(0.35, 1.0),
+        bending=100.0,
+    ),
+}
+
+
+def find_style(style: str | Style) -> Style:
+    """The style of that name, or the one that is given.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if isinstance(style, Style):
+        return style
+    if style not in STYLES:
+        raise ValueError(f"style must be one of {', '.join(STYLES)}, or a Style, got {style!r}")
+    return STYLES[style]
