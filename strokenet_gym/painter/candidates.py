@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -45,7 +47,9 @@ def new_strokes(
     error = ((canvas - target) ** 2).sum(0) * weight
     blurred = cv2.GaussianBlur(error, (0, 0), _BLUR * half).ravel().astype(float)
     total = _EACH * max(count, 0) if blurred.sum() > 0 else 0
-    pixel = rng.choice(len(blurred), total, p=blurred / blurred.sum()) if total else np.zeros(0, int)
+    pixel = (
+        rng.choice(len(blurred), total, p=blurred / blurred.sum()) if total else np.zeros(0, int)
+    )
     row, column = np.divmod(pixel, target.shape[2])
     right, down = np.stack([column, row]) + rng.uniform(0, 1, (2, total))
     centre = np.stack([right / half - extent[0], extent[1] - down / half], 1)
@@ -53,8 +57,8 @@ def new_strokes(
         angle = _directions(target)[row, column] + rng.normal(0, 0.2, total)
     else:
         angle = np.radians(style.angle) + rng.normal(0, 0.1, total)
-    radius = rng.uniform(*np.log(style.brush.radii), total)
-    length = np.exp(rng.uniform(*np.log(style.length), total) + radius)
+    radius = _log_uniform(rng, style.brush.radii, total)
+    length = np.exp(_log_uniform(rng, style.length, total) + radius)
     along = np.stack([np.cos(angle), np.sin(angle)], 1) * length[:, None] / 2
     position = centre[:, None] + np.linspace(-1, 1, NUM_ANCHORS)[:, None] * along[:, None]
     pressure = np.full((total, NUM_ANCHORS), np.mean(style.pressure))
@@ -65,6 +69,12 @@ def new_strokes(
     lines = lines._replace(colour=colours.clip(*style.tones))
     gains *= near(position, weight, extent)
     return select(lines, _apart(lines, gains, extent, count))
+
+
+def _log_uniform(rng: np.random.Generator, limits: tuple[float, float], count: int) -> np.ndarray:
+    """Logarithms of random numbers, uniform between those of the limits."""
+    low, high = limits
+    return rng.uniform(math.log(low), math.log(high), count)
 
 
 def near(position: np.ndarray, values: np.ndarray, extent: np.ndarray) -> np.ndarray:
@@ -93,14 +103,14 @@ def _apart(free: Stroke, gains: np.ndarray, extent: np.ndarray, count: int) -> n
     scale = _GRID / 2
     taken = np.zeros(np.ceil(2 * extent[::-1] * scale).astype(int), np.uint8)
     pixels = np.rint((free.position * [1, -1] + extent) * scale * 16 - 8).astype(np.int32)
-    chosen = []
+    chosen: list[int] = []
     for k in np.argsort(-gains, kind="stable"):
         if gains[k] <= 0 or len(chosen) == count:
             break
         mask, thick = np.zeros_like(taken), max(1, round(2 * scale * np.exp(free.radius[k])))
         cv2.polylines(mask, [pixels[k]], False, 1, thick, shift=4)
         covered = cv2.countNonZero(mask)
-        if covered and cv2.countNonZero(mask & taken) <= _OVERLAP * covered:
+        if covered and cv2.countNonZero(cv2.bitwise_and(mask, taken)) <= _OVERLAP * covered:
             taken |= mask
-            chosen.append(k)
+            chosen.append(int(k))
     return np.array(chosen, int)

@@ -33,7 +33,9 @@ def to_strokes(parameters: Stroke, extent: np.ndarray) -> Stroke:
         parameters: of N strokes.
         extent: half the width and half the height, in half the shorter side.
     """
-    return parameters._replace(radius=np.exp(parameters.radius), position=parameters.position / extent)
+    return parameters._replace(
+        radius=np.exp(parameters.radius), position=parameters.position / extent
+    )
 
 
 def gradient(by: Stroke, parameters: Stroke, extent: np.ndarray) -> Stroke:

@@ -13,7 +13,7 @@ import numpy as np
 from strokenet_gym.envs.arguments import whole
 from strokenet_gym.targets.images import read_image
 
-__all__ = ["shape_of", "find_colour", "load_picture", "load_weight", "resized"]
+__all__ = ["find_colour", "load_picture", "load_weight", "resized", "shape_of"]
 
 _LONGEST = 4096  # pixels
 _SLIMMEST = 64  # times as long as wide
@@ -35,7 +35,8 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is a URL, or not a picture.
     """
-    pixels = _read(image) if isinstance(image, (str, os.PathLike)) else np.asarray(image)
+    from_file = isinstance(image, (str, os.PathLike))
+    pixels: np.ndarray = _read(os.fspath(image)) if from_file else np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.ndim == 3 and pixels.shape[0] in (1, 3) and pixels.shape[2] not in (1, 2, 3, 4):
@@ -47,9 +48,11 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
         )
     height, width = pixels.shape[:2]
     if max(height, width) > _SLIMMEST * min(height, width):
-        raise ValueError(f"a picture may be {_SLIMMEST} times as long as wide, got {width}x{height}")
+        raise ValueError(
+            f"a picture may be {_SLIMMEST} times as long as wide, got {width}x{height}"
+        )
     if pixels.dtype in (np.uint8, np.uint16):
-        pixels = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+        pixels = pixels / np.float32(np.iinfo(pixels.dtype).max)
     elif pixels.dtype.kind != "f":
         raise ValueError(f"a picture must be uint8, uint16 or float, got dtype {pixels.dtype}")
     elif not (pixels.min() >= 0 and pixels.max() <= 1):
@@ -64,9 +67,9 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(np.moveaxis(colour, -1, 0)), opacity
 
 
-def _read(path: str | os.PathLike) -> np.ndarray:
+def _read(path: str) -> np.ndarray:
     """A file's pixels, with their opacity if it has any."""
-    if re.match(r"[a-z][a-z0-9+.-]+://", os.fspath(path), re.IGNORECASE):
+    if re.match(r"[a-z][a-z0-9+.-]+://", path, re.IGNORECASE):
         raise ValueError(f"URLs are not read: download the picture first, got {path}")
     pixels = read_image(path)  # turned as the camera says
     if Path(path).suffix.lower() in (".png", ".webp", ".tif", ".tiff"):
@@ -160,4 +163,4 @@ def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     smaller = shape[0] < picture.shape[1]
     method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     channels = [cv2.resize(c, shape[::-1], interpolation=method) for c in picture]
-    return np.stack(channels).clip(0, 1)
+    return np.stack(channels).clip(picture.min(), picture.max())

@@ -23,7 +23,15 @@ import numpy as np
 from strokenet_gym.envs.arguments import check_seed, whole
 from strokenet_gym.painter.candidates import near, new_strokes
 from strokenet_gym.painter.palette import Palette
-from strokenet_gym.painter.parameters import Adam, bend, extent_of, gradient, limit, select, to_strokes
+from strokenet_gym.painter.parameters import (
+    Adam,
+    bend,
+    extent_of,
+    gradient,
+    limit,
+    select,
+    to_strokes,
+)
 from strokenet_gym.painter.picture import (
     find_colour,
     load_picture,
@@ -31,7 +39,7 @@ from strokenet_gym.painter.picture import (
     resized,
     shape_of,
 )
-from strokenet_gym.painter.schedule import Clock, Stage, plan_stages
+from strokenet_gym.painter.schedule import Clock, plan_stages
 from strokenet_gym.painter.styles import Style, find_style
 from strokenet_gym.programs.stamped import planning, sequence
 from strokenet_gym.programs.stamped.numbers import find_accuracy
@@ -118,7 +126,6 @@ class Planner:
 
     Attributes:
         done: whether the strokes are final.
-        stage: number of the stage, from 0.
         canvas: float32 ``[C, H, W]``, the picture as it is, at the size at which it is planned.
         target: the same of what is painted.
 
@@ -151,7 +158,7 @@ class Planner:
         self._background = find_colour(ground, colour, opacity)
         self._picture = colour * opacity + self._background[:, None, None] * (1 - opacity)
         self._name = os.path.basename(image) if isinstance(image, (str, os.PathLike)) else ""
-        self._shape = shape_of(opacity.shape, size)
+        self._shape: tuple[int, int] = shape_of(opacity.shape, size)
         self._weight = None if weight is None else load_weight(weight, opacity.shape)
         self._palette = None if palette is None else Palette(palette, len(colour))
         self._stages = plan_stages(count, self.style, self._shape)
@@ -163,7 +170,7 @@ class Planner:
             np.zeros((0, NUM_ANCHORS, 2)),
             np.zeros((0, NUM_ANCHORS)),
         )
-        self.done, self.stage = False, 0
+        self.done = False
         self._set_size(self._stages[0].shape)
         self._steps = self._run()
 
@@ -171,6 +178,21 @@ class Planner:
     def strokes(self) -> int:
         """How many strokes there are now."""
         return len(self._parameters.radius)
+
+    @property
+    def share(self) -> float:
+        """How much of the work is done, about, 0 … 1."""
+        return 1.0 if self.done else self._clock.share
+
+    @property
+    def picture(self) -> np.ndarray:
+        """What is painted, at the size of the finished picture: float32 ``[C, H, W]``."""
+        return resized(self._picture, self._shape)
+
+    def blank(self) -> np.ndarray:
+        """The empty canvas at the size at which the picture is planned, float32 ``[C, H, W]``."""
+        colour = self._background[:, None, None]
+        return np.broadcast_to(colour, self.target.shape).copy()
 
     @property
     def psnr(self) -> float:
@@ -196,17 +218,19 @@ class Planner:
 
     def _run(self) -> Iterator[None]:
         """The whole plan, up to the next step each time."""
-        for self.stage, stage in enumerate(self._stages):
+        for number, stage in enumerate(self._stages):
             self._set_size(stage.shape)
             if stage.renew:
                 self._renew(stage.strokes)
             if self._palette is not None:
                 self._palette.fit(self._parameters)
             adam = Adam(self._parameters)
-            for rate in self._clock.rates(stage, self.stage):
+            for rate in self._clock.rates(number):
                 if self.strokes == 0:
                     break
-                self._descend(adam, rate, stage)
+                slope, _ = self.slope(stage.accuracy)
+                moved = adam.step(self._parameters, slope, rate)
+                self._parameters = limit(moved, self.style, self._extent)
                 yield
         self._composite("exact")
         self.done = True
@@ -230,8 +254,7 @@ class Planner:
     def _composite(self, accuracy: str, keep: bool = False) -> tuple[Stroke, Any]:
         """Paint the canvas anew; return the strokes as a batch of one, and their way back."""
         stroke = Stroke(*(field[None] for field in self._painted()))
-        canvas = np.empty((1, *self.target.shape), np.float32)
-        canvas[0] = self._background[:, None, None]
+        canvas = self.blank()[None]
         numbers = self.style.brush.numbers
         kept = sequence.composite(canvas, stroke, numbers, find_accuracy(accuracy), keep)
         self.canvas = canvas[0]
@@ -254,14 +277,19 @@ class Planner:
             *(np.concatenate(pair) for pair in zip(self._parameters, new, strict=True))
         )
 
-    def _descend(self, adam: Adam, rate: float, stage: Stage) -> None:
-        """One step of the optimiser, from the error of the whole canvas."""
-        stroke, kept = self._composite(stage.accuracy, keep=True)
-        by_canvas = (2 * self._unit * self._map * (self.canvas - self.target))[None]
-        numbers, accuracy = self.style.brush.numbers, find_accuracy(stage.accuracy)
-        by = sequence.composite_back(by_canvas, kept, stroke, numbers, accuracy)
+    def slope(self, accuracy: str = "exact") -> tuple[Stroke, float]:
+        """The derivative of what is minimised by the parameters, and its value.
+
+        That is the squared error of the whole canvas, weighted and summed at 256 px, and the
+        style's cost of bends.
+        """
+        stroke, kept = self._composite(accuracy, keep=True)
+        error = self.canvas - self.target
+        by_canvas = 2 * self._unit * self._map * error
+        numbers, fineness = self.style.brush.numbers, find_accuracy(accuracy)
+        by = sequence.composite_back(by_canvas[None], kept, stroke, numbers, fineness)
         slope = gradient(Stroke(*(f[0] for f in by)), self._parameters, self._extent)
-        _, by_bends = bend(self._parameters.position)
+        bends, by_bends = bend(self._parameters.position)
         slope = slope._replace(position=slope.position + self.style.bending * by_bends)
-        moved = adam.step(self._parameters, slope, rate)
-        self._parameters = limit(moved, self.style, self._extent)
+        loss = self._unit * float((self._map * error**2).sum(dtype=float))
+        return slope, loss + self.style.bending * bends

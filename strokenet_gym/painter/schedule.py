@@ -15,7 +15,7 @@ _STAGES = 8  # in which strokes are added, on a canvas of half the size
 _ALL = 6  # the stage from which on there are all
 _GROWTH = 1.5  # exponent of their number until then
 _PIXELS = 16.0  # of the shorter side of the planned picture, times the root of the strokes
-_LEAST = 192  # of the same
+_LEAST = 256  # of the same
 
 
 class Stage(NamedTuple):
@@ -67,26 +67,30 @@ class Clock:
 
     Args:
         stages: what lies ahead.
-        seconds: for all of it; None: as many steps as the stages say.
+        seconds: for all of it, from the first step; None: as many steps as the stages say.
+
+    Attributes:
+        share: of the work that is done, 0 … 1.
     """
 
     def __init__(self, stages: list[Stage], seconds: float | None) -> None:
-        self._seconds = seconds
-        self._begun = time.monotonic()
+        self.share = 0.0
+        self._stages, self._seconds = stages, seconds
         work = [s.steps * s.shape[0] * s.shape[1] * math.sqrt(s.strokes) for s in stages]
         self._ends = [sum(work[: k + 1]) / sum(work) for k in range(len(work))]
+        self._begun: float | None = None
 
-    def rates(self, stage: Stage, number: int) -> Iterator[float]:
+    def rates(self, number: int) -> Iterator[float]:
         """The rates of one stage's steps, of which there is at least one."""
-        first, last = stage.rates
-        begun, steps, share = self._passed(), 0, 0.0
-        while share < 1:
-            yield last + (first - last) * (1 + math.cos(math.pi * share)) / 2
+        if self._begun is None:
+            self._begun = time.monotonic()
+        stage, begin, end = self._stages[number], self.share, self._ends[number]
+        (first, last), steps, part = stage.rates, 0, 0.0
+        while part < 1:
+            yield last + (first - last) * (1 + math.cos(math.pi * part)) / 2
             steps += 1
-            share = steps / stage.steps
+            part = steps / stage.steps
             if self._seconds is not None:
-                left = self._ends[number] - begun
-                share = (self._passed() - begun) / left if left > 0 else 1.0
-
-    def _passed(self) -> float:
-        return (time.monotonic() - self._begun) / (self._seconds or 1.0)
+                passed = (time.monotonic() - self._begun) / self._seconds
+                part = (passed - begin) / (end - begin) if end > begin else 1.0
+            self.share = min(begin + part * (end - begin), end)

@@ -48,19 +48,61 @@ class Style:
         for name in ("pressure", "tones", "length"):
             low, high = getattr(self, name)
             if not 0 <= low <= high <= (1 if name != "length" else 1000):
-                raise ValueError(f"a style's {name} must be a range, smallest first, got {low, high}")
+                raise ValueError(
+                    f"a style's {name} must be a range, smallest first, got {low, high}"
+                )
         if not (self.bending >= 0 and self.iterations >= 1 and self.finish >= 1):
             raise ValueError("a style's bending must be 0 or more, its iterations and finish 1")
 
 
 STYLES = {
     "photo": Style(
-        Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5)
+        Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5),
     ),
     "gouache": Style(
         Brush(pressure_opacity=0, edge=0.5, radius_min=0.02, radius_max=0.125),
         pressure=(0.35, 1.0),
-        bending=100.0,
+        bending=300.0,
+    ),
+    "marker": Style(
+        Brush(pressure_size=0.4, pressure_opacity=0, edge=0.1, radius_min=0.025, radius_max=0.06),
+        pressure=(0.5, 1.0),
+        bending=1000.0,
+        length=(4.0, 24.0),
+        background="white",
+    ),
+    "pencil": Style(
+        Brush(
+            pressure_size=0.3,
+            pressure_opacity=1,
+            edge=0.7,
+            opacity=0.15,
+            blend="multiply",
+            grain=0.5,
+            radius_min=0.008,
+            radius_max=0.016,
+        ),
+        pressure=(0.1, 1.0),
+        tones=(0.1, 0.4),
+        bending=3000.0,
+        length=(10.0, 50.0),
+        angle=50.0,
+        grey=True,
+        background="white",
+    ),
+    "watercolour": Style(
+        Brush(
+            pressure_size=0.7,
+            pressure_opacity=0.5,
+            edge=0.3,
+            opacity=0.05,
+            blend="multiply",
+            radius_min=0.02,
+            radius_max=0.3,
+        ),
+        pressure=(0.2, 1.0),
+        bending=300.0,
+        background="white",
     ),
 }
 
