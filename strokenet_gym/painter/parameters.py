@@ -18,6 +18,7 @@ MARGIN = 0.2  # half the shorter side: how far an anchor may leave the canvas
 
 # What one step of the optimiser changes, about.
 _RATES = Stroke(colour=0.03, radius=0.12, position=0.03, pressure=0.15)
+_SWELLING = 0.03  # what changes of the pressure cost, next to those of the direction
 
 
 def extent_of(canvas: np.ndarray) -> np.ndarray:
@@ -43,14 +44,23 @@ def gradient(by: Stroke, parameters: Stroke, extent: np.ndarray) -> Stroke:
     return by._replace(radius=by.radius * np.exp(parameters.radius), position=by.position / extent)
 
 
-def bend(position: np.ndarray) -> tuple[float, np.ndarray]:
-    """Squared second differences of the anchors ``[N, 16, 2]``, summed, and their derivative."""
-    second = np.diff(position, 2, axis=1)
-    by = np.zeros_like(position)
-    by[:, :-2] += second
-    by[:, 1:-1] -= 2 * second
-    by[:, 2:] += second
-    return float((second**2).sum()), 2 * by
+def bend(parameters: Stroke) -> tuple[float, Stroke]:
+    """How much strokes bend and swell, and the derivative.
+
+    The squared second differences of the anchors' positions and (weighted) of their pressures, over
+    the stroke's radius: a thin line that scribbles costs most, a broad one that turns little.
+    """
+    radius, cost, by = np.exp(parameters.radius), 0.0, []
+    for field, weight in ((parameters.position, 1.0), (parameters.pressure[..., None], _SWELLING)):
+        second = np.diff(field, 2, axis=1)
+        slope = np.zeros_like(field)
+        slope[:, :-2] += second
+        slope[:, 1:-1] -= 2 * second
+        slope[:, 2:] += second
+        by.append(2 * weight * slope / radius[:, None, None])
+        cost = cost + weight * (second**2).sum((1, 2)) / radius
+    none = np.zeros_like(parameters.colour)
+    return float(np.sum(cost)), Stroke(none, -cost, by[0], by[1][..., 0])
 
 
 def limit(parameters: Stroke, style: Style, extent: np.ndarray) -> Stroke:

@@ -59,7 +59,8 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"a float picture must be in 0 … 1, got {pixels.min():g} … {pixels.max():g}"
         )
-    colour, opacity = pixels.astype(np.float32), np.ones((height, width), np.float32)
+    colour: np.ndarray = pixels.astype(np.float32)
+    opacity = np.ones((height, width), np.float32)
     if colour.shape[2] in (2, 4):
         colour, opacity = colour[:, :, :-1], np.ascontiguousarray(colour[:, :, -1])
     if grey and colour.shape[2] == 3:

@@ -289,7 +289,7 @@ class Planner:
         numbers, fineness = self.style.brush.numbers, find_accuracy(accuracy)
         by = sequence.composite_back(by_canvas[None], kept, stroke, numbers, fineness)
         slope = gradient(Stroke(*(f[0] for f in by)), self._parameters, self._extent)
-        bends, by_bends = bend(self._parameters.position)
-        slope = slope._replace(position=slope.position + self.style.bending * by_bends)
+        bends, by_bends = bend(self._parameters)
+        slope = Stroke(*(a + self.style.bending * b for a, b in zip(slope, by_bends, strict=True)))
         loss = self._unit * float((self._map * error**2).sum(dtype=float))
         return slope, loss + self.style.bending * bends

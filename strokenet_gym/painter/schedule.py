@@ -14,8 +14,8 @@ __all__ = ["Clock", "Stage", "plan_stages"]
 _STAGES = 8  # in which strokes are added, on a canvas of half the size
 _ALL = 6  # the stage from which on there are all
 _GROWTH = 1.5  # exponent of their number until then
-_PIXELS = 16.0  # of the shorter side of the planned picture, times the root of the strokes
-_LEAST = 256  # of the same
+_PIXELS = 16.0  # of the shorter side of the planned picture, times the root of the strokes,
+_LEAST = 256  # and at least
 
 
 class Stage(NamedTuple):
@@ -43,11 +43,12 @@ def plan_stages(strokes: int, style: Style, shape: tuple[int, int]) -> list[Stag
 
     Args:
         strokes: how many it is to have.
-        style: how long they are sought.
+        style: how long they are sought, and in which detail.
         shape: height and width of the finished picture; it is planned at that size or at a smaller
             one that suits the number of strokes.
     """
-    scale = min(1.0, max(_LEAST, _PIXELS * math.sqrt(strokes)) / min(shape))
+    suits = style.detail * max(_LEAST, _PIXELS * math.sqrt(strokes))
+    scale = min(1.0, suits / min(shape))
     full, half = (_scaled(shape, scale), _scaled(shape, scale / 2))
     counts = [round(strokes * min(1, k / _ALL) ** _GROWTH) for k in range(1, _STAGES + 1)]
     return [

@@ -18,11 +18,13 @@ class Style:
         pressure: smallest and largest pressure, 0 … 1.
         tones: darkest and lightest colour of a stroke, 0 … 1, in each channel.
         bending: cost of a stroke's bends: this times the squared second differences of its anchors
-            (half the shorter side) is added to the squared error summed at 256 px. 0: scribbles
-            are free.
+            over its radius (in half the shorter side) is added to the squared error summed at
+            256 px. 0: scribbles are free.
         length: shortest and longest new stroke, in radii.
         angle: direction of new strokes in degrees, anticlockwise from the right; None: along the
             picture's edges.
+        detail: how finely the picture is looked at while it is planned; with less than 1, strokes
+            may be thinner than its pixels, and tones come of many of them: hatching.
         grey: whether the picture is painted in grey.
         background: of the canvas, unless somebody says another: "mean" (of the picture), "white"
             or "black".
@@ -36,9 +38,10 @@ class Style:
     brush: Brush
     pressure: tuple[float, float] = (0.1, 1.0)
     tones: tuple[float, float] = (0.0, 1.0)
-    bending: float = 3.0
+    bending: float = 0.5
     length: tuple[float, float] = (1.0, 16.0)
     angle: float | None = None
+    detail: float = 1.0
     grey: bool = False
     background: str = "mean"
     iterations: int = 25
@@ -51,42 +54,43 @@ class Style:
                 raise ValueError(
                     f"a style's {name} must be a range, smallest first, got {low, high}"
                 )
-        if not (self.bending >= 0 and self.iterations >= 1 and self.finish >= 1):
-            raise ValueError("a style's bending must be 0 or more, its iterations and finish 1")
+        if not (self.bending >= 0 and self.detail > 0):
+            raise ValueError("a style's bending must be 0 or more, and its detail more than 0")
+        if not (self.iterations >= 1 and self.finish >= 1):
+            raise ValueError("a style's iterations and finish must be at least 1")
 
 
 STYLES = {
     "photo": Style(
-        Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5),
+        Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.01, radius_max=0.5),
     ),
     "gouache": Style(
         Brush(pressure_opacity=0, edge=0.5, radius_min=0.02, radius_max=0.125),
         pressure=(0.35, 1.0),
-        bending=300.0,
+        bending=8.0,
     ),
     "marker": Style(
-        Brush(pressure_size=0.4, pressure_opacity=0, edge=0.1, radius_min=0.025, radius_max=0.06),
+        Brush(pressure_size=0.4, pressure_opacity=0, edge=0.2, radius_min=0.025, radius_max=0.06),
         pressure=(0.5, 1.0),
-        bending=1000.0,
+        bending=30.0,
         length=(4.0, 24.0),
-        background="white",
     ),
     "pencil": Style(
         Brush(
             pressure_size=0.3,
             pressure_opacity=1,
-            edge=0.7,
-            opacity=0.15,
+            opacity=0.5,
+            density=2,
             blend="multiply",
-            grain=0.5,
-            radius_min=0.008,
-            radius_max=0.016,
+            radius_min=0.004,
+            radius_max=0.006,
         ),
         pressure=(0.1, 1.0),
-        tones=(0.1, 0.4),
-        bending=3000.0,
-        length=(10.0, 50.0),
+        tones=(0.1, 0.5),
+        bending=5.0,
+        length=(30.0, 80.0),
         angle=50.0,
+        detail=0.4,
         grey=True,
         background="white",
     ),
@@ -101,7 +105,7 @@ STYLES = {
             radius_max=0.3,
         ),
         pressure=(0.2, 1.0),
-        bending=300.0,
+        bending=10.0,
         background="white",
     ),
 }
