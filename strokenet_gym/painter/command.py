@@ -48,7 +48,8 @@ def paint(
         picture: The picture: a file.
         strokes: How many strokes.
         style: How: photo, gouache, marker, pencil or watercolour.
-        size: Longer side of the painting in pixels, up to 4096; by default the picture's.
+        size: Longer side of the painting in pixels, up to 4096; by default the picture's, up to
+            2048.
         seed: The same seed gives the same strokes.
         background: Of the canvas: mean (of the picture), white, black or #rrggbb; by default the
             style's.

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from strokenet_gym.envs.arguments import whole
+from strokenet_gym.painter.picture import LUMA
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["Palette"]
@@ -20,7 +22,8 @@ class Palette:
     estimate), so that a stroke changes to another colour when it is pulled far enough.
 
     Args:
-        palette: how many colours, 1 … 256, or the colours ``[K, C]`` in 0 … 1.
+        palette: how many colours, 1 … 256, or the colours ``[K, C]`` in 0 … 1 (of a grey
+            picture also ``[K, 3]``).
         channels: C.
 
     Raises:
@@ -31,10 +34,10 @@ class Palette:
         given = np.asarray(palette, float)
         self._found = given.ndim == 0
         if self._found:
-            from strokenet_gym.envs.arguments import whole
-
             self.colours = np.zeros((whole(palette, "palette", 1, 256), channels))
             return
+        if channels == 1 and given.shape[1:] == (3,):
+            given = given @ np.array(LUMA)[:, None]
         if given.ndim != 2 or given.shape[1] != channels or not 1 <= len(given) <= 256:
             raise ValueError(
                 f"a palette must be a number or colours [K, {channels}], got shape {given.shape}"

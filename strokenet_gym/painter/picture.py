@@ -13,10 +13,12 @@ import numpy as np
 from strokenet_gym.envs.arguments import whole
 from strokenet_gym.targets.images import read_image
 
-__all__ = ["find_colour", "load_picture", "load_weight", "resized", "shape_of"]
+__all__ = ["LUMA", "find_colour", "load_picture", "load_weight", "resized", "shape_of"]
 
 _LONGEST = 4096  # pixels
+_USUAL = 2048  # at most, if nobody says
 _SLIMMEST = 64  # times as long as wide
+LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
 _COLOURS = {"white": 1.0, "black": 0.0}
 
 
@@ -59,13 +61,13 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"a float picture must be in 0 … 1, got {pixels.min():g} … {pixels.max():g}"
         )
-    colour: np.ndarray = pixels.astype(np.float32)
+    colour: np.ndarray = pixels.astype(np.float32, copy=False)
     opacity = np.ones((height, width), np.float32)
     if colour.shape[2] in (2, 4):
         colour, opacity = colour[:, :, :-1], np.ascontiguousarray(colour[:, :, -1])
     if grey and colour.shape[2] == 3:
         colour = cv2.cvtColor(np.ascontiguousarray(colour), cv2.COLOR_RGB2GRAY)[:, :, None]
-    return np.ascontiguousarray(np.moveaxis(colour, -1, 0)), opacity
+    return np.array(np.moveaxis(colour, -1, 0), order="C"), opacity
 
 
 def _read(path: str) -> np.ndarray:
@@ -132,7 +134,7 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
             )
         background = np.frombuffer(bytes.fromhex(background[1:]), np.uint8) / 255
         if channels == 1:
-            background = background @ [0.299, 0.587, 0.114]
+            background = background @ LUMA
     colour = np.asarray(background, np.float32)
     if colour.shape not in ((), (1,), (channels,)) or not ((colour >= 0) & (colour <= 1)).all():
         raise ValueError(f"background must have {channels} numbers in 0 … 1, got {background}")
@@ -144,14 +146,14 @@ def shape_of(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
 
     Args:
         shape: the picture's.
-        size: the longer side, 16 … 4096; None: the picture's own, or the nearest of these.
+        size: the longer side, 16 … 4096; None: the picture's own, but 16 … 2048.
 
     Raises:
         ValueError: if the size is out of its range.
     """
     longer = max(shape)
     if size is None:
-        size = min(max(longer, 16), _LONGEST)
+        size = min(max(longer, 16), _USUAL)
     size = whole(size, "size", 16, _LONGEST)
     height, width = (max(1, round(side * size / longer)) for side in shape)
     return height, width

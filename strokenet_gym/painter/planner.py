@@ -114,8 +114,9 @@ class Planner:
             has the background's colour. A grey picture is painted in grey.
         strokes: how many at most, 1 … 100000; fewer if no more of them gain anything.
         style: a name in :data:`strokenet_gym.STYLES`, or a :class:`strokenet_gym.Style`.
-        size: longer side of the finished picture in pixels, 16 … 4096; by default the picture's.
-        seed: the same seed gives the same strokes, unless there is a budget of seconds.
+        size: longer side of the finished picture in pixels, 16 … 4096; by default the picture's,
+            up to 2048.
+        seed: the same one gives the same strokes, unless there is a budget of seconds.
         background: "mean" (of the picture), "white", "black", "#rrggbb", or one number in 0 … 1 or
             one for each channel; by default the style's.
         palette: how many colours the strokes may have, 1 … 256, which are found with them; or the
@@ -156,7 +157,9 @@ class Planner:
         colour, opacity = load_picture(image, self.style.grey)
         ground = self.style.background if background is None else background
         self._background = find_colour(ground, colour, opacity)
-        self._picture = colour * opacity + self._background[:, None, None] * (1 - opacity)
+        if opacity.min() < 1:
+            colour += (self._background[:, None, None] - colour) * (1 - opacity)
+        self._picture = colour
         self._name = os.path.basename(image) if isinstance(image, (str, os.PathLike)) else ""
         self._shape: tuple[int, int] = shape_of(opacity.shape, size)
         self._weight = None if weight is None else load_weight(weight, opacity.shape)
@@ -171,6 +174,7 @@ class Planner:
             np.zeros((0, NUM_ANCHORS)),
         )
         self.done = False
+        self.canvas = np.zeros((channels, 0, 0), np.float32)
         self._set_size(self._stages[0].shape)
         self._steps = self._run()
 
@@ -202,13 +206,14 @@ class Planner:
 
     def step(self) -> None:
         """Take the next step of the optimiser, or the last one, after which it is done."""
-        next(self._steps, None)
+        self.done = next(self._steps, True) is True
 
     def log(self) -> StrokeLog:
         """The strokes as they are now, in the order in which they are painted."""
         stroke, (height, width) = self._painted(), self._shape
+        size: Any = height if height == width else (height, width)
         return StrokeLog(
-            size=height if height == width else (height, width),
+            size=size,
             background=tuple(self._background.tolist()),
             brush=self.style.brush,
             target=self._name,
@@ -228,14 +233,16 @@ class Planner:
             for rate in self._clock.rates(number):
                 if self.strokes == 0:
                     break
-                slope, _ = self.slope(stage.accuracy)
+                slope, _ = self.slope("draft")
                 moved = adam.step(self._parameters, slope, rate)
                 self._parameters = limit(moved, self.style, self._extent)
                 yield
         self._composite("exact")
-        self.done = True
 
     def _set_size(self, shape: tuple[int, int]) -> None:
+        """Look at the picture at another height and width."""
+        if shape == self.canvas.shape[1:]:
+            return
         self.target = np.ascontiguousarray(resized(self._picture, shape))
         self._map = np.ones((1, *shape), np.float32)
         if self._weight is not None:

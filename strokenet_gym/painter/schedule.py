@@ -26,7 +26,6 @@ class Stage(NamedTuple):
         strokes: how many there are to be.
         steps: of the optimiser.
         rates: share of the full learning rate at the beginning, and at the end.
-        accuracy: of the program, "draft" or "exact".
         renew: whether the weakest strokes go and new ones come first.
     """
 
@@ -34,7 +33,6 @@ class Stage(NamedTuple):
     strokes: int
     steps: int
     rates: tuple[float, float]
-    accuracy: str = "draft"
     renew: bool = True
 
 
