@@ -98,16 +98,16 @@ def _directions(target: np.ndarray) -> np.ndarray:
     return np.arctan2(2 * xy, xx - yy) / 2 + np.pi / 2
 
 
-def _apart(free: Stroke, gains: np.ndarray, extent: np.ndarray, count: int) -> np.ndarray:
+def _apart(lines: Stroke, gains: np.ndarray, extent: np.ndarray, count: int) -> np.ndarray:
     """Indices of the strokes that gain most and do not lie on each other, best first."""
     scale = _GRID / 2
     taken = np.zeros(np.ceil(2 * extent[::-1] * scale).astype(int), np.uint8)
-    pixels = np.rint((free.position * [1, -1] + extent) * scale * 16 - 8).astype(np.int32)
+    pixels = np.rint((lines.position * [1, -1] + extent) * scale * 16 - 8).astype(np.int32)
     chosen: list[int] = []
     for k in np.argsort(-gains, kind="stable"):
         if gains[k] <= 0 or len(chosen) == count:
             break
-        mask, thick = np.zeros_like(taken), max(1, round(2 * scale * np.exp(free.radius[k])))
+        mask, thick = np.zeros_like(taken), max(1, round(2 * scale * np.exp(lines.radius[k])))
         cv2.polylines(mask, [pixels[k]], False, 1, thick, shift=4)
         covered = cv2.countNonZero(mask)
         if covered and cv2.countNonZero(cv2.bitwise_and(mask, taken)) <= _OVERLAP * covered:

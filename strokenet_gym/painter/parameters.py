@@ -18,7 +18,7 @@ MARGIN = 0.2  # half the shorter side: how far an anchor may leave the canvas
 
 # What one step of the optimiser changes, about.
 _RATES = Stroke(colour=0.03, radius=0.12, position=0.03, pressure=0.15)
-_SWELLING = 0.03  # what changes of the pressure cost, next to those of the direction
+_SWELLING = 0.01  # what changes of the pressure cost, next to those of the direction
 
 
 def extent_of(canvas: np.ndarray) -> np.ndarray:

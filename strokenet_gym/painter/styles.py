@@ -48,11 +48,11 @@ class Style:
     finish: int = 100
 
     def __post_init__(self) -> None:
-        for name in ("pressure", "tones", "length"):
+        for name, least, most in (("pressure", 0, 1), ("tones", 0, 1), ("length", 0.01, 1000)):
             low, high = getattr(self, name)
-            if not 0 <= low <= high <= (1 if name != "length" else 1000):
+            if not least <= low <= high <= most:
                 raise ValueError(
-                    f"a style's {name} must be a range, smallest first, got {low, high}"
+                    f"a style's {name} must be a range in {least} … {most}, got {low}, {high}"
                 )
         if not (self.bending >= 0 and self.detail > 0):
             raise ValueError("a style's bending must be 0 or more, and its detail more than 0")
@@ -63,16 +63,17 @@ class Style:
 STYLES = {
     "photo": Style(
         Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.01, radius_max=0.5),
+        pressure=(0.15, 1.0),
     ),
     "gouache": Style(
         Brush(pressure_opacity=0, edge=0.5, radius_min=0.02, radius_max=0.125),
         pressure=(0.35, 1.0),
-        bending=8.0,
+        bending=2.0,
     ),
     "marker": Style(
         Brush(pressure_size=0.4, pressure_opacity=0, edge=0.2, radius_min=0.025, radius_max=0.06),
         pressure=(0.5, 1.0),
-        bending=30.0,
+        bending=15.0,
         length=(4.0, 24.0),
     ),
     "pencil": Style(
@@ -106,7 +107,7 @@ STYLES = {
             radius_max=0.3,
         ),
         pressure=(0.2, 1.0),
-        bending=10.0,
+        bending=4.0,
         background="white",
     ),
 }
