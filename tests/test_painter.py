@@ -106,7 +106,7 @@ def test_what_strokes_may_be(picture):
 
 def test_gradient(rng):
     """Through the parameters, on a canvas that is twice as wide as high."""
-    extent, style = np.array([2.0, 1.0]), STYLES["photo"]
+    extent, style = np.array([2.0, 1.0]), Style(Brush(), scribbling=0.5)
     some = Stroke(
         rng.uniform(0, 1, (3, 3)),
         rng.uniform(-3, -1, 3),
@@ -118,11 +118,11 @@ def test_gradient(rng):
     def loss(parts):
         strokes = parameters.to_strokes(parts, extent)
         linear = sum((a * b).sum() for a, b in zip(by, strokes, strict=True))
-        return linear + style.bending * parameters.bend(parts)[0]
+        return linear + parameters.bend(parts, style)[0]
 
     slope = parameters.gradient(by, some, extent)
-    bends = parameters.bend(some)[1]
-    slope = Stroke(*(a + style.bending * b for a, b in zip(slope, bends, strict=True)))
+    bends = parameters.bend(some, style)[1]
+    slope = Stroke(*(a + b for a, b in zip(slope, bends, strict=True)))
     for _ in range(5):
         way = Stroke(*(1e-6 * rng.normal(size=np.shape(field)) for field in some))
         ahead, behind = (
@@ -232,7 +232,7 @@ def test_refused(picture, image, kwargs, kind, message):
 def test_styles_that_are_refused():
     with pytest.raises(ValueError, match="pressure must be a range"):
         Style(BRUSHES["pencil"], pressure=(0.5, 0.2))
-    with pytest.raises(ValueError, match="bending must be 0 or more"):
+    with pytest.raises(ValueError, match="bending and scribbling must be 0 or more"):
         Style(BRUSHES["pencil"], bending=-1)
 
 

@@ -16,7 +16,7 @@ from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 __all__ = ["near", "new_strokes"]
 
 _EACH = 8  # candidates for each stroke that is wanted
-_OVERLAP = 0.3  # of a new stroke that may lie on other new ones
+_OVERLAPS = 0.3, 0.6, 1.0  # part of a new stroke that may lie on others; more if it must
 _BLUR = 0.03  # of the error, half the shorter side
 _GRID = 96  # pixels of the shorter side on which the overlap is looked at
 
@@ -103,14 +103,18 @@ def _apart(lines: Stroke, gains: np.ndarray, extent: np.ndarray, count: int) -> 
     scale = _GRID / 2
     taken = np.zeros(np.ceil(2 * extent[::-1] * scale).astype(int), np.uint8)
     pixels = np.rint((lines.position * [1, -1] + extent) * scale * 16 - 8).astype(np.int32)
+    order = [k for k in np.argsort(-gains, kind="stable") if gains[k] > 0]
     chosen: list[int] = []
-    for k in np.argsort(-gains, kind="stable"):
-        if gains[k] <= 0 or len(chosen) == count:
-            break
-        mask, thick = np.zeros_like(taken), max(1, round(2 * scale * np.exp(lines.radius[k])))
-        cv2.polylines(mask, [pixels[k]], False, 1, thick, shift=4)
-        covered = cv2.countNonZero(mask)
-        if covered and cv2.countNonZero(cv2.bitwise_and(mask, taken)) <= _OVERLAP * covered:
-            taken |= mask
-            chosen.append(int(k))
+    for overlap in _OVERLAPS:
+        for k in order:
+            if len(chosen) == count:
+                break
+            if k in chosen:
+                continue
+            mask, thick = np.zeros_like(taken), max(1, round(2 * scale * np.exp(lines.radius[k])))
+            cv2.polylines(mask, [pixels[k]], False, 1, thick, shift=4)
+            covered = cv2.countNonZero(mask)
+            if cv2.countNonZero(cv2.bitwise_and(mask, taken)) <= overlap * covered:
+                taken |= mask
+                chosen.append(int(k))
     return np.array(chosen, int)

@@ -16,10 +16,7 @@ _ROUNDS = 20  # of k-means
 
 
 class Palette:
-    """A few colours; strokes take the nearest to the colour that they would like.
-
-    The optimiser moves what they would like by the gradient of what they take (a straight-through
-    estimate), so that a stroke changes to another colour when it is pulled far enough.
+    """A few colours, of which each stroke has one.
 
     Args:
         palette: how many colours, 1 … 256, or the colours ``[K, C]`` in 0 … 1 (of a grey
@@ -32,42 +29,61 @@ class Palette:
 
     def __init__(self, palette: Any, channels: int) -> None:
         given = np.asarray(palette, float)
-        self._found = given.ndim == 0
-        if self._found:
-            self.colours = np.zeros((whole(palette, "palette", 1, 256), channels))
+        self.given = given.ndim > 0
+        self._colours = given
+        if not self.given:
+            self._count = whole(palette, "palette", 1, 256)
             return
         if channels == 1 and given.shape[1:] == (3,):
-            given = given @ np.array(LUMA)[:, None]
+            self._colours = given = given @ np.array(LUMA)[:, None]
         if given.ndim != 2 or given.shape[1] != channels or not 1 <= len(given) <= 256:
             raise ValueError(
                 f"a palette must be a number or colours [K, {channels}], got shape {given.shape}"
             )
         if not ((given >= 0) & (given <= 1)).all():
             raise ValueError("the colours of a palette must be in 0 … 1")
-        self.colours = given
 
-    def fit(self, parameters: Stroke) -> None:
-        """Find the colours, unless they were given: k-means, in which large strokes count more."""
-        wanted, count = parameters.colour, len(self.colours)
-        if not self._found or len(wanted) == 0:
-            return
+    def settle(self, parameters: Stroke) -> Stroke:
+        """Give each stroke the nearest colour.
+
+        Colours that are to be found come from k-means at first, and then go each time where their
+        strokes have moved on the average; a broad stroke counts more.
+        """
+        wanted = parameters.colour
+        if len(wanted) == 0:
+            return parameters
+        if self.given:
+            return parameters._replace(colour=self._colours[_nearest(wanted, self._colours)])
         steps = np.linalg.norm(np.diff(parameters.position, axis=1), axis=2).sum(1)
         radius = np.exp(parameters.radius)
         weight = radius * (steps + radius)
-        centres = wanted[:1]
-        for _ in range(count - 1):  # the farthest one, each time
-            distance = _squares(wanted, centres).min(1)
-            centres = np.concatenate([centres, wanted[[np.argmax(distance * weight)]]])
-        for _ in range(_ROUNDS):
-            own = _squares(wanted, centres).argmin(1)
-            for k in np.unique(own):
-                mine = own == k
-                centres[k] = np.average(wanted[mine], axis=0, weights=weight[mine])
-        self.colours = centres
+        if self._colours.ndim == 0:
+            self._colours = _spread(wanted, weight, self._count)
+            for _ in range(_ROUNDS):
+                self._colours = _centred(wanted, weight, self._colours)
+        self._colours = _centred(wanted, weight, self._colours)
+        return parameters._replace(colour=self._colours[_nearest(wanted, self._colours)])
 
-    def nearest(self, colour: np.ndarray) -> np.ndarray:
-        """The colours that strokes take which would like these, ``[N, C]``."""
-        return self.colours[_squares(colour, self.colours).argmin(1)]
+
+def _spread(wanted: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
+    """Colours far from each other: each time the one that is worst served by those before."""
+    centres = wanted[[np.argmax(weight)]]
+    for _ in range(count - 1):
+        distance = _squares(wanted, centres).min(1)
+        centres = np.concatenate([centres, wanted[[np.argmax(distance * weight)]]])
+    return centres
+
+
+def _centred(wanted: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """One step of k-means: each centre in the middle of the colours next to it."""
+    own, centres = _nearest(wanted, centres), centres.copy()
+    for k in np.unique(own):
+        centres[k] = np.average(wanted[own == k], axis=0, weights=weight[own == k])
+    return centres
+
+
+def _nearest(wanted: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    return _squares(wanted, centres).argmin(1)
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -44,23 +44,25 @@ def gradient(by: Stroke, parameters: Stroke, extent: np.ndarray) -> Stroke:
     return by._replace(radius=by.radius * np.exp(parameters.radius), position=by.position / extent)
 
 
-def bend(parameters: Stroke) -> tuple[float, Stroke]:
-    """How much strokes bend and swell, and the derivative.
+def bend(parameters: Stroke, style: Style) -> tuple[float, Stroke]:
+    """What bends and swellings of strokes cost in a style, and the derivative.
 
-    The squared second differences of the anchors' positions and (weighted) of their pressures, over
-    the stroke's radius: a thin line that scribbles costs most, a broad one that turns little.
+    That is the squared second differences of the anchors' positions and, with less weight, of their
+    pressures.
     """
-    radius, cost, by = np.exp(parameters.radius), 0.0, []
-    for field, weight in ((parameters.position, 1.0), (parameters.pressure[..., None], _SWELLING)):
+    thinness = style.scribbling / np.exp(parameters.radius)
+    weight = style.bending + thinness
+    bends, by = np.zeros(len(weight)), []
+    for field, share in ((parameters.position, 1.0), (parameters.pressure[..., None], _SWELLING)):
         second = np.diff(field, 2, axis=1)
         slope = np.zeros_like(field)
         slope[:, :-2] += second
         slope[:, 1:-1] -= 2 * second
         slope[:, 2:] += second
-        by.append(2 * weight * slope / radius[:, None, None])
-        cost = cost + weight * (second**2).sum((1, 2)) / radius
-    none = np.zeros_like(parameters.colour)
-    return float(np.sum(cost)), Stroke(none, -cost, by[0], by[1][..., 0])
+        by.append(2 * share * weight[:, None, None] * slope)
+        bends += share * (second**2).sum((1, 2))
+    by_colour = np.zeros_like(parameters.colour)
+    return float(weight @ bends), Stroke(by_colour, -thinness * bends, by[0], by[1][..., 0])
 
 
 def limit(parameters: Stroke, style: Style, extent: np.ndarray) -> Stroke:

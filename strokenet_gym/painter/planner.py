@@ -13,6 +13,7 @@ the gradient of a learned renderer.
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -49,6 +50,7 @@ from strokenet_gym.stroke_log import StrokeLog
 __all__ = ["Planner", "paint_picture"]
 
 _MOST = 100_000  # strokes
+_SETTLED = 2  # last stages in which strokes have the palette's colours, if these are to be found
 _REPLACED = 0.2  # of the strokes, before each stage
 
 
@@ -210,7 +212,10 @@ class Planner:
 
     def log(self) -> StrokeLog:
         """The strokes as they are now, in the order in which they are painted."""
-        stroke, (height, width) = self._painted(), self._shape
+        parameters, (height, width) = self._parameters, self._shape
+        if self._palette is not None:  # a copy, since what comes later finds its own colours
+            parameters = copy.copy(self._palette).settle(parameters)
+        stroke = to_strokes(parameters, self._extent)
         size: Any = height if height == width else (height, width)
         return StrokeLog(
             size=size,
@@ -227,8 +232,11 @@ class Planner:
             self._set_size(stage.shape)
             if stage.renew:
                 self._renew(stage.strokes)
-            if self._palette is not None:
-                self._palette.fit(self._parameters)
+            palette = self._palette
+            if palette is not None and not palette.given and len(self._stages) - number > _SETTLED:
+                palette = None
+            if palette is not None:
+                self._parameters = palette.settle(self._parameters)
             adam = Adam(self._parameters)
             for rate in self._clock.rates(number):
                 if self.strokes == 0:
@@ -236,6 +244,8 @@ class Planner:
                 slope, _ = self.slope("draft")
                 moved = adam.step(self._parameters, slope, rate)
                 self._parameters = limit(moved, self.style, self._extent)
+                if palette is not None:
+                    self._parameters = palette.settle(self._parameters)
                 yield
         self._composite("exact")
 
@@ -251,16 +261,9 @@ class Planner:
         self._unit = (256 / min(shape)) ** 2  # so that bends weigh the same at all sizes
         self._composite("draft")
 
-    def _painted(self) -> Stroke:
-        """The strokes as they are painted, ``[N, …]``."""
-        stroke = to_strokes(self._parameters, self._extent)
-        if self._palette is None:
-            return stroke
-        return stroke._replace(colour=self._palette.nearest(stroke.colour))
-
     def _composite(self, accuracy: str, keep: bool = False) -> tuple[Stroke, Any]:
         """Paint the canvas anew; return the strokes as a batch of one, and their way back."""
-        stroke = Stroke(*(field[None] for field in self._painted()))
+        stroke = Stroke(*(field[None] for field in to_strokes(self._parameters, self._extent)))
         canvas = self.blank()[None]
         numbers = self.style.brush.numbers
         kept = sequence.composite(canvas, stroke, numbers, find_accuracy(accuracy), keep)
@@ -296,7 +299,7 @@ class Planner:
         numbers, fineness = self.style.brush.numbers, find_accuracy(accuracy)
         by = sequence.composite_back(by_canvas[None], kept, stroke, numbers, fineness)
         slope = gradient(Stroke(*(f[0] for f in by)), self._parameters, self._extent)
-        bends, by_bends = bend(self._parameters)
-        slope = Stroke(*(a + self.style.bending * b for a, b in zip(slope, by_bends, strict=True)))
+        bends, by_bends = bend(self._parameters, self.style)
+        slope = Stroke(*(a + b for a, b in zip(slope, by_bends, strict=True)))
         loss = self._unit * float((self._map * error**2).sum(dtype=float))
-        return slope, loss + self.style.bending * bends
+        return slope, loss + bends

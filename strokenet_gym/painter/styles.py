@@ -18,8 +18,8 @@ class Style:
         pressure: smallest and largest pressure, 0 … 1.
         tones: darkest and lightest colour of a stroke, 0 … 1, in each channel.
         bending: cost of a stroke's bends: this times the squared second differences of its anchors
-            over its radius (in half the shorter side) is added to the squared error summed at
-            256 px. 0: scribbles are free.
+            (in half the shorter side) is added to the squared error summed at 256 px.
+        scribbling: the same over the stroke's radius, so that thin lines pay more.
         length: shortest and longest new stroke, in radii.
         angle: direction of new strokes in degrees, anticlockwise from the right; None: along the
             picture's edges.
@@ -38,7 +38,8 @@ class Style:
     brush: Brush
     pressure: tuple[float, float] = (0.1, 1.0)
     tones: tuple[float, float] = (0.0, 1.0)
-    bending: float = 0.5
+    bending: float = 10.0
+    scribbling: float = 0.0
     length: tuple[float, float] = (1.0, 16.0)
     angle: float | None = None
     detail: float = 1.0
@@ -54,8 +55,10 @@ class Style:
                 raise ValueError(
                     f"a style's {name} must be a range in {least} … {most}, got {low}, {high}"
                 )
-        if not (self.bending >= 0 and self.detail > 0):
-            raise ValueError("a style's bending must be 0 or more, and its detail more than 0")
+        if not (self.bending >= 0 and self.scribbling >= 0 and self.detail > 0):
+            raise ValueError(
+                "a style's bending and scribbling must be 0 or more, its detail more than 0"
+            )
         if not (self.iterations >= 1 and self.finish >= 1):
             raise ValueError("a style's iterations and finish must be at least 1")
 
@@ -64,16 +67,18 @@ STYLES = {
     "photo": Style(
         Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.01, radius_max=0.5),
         pressure=(0.15, 1.0),
+        bending=0.0,
+        scribbling=0.5,
     ),
     "gouache": Style(
         Brush(pressure_opacity=0, edge=0.5, radius_min=0.02, radius_max=0.125),
         pressure=(0.35, 1.0),
-        bending=2.0,
+        bending=300.0,
     ),
     "marker": Style(
         Brush(pressure_size=0.4, pressure_opacity=0, edge=0.2, radius_min=0.025, radius_max=0.06),
         pressure=(0.5, 1.0),
-        bending=15.0,
+        bending=1000.0,
         length=(4.0, 24.0),
     ),
     "pencil": Style(
@@ -89,7 +94,7 @@ STYLES = {
         ),
         pressure=(0.1, 1.0),
         tones=(0.15, 0.6),
-        bending=10.0,
+        bending=2000.0,
         length=(20.0, 80.0),
         angle=50.0,
         detail=0.4,
@@ -107,7 +112,7 @@ STYLES = {
             radius_max=0.3,
         ),
         pressure=(0.2, 1.0),
-        bending=4.0,
+        bending=300.0,
         background="white",
     ),
 }
