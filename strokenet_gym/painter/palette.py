@@ -8,7 +8,6 @@ import numpy as np
 
 from strokenet_gym.envs.arguments import whole
 from strokenet_gym.painter.picture import LUMA
-from strokenet_gym.stroke import Stroke
 
 __all__ = ["Palette"]
 
@@ -43,26 +42,28 @@ class Palette:
         if not ((given >= 0) & (given <= 1)).all():
             raise ValueError("the colours of a palette must be in 0 … 1")
 
-    def settle(self, parameters: Stroke) -> Stroke:
-        """Give each stroke the nearest colour.
+    def settle(self, wanted: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Give each stroke a colour.
 
-        Colours that are to be found come from k-means at first, and then go each time where their
-        strokes have moved on the average; a broad stroke counts more.
+        Colours that are to be found come from k-means at first, and then go each time to the middle
+        of what their strokes would like.
+
+        Args:
+            wanted: ``[N, C]``, the colours that the strokes would like.
+            weight: ``[N]``, how much each counts.
+
+        Returns:
+            The nearest colours ``[N, C]``.
         """
-        wanted = parameters.colour
         if len(wanted) == 0:
-            return parameters
-        if self.given:
-            return parameters._replace(colour=self._colours[_nearest(wanted, self._colours)])
-        steps = np.linalg.norm(np.diff(parameters.position, axis=1), axis=2).sum(1)
-        radius = np.exp(parameters.radius)
-        weight = radius * (steps + radius)
-        if self._colours.ndim == 0:
-            self._colours = _spread(wanted, weight, self._count)
-            for _ in range(_ROUNDS):
+            return wanted
+        if not self.given:
+            rounds = 1
+            if self._colours.ndim == 0:
+                self._colours, rounds = _spread(wanted, weight, self._count), _ROUNDS
+            for _ in range(rounds):
                 self._colours = _centred(wanted, weight, self._colours)
-        self._colours = _centred(wanted, weight, self._colours)
-        return parameters._replace(colour=self._colours[_nearest(wanted, self._colours)])
+        return self._colours[_nearest(wanted, self._colours)]
 
 
 def _spread(wanted: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
@@ -77,7 +78,7 @@ def _spread(wanted: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
 def _centred(wanted: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """One step of k-means: each centre in the middle of the colours next to it."""
     own, centres = _nearest(wanted, centres), centres.copy()
-    for k in np.unique(own):
+    for k in np.unique(own[weight > 0]):
         centres[k] = np.average(wanted[own == k], axis=0, weights=weight[own == k])
     return centres
 

@@ -50,7 +50,10 @@ from strokenet_gym.stroke_log import StrokeLog
 __all__ = ["Planner", "paint_picture"]
 
 _MOST = 100_000  # strokes
-_SETTLED = 2  # last stages in which strokes have the palette's colours, if these are to be found
+_FREE = 6  # stages in which strokes have any colour, if a palette is to be found
+_SETTLES = 10  # steps between two looks for a better colour in the palette,
+_UNSEEN = 0.1  # pixels of a stroke, or less
+_SETTLED = 0.1  # up to this share of the learning rate
 _REPLACED = 0.2  # of the strokes, before each stage
 
 
@@ -213,8 +216,8 @@ class Planner:
     def log(self) -> StrokeLog:
         """The strokes as they are now, in the order in which they are painted."""
         parameters, (height, width) = self._parameters, self._shape
-        if self._palette is not None:  # a copy, since what comes later finds its own colours
-            parameters = copy.copy(self._palette).settle(parameters)
+        if self._palette is not None and not self.done:
+            parameters = self._settled(copy.copy(self._palette))  # which may find others later
         stroke = to_strokes(parameters, self._extent)
         size: Any = height if height == width else (height, width)
         return StrokeLog(
@@ -233,19 +236,19 @@ class Planner:
             if stage.renew:
                 self._renew(stage.strokes)
             palette = self._palette
-            if palette is not None and not palette.given and len(self._stages) - number > _SETTLED:
+            if palette is not None and not palette.given and number < _FREE:
                 palette = None
-            if palette is not None:
-                self._parameters = palette.settle(self._parameters)
             adam = Adam(self._parameters)
-            for rate in self._clock.rates(number):
+            for step, rate in enumerate(self._clock.rates(number)):
                 if self.strokes == 0:
                     break
+                if palette is not None and step % _SETTLES == 0 and rate > _SETTLED:
+                    self._parameters = self._settled(palette)
                 slope, _ = self.slope("draft")
-                moved = adam.step(self._parameters, slope, rate)
-                self._parameters = limit(moved, self.style, self._extent)
+                moved = limit(adam.step(self._parameters, slope, rate), self.style, self._extent)
                 if palette is not None:
-                    self._parameters = palette.settle(self._parameters)
+                    moved = moved._replace(colour=self._parameters.colour)
+                self._parameters = moved
                 yield
         self._composite("exact")
 
@@ -269,6 +272,24 @@ class Planner:
         kept = sequence.composite(canvas, stroke, numbers, find_accuracy(accuracy), keep)
         self.canvas = canvas[0]
         return stroke, kept
+
+    def _settled(self, palette: Palette) -> Stroke:
+        """The strokes in the palette's colours that suit them best.
+
+        What a stroke would like is one step of Newton's from its colour, on the error of the whole
+        canvas. That is quadratic in the colours, and its curve about what one sees of the stroke.
+        """
+        stroke, kept = self._composite("draft", keep=True)
+        numbers, draft = self.style.brush.numbers, find_accuracy("draft")
+        seen, slope = (
+            sequence.composite_back(by[None], kept, stroke, numbers, draft).colour[0]
+            for by in (
+                np.broadcast_to(self._map, self.canvas.shape).copy(),
+                self._map * (self.canvas - self.target),
+            )
+        )
+        wanted = (stroke.colour[0] - slope / np.maximum(seen, _UNSEEN)).clip(0, 1)
+        return self._parameters._replace(colour=palette.settle(wanted, seen.mean(1)))
 
     def _renew(self, count: int) -> None:
         """Take the weakest strokes away, and let new ones come where the error is."""
