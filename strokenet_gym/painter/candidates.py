@@ -105,16 +105,18 @@ def _apart(lines: Stroke, gains: np.ndarray, extent: np.ndarray, count: int) -> 
     pixels = np.rint((lines.position * [1, -1] + extent) * scale * 16 - 8).astype(np.int32)
     order = [k for k in np.argsort(-gains, kind="stable") if gains[k] > 0]
     chosen: list[int] = []
+    used = np.zeros(len(gains), bool)
     for overlap in _OVERLAPS:
         for k in order:
             if len(chosen) == count:
                 break
-            if k in chosen:
+            if used[k]:
                 continue
             mask, thick = np.zeros_like(taken), max(1, round(2 * scale * np.exp(lines.radius[k])))
             cv2.polylines(mask, [pixels[k]], False, 1, thick, shift=4)
             covered = cv2.countNonZero(mask)
             if cv2.countNonZero(cv2.bitwise_and(mask, taken)) <= overlap * covered:
                 taken |= mask
+                used[k] = True
                 chosen.append(int(k))
     return np.array(chosen, int)
