@@ -23,6 +23,7 @@ format: $(READY)  ## bring the code into shape
 bench: $(READY)  ## measure speed
 	PYTHONPATH=baselines $(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/bench_sequences.py
+	$(BIN)/python tests/benchmarks/bench_targets.py
 
 soak: $(READY)  ## paint a million random strokes and watch for trouble
 	$(BIN)/python tests/benchmarks/soak.py

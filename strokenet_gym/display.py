@@ -46,30 +46,31 @@ class Scene:
     stroke: Stroke | None = None
 
 
-def frame(scene: Scene, side: int | None = None, anchors: bool = False) -> np.ndarray:
+def frame(scene: Scene, size: tuple[int, int] | None = None, anchors: bool = False) -> np.ndarray:
     """Target beside canvas, over a line that says how far the episode has come.
 
     Args:
         scene: what to show.
-        side: width and height of a picture in the frame; by default the canvas size, enlarged by a
-            whole factor to at least 256 px.
+        size: height and width of a picture in the frame; by default the canvas', enlarged by a
+            whole factor until the longer side has at least 256 px.
         anchors: draw the last stroke's anchors (the larger, the more pressure) and path.
 
     Returns:
-        uint8 ``[side + 24, 2 * side + 8, 3]``.
+        uint8 ``[height + 24, 2 * width + 8, 3]``.
     """
-    size = scene.canvas.shape[-1]
-    side = side or size * -(-_MIN_SIDE // size)
-    image = np.full((side + _CAPTION, 2 * side + _GAP, 3), _GREY, np.uint8)
-    for picture, left in ((scene.target, 0), (scene.canvas, side + _GAP)):
-        colour = np.broadcast_to(picture, (3, size, size)).transpose(1, 2, 0)
-        way = cv2.INTER_NEAREST if side >= size else cv2.INTER_AREA
-        large = cv2.resize(np.ascontiguousarray(colour), (side, side), interpolation=way)
+    rows, columns = scene.canvas.shape[1:]
+    times = -(-_MIN_SIDE // max(rows, columns))
+    height, width = size or (rows * times, columns * times)
+    image = np.full((height + _CAPTION, 2 * width + _GAP, 3), _GREY, np.uint8)
+    for picture, left in ((scene.target, 0), (scene.canvas, width + _GAP)):
+        colour = np.broadcast_to(picture, (3, rows, columns)).transpose(1, 2, 0)
+        way = cv2.INTER_NEAREST if height >= rows else cv2.INTER_AREA
+        large = cv2.resize(np.ascontiguousarray(colour), (width, height), interpolation=way)
         if anchors and left > 0 and scene.stroke is not None:
             _draw_path(large, scene.stroke)
-        image[:side, left : left + side] = large
+        image[:height, left : left + width] = large
     text = f"stroke {scene.number} of {scene.budget}   residual {scene.residual:.3f}"
-    where, font = (6, side + _CAPTION - 8), cv2.FONT_HERSHEY_SIMPLEX
+    where, font = (6, height + _CAPTION - 8), cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(image, text, where, font, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
     return image
 
@@ -78,7 +79,7 @@ def _draw_path(image: np.ndarray, stroke: Stroke) -> None:
     from strokenet_gym.programs.stamped import pen_path  # compiled
 
     bits = 4  # of a pixel's fraction, for OpenCV
-    half = image.shape[0] / 2
+    half = np.array([image.shape[1] / 2, image.shape[0] / 2])
 
     def pixels(position: np.ndarray) -> np.ndarray:
         x, y = position[:, 0], position[:, 1]
@@ -186,8 +187,10 @@ class Window:
             pygame.display.set_caption(self._title)
             self._clock = pygame.time.Clock()
         width, height = self._screen.get_size()
-        side = max(16, min((width - _GAP) // 2, height - _CAPTION))
-        image = frame(scene, side, self._anchors)
+        rows, columns = scene.canvas.shape[1:]
+        scale = min((width - _GAP) / 2 / columns, (height - _CAPTION) / rows)
+        fitting = max(16, int(rows * scale)), max(16, int(columns * scale))
+        image = frame(scene, fitting, self._anchors)
         size = image.shape[1], image.shape[0]
         surface = pygame.image.frombuffer(image.tobytes(), size, "RGB")
         self._screen.fill((_GREY,) * 3)

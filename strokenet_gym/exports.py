@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.envs.arguments import canvas_sides, whole
 from strokenet_gym.extras import require
 from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
 from strokenet_gym.stroke import Stroke, part_way
@@ -21,19 +21,25 @@ from strokenet_gym.stroke_log import StrokeLog, replace_file
 
 __all__ = ["FORMATS", "export", "film"]
 
-_SVG_GRID = 1024  # pixels of the picture that outlines are taken from
+_SVG_GRID = 1024  # pixels of the longer side of the picture that outlines are taken from
 _SVG_ERROR = 0.15  # of these pixels that a simplified outline may be off
 _LEVELS = 12  # outlines of a soft stroke
 
 
-def export(log: StrokeLog, path: str | os.PathLike, size: int = 512, **options: Any) -> None:
+def export(
+    log: StrokeLog,
+    path: str | os.PathLike,
+    size: int | tuple[int, int] = 512,
+    **options: Any,
+) -> None:
     """Write an episode to a file; the suffix says what kind. It appears whole or not at all.
 
     Args:
         log: the episode.
         path: where to: ``.png``, ``.svg``, ``.gif``, ``.mp4``, ``.csv``, or ``.json`` (the
             log itself).
-        size: width and height in pixels (SVG: of its view; CSV and JSON: not used).
+        size: the longer side in pixels, or height and width (SVG: of its view; CSV and JSON: not
+            used).
         options: of :func:`film` for GIF and MP4: ``stroke_seconds``, ``fps``; for CSV
             ``paper_mm``: width and height of the paper, by default 210, 297 (A4).
 
@@ -46,9 +52,10 @@ def export(log: StrokeLog, path: str | os.PathLike, size: int = 512, **options: 
     path = Path(path)
     if path.suffix not in FORMATS:
         raise ValueError(f"unknown suffix {path.suffix!r} of {path}; known: {', '.join(FORMATS)}")
-    size = whole(size, "size", 16, 8192)
+    sides = canvas_sides(log.sides(size), "size", 1, 8192)
+    whole(max(sides), "size", 16, 8192)
     with replace_file(path) as new:
-        FORMATS[path.suffix](log, new, size, **options)
+        FORMATS[path.suffix](log, new, sides, **options)
 
 
 def to_rgb(canvas: np.ndarray) -> np.ndarray:
@@ -59,18 +66,21 @@ def to_rgb(canvas: np.ndarray) -> np.ndarray:
 
 
 def film(
-    log: StrokeLog, size: int, stroke_seconds: float = 0.5, fps: int = 25
+    log: StrokeLog,
+    size: int | tuple[int, int],
+    stroke_seconds: float = 0.5,
+    fps: int = 25,
 ) -> Iterator[np.ndarray]:
     """Frames of the strokes as they grow, and a second of the picture at the end.
 
     Args:
         log: the episode.
-        size: width and height in pixels.
+        size: the longer side in pixels, or height and width.
         stroke_seconds: how long a stroke takes.
         fps: frames a second.
 
     Yields:
-        uint8 ``[size, size, 3]``.
+        uint8 ``[H, W, 3]``.
     """
     if not (stroke_seconds > 0 and fps > 0 and fps == int(fps)):
         raise ValueError(
@@ -87,12 +97,12 @@ def film(
         yield to_rgb(canvas)
 
 
-def _png(log: StrokeLog, path: Path, size: int) -> None:
+def _png(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
     if not cv2.imwrite(str(path), to_rgb(log.replay(size))[:, :, ::-1]):
         raise OSError(f"cannot write {path}")
 
 
-def _gif(log: StrokeLog, path: Path, size: int, **options: Any) -> None:
+def _gif(log: StrokeLog, path: Path, size: tuple[int, int], **options: Any) -> None:
     require("export", "PIL")
     from PIL import Image
 
@@ -102,11 +112,12 @@ def _gif(log: StrokeLog, path: Path, size: int, **options: Any) -> None:
     first.save(path, save_all=True, append_images=frames, duration=duration, loop=0)
 
 
-def _mp4(log: StrokeLog, path: Path, size: int, **options: Any) -> None:
+def _mp4(log: StrokeLog, path: Path, size: tuple[int, int], **options: Any) -> None:
     require("export", "imageio", "imageio_ffmpeg")
     import imageio.v2 as imageio
 
-    even = size - size % 2  # what the codec can do
+    height, width = size
+    even = height - height % 2, width - width % 2  # what the codec can do
     writer: Any = imageio.get_writer(
         path, fps=int(options.get("fps", 25)), codec="libx264", macro_block_size=1
     )
@@ -116,7 +127,10 @@ def _mp4(log: StrokeLog, path: Path, size: int, **options: Any) -> None:
 
 
 def _csv(
-    log: StrokeLog, path: Path, size: int, paper_mm: tuple[float, float] = (210.0, 297.0)
+    log: StrokeLog,
+    path: Path,
+    size: tuple[int, int],
+    paper_mm: tuple[float, float] = (210.0, 297.0),
 ) -> None:
     """Points along each path, in mm from the paper's lower left corner.
 
@@ -125,18 +139,20 @@ def _csv(
     width, height = paper_mm
     if not (width > 0 and height > 0):
         raise ValueError(f"paper_mm must be two positive numbers, got {paper_mm}")
-    half = min(width, height) / 2
+    rows, columns = log.sides()
+    scale = min(width / columns, height / rows) / 2  # mm for half a pixel
+    half, half_x, half_y = scale * min(rows, columns), scale * columns, scale * rows
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["stroke", "x_mm", "y_mm", "pressure", "width_mm"])
         for number, stroke in enumerate(log.strokes, 1):
             for x, y, pressure in pen_path(stroke.position, stroke.pressure):
                 wide = 2 * half * float(stroke.radius) * pressure**log.brush.pressure_size
-                values = width / 2 + half * x, height / 2 + half * y, pressure, wide
+                values = width / 2 + half_x * x, height / 2 + half_y * y, pressure, wide
                 writer.writerow([number, *(f"{value:.4f}" for value in values)])
 
 
-def _svg(log: StrokeLog, path: Path, size: int) -> None:
+def _svg(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
     """Each stroke a group of outlines, which lie on each other as a map's contours do.
 
     An opaque stroke with a hard edge is one path; a soft one has a path for each twelfth of its
@@ -148,12 +164,12 @@ def _svg(log: StrokeLog, path: Path, size: int) -> None:
             "export to .png, .gif, .mp4 or .csv"
         )
     require("export", "contourpy")
-    grid = _SVG_GRID
+    rows, columns = grid = log.sides(_SVG_GRID)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" '
         f'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" '
-        f'width="{size}" height="{size}" viewBox="0 0 {grid} {grid}">',
-        f'<rect id="background" width="{grid}" height="{grid}" '
+        f'width="{size[1]}" height="{size[0]}" viewBox="0 0 {columns} {rows}">',
+        f'<rect id="background" width="{columns}" height="{rows}" '
         f'fill="{_css(np.asarray(log.background))}"/>',
     ]
     css = BLENDS[log.brush.blend].css
@@ -164,7 +180,7 @@ def _svg(log: StrokeLog, path: Path, size: int) -> None:
         lines.append(f'<g id="{name}" inkscape:label="{name}" fill="{colour}"{blending}>')
         lines += [
             f'<path fill-rule="evenodd" fill-opacity="{opacity:.4f}" d="{outline}"/>'
-            for opacity, outline in _contours(stroke, log.brush)
+            for opacity, outline in _contours(stroke, log.brush, grid)
         ]
         lines.append("</g>")
     path.write_text("\n".join([*lines, "</svg>"]) + "\n")
@@ -175,12 +191,12 @@ def _css(colour: np.ndarray) -> str:
     return "#" + "".join(f"{level:02x}" for level in levels)
 
 
-def _contours(stroke: Stroke, brush: Brush) -> Iterator[tuple[float, str]]:
+def _contours(stroke: Stroke, brush: Brush, grid: tuple[int, int]) -> Iterator[tuple[float, str]]:
     """The opacity of each outline of a stroke, from the outermost one, and its path data."""
     import contourpy
 
     batch = Stroke(*(np.asarray(field)[None] for field in stroke))
-    alpha = dataclasses.replace(brush, grain=0.0).draw(batch, _SVG_GRID)[0]
+    alpha = dataclasses.replace(brush, grain=0.0).draw(batch, grid)[0]
     highest = float(alpha.max())
     if highest < 0.5 / 255:
         return
@@ -211,7 +227,7 @@ def _contours(stroke: Stroke, brush: Brush) -> Iterator[tuple[float, str]]:
         below = reached
 
 
-def _json(log: StrokeLog, path: Path, size: int) -> None:
+def _json(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
     log.save(path)
 
 

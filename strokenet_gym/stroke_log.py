@@ -14,9 +14,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.envs.arguments import canvas_sides, whole
 from strokenet_gym.envs.arrays import array_of
 from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.base import sides
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["RecordStrokes", "StrokeLog", "VectorRecordStrokes", "replace_file"]
@@ -31,7 +32,7 @@ class StrokeLog:
     """The strokes of one episode, in physical units, and what they were painted on.
 
     Attributes:
-        size: width and height of the canvas in pixels.
+        size: side of the canvas in pixels, or height and width.
         background: intensity of the empty canvas, for each of C channels.
         brush: the program that painted.
         target: name of the target's source.
@@ -40,7 +41,7 @@ class StrokeLog:
         strokes: the strokes so far, each with float64 fields and no batch.
     """
 
-    size: int
+    size: int | tuple[int, int]
     background: tuple[float, ...]
     brush: Program
     target: str = ""
@@ -48,21 +49,35 @@ class StrokeLog:
     episode: int = 0
     strokes: list[Stroke] = dataclasses.field(default_factory=list)
 
-    def blank(self, size: int | None = None) -> np.ndarray:
-        """The empty canvas, float32 ``[C, size, size]``."""
-        side = self.size if size is None else whole(size, "size", 1, 8192)
-        colour = np.asarray(self.background, np.float32)
-        return np.broadcast_to(colour[:, None, None], (len(colour), side, side)).copy()
+    def sides(self, size: int | tuple[int, int] | None = None) -> tuple[int, int]:
+        """Height and width of the picture in a size.
 
-    def replay(self, size: int | None = None) -> np.ndarray:
+        Args:
+            size: one number is the longer side, and the shape stays; or height and width; by
+                default the episode's.
+        """
+        height, width = sides(self.size)
+        if size is None:
+            return height, width
+        if isinstance(size, (int, np.integer)):
+            scale = whole(size, "size", 1, 8192) / max(height, width)
+            return max(1, round(height * scale)), max(1, round(width * scale))
+        return canvas_sides(size, "size", 1, 8192)
+
+    def blank(self, size: int | tuple[int, int] | None = None) -> np.ndarray:
+        """The empty canvas, float32 ``[C, H, W]``, see :meth:`sides`."""
+        colour = np.asarray(self.background, np.float32)
+        return np.broadcast_to(colour[:, None, None], (len(colour), *self.sides(size))).copy()
+
+    def replay(self, size: int | tuple[int, int] | None = None) -> np.ndarray:
         """Paint the picture again.
 
         Args:
-            size: width and height; by default the episode's, and then the canvas is the same as in
+            size: see :meth:`sides`; by default the episode's, and then the canvas is the same as in
                 `Painting-v0`, bit for bit.
 
         Returns:
-            float32 ``[C, size, size]`` in 0 … 1.
+            float32 ``[C, H, W]`` in 0 … 1.
         """
         canvas = self.blank(size)
         for stroke in self.strokes:
@@ -136,13 +151,12 @@ class StrokeLog:
         try:
             canvas = document["canvas"]
             size, background = canvas["size"], tuple(float(v) for v in canvas["background"])
-            if not isinstance(size, int) or not 16 <= size <= 4096:
-                raise ValueError(f"canvas size must be a whole number from 16 to 4096, got {size}")
+            height, width = canvas_sides(size, "canvas size", 16, 4096)
             if len(background) not in (1, 3):
                 raise ValueError(f"background must have 1 or 3 numbers, got {len(background)}")
             _check_range("background", np.array(background), 0, 1)
             return cls(
-                size=size,
+                size=height if height == width else (height, width),
                 background=background,
                 brush=load_program(document["brush"] if brush is None else brush),
                 target=document["target"],
@@ -216,8 +230,9 @@ class _Recorder:
     def log(self) -> StrokeLog | None:
         if self._actions is None:
             return None
+        height, width = self.episodes.sides
         return StrokeLog(
-            size=self.episodes.canvas_size,
+            size=height if height == width else (height, width),
             background=tuple(self.episodes.background.tolist()),
             brush=self.episodes.brush,
             target=self.episodes.source_name,

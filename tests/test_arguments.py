@@ -42,7 +42,7 @@ def test_numbers_of_numpy(kind):
         env.reset(seed=0)
         results.append(env.step(ACTION))
     assert results[0][1] == results[1][1]
-    assert type(ours.unwrapped._episodes.canvas_size) is int
+    assert type(ours.unwrapped._episodes.sides[0]) is int
     json.dumps(ours.spec.kwargs)
 
 

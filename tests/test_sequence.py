@@ -160,7 +160,6 @@ def test_no_strokes_and_no_ink(rng):
         ((2, 3, 16, 16), (2, 4, 50), {}, ValueError, r"expected actions \[2, N, 52\], got"),
         ((2, 3, 16, 16), (1, 4, 52), {}, ValueError, r"expected actions \[2, N, 52\], got"),
         ((3, 16, 16), (1, 4, 52), {}, ValueError, "expected canvases"),
-        ((1, 1, 16, 24), (1, 4, 50), {}, ValueError, "must be square"),
         ((1, 1, 16, 16), (1, 4, 50), {"accuracy": "fine"}, ValueError, "one of exact, draft"),
         ((1, 1, 16, 16), (1, 4, 50), {"brush": "crayon"}, ValueError, "unknown brush"),
     ],

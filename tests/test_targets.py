@@ -1,13 +1,29 @@
 """Sources of targets, on files that the tests write and on the real data."""
 
+import copy
 import gzip
+import pickle
 
 import cv2
+import gymnasium as gym
 import numpy as np
 import pytest
 from conftest import write_idx
 
-from strokenet_gym.targets import MNIST, ArrayTargets, Glyphs, fit_image, make_targets, read_image
+import strokenet_gym  # noqa: F401
+from strokenet_gym.programs.stamped import threads
+from strokenet_gym.targets import (
+    MNIST,
+    ArrayTargets,
+    Glyphs,
+    ImageFolder,
+    fit_image,
+    images,
+    make_targets,
+    read_image,
+)
+from strokenet_gym.targets.filling import place, put
+from strokenet_gym.targets.image_set import on_canvas
 
 BLACK = np.zeros(1, np.float32)
 
@@ -166,3 +182,164 @@ def test_unknown_targets():
         make_targets("cats", 64)
     with pytest.raises(TypeError, match="got int"):
         make_targets(7, 64)
+
+
+class Noise:
+    """A user's own source: what is not in the canvas' size, in colour."""
+
+    def sample(self, rng):
+        return rng.random((20, 30, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["glyphs", "small glyphs", "mnist", "pictures", "folder", "noise"])
+def test_same_seed_same_targets_single_and_batched(kind, tiny_mnist, tmp_path, rng):
+    file = tmp_path / "picture.png"
+    cv2.imwrite(str(file), rng.integers(0, 256, (30, 50, 3)).astype(np.uint8))
+    targets = {
+        "small glyphs": Glyphs(20),
+        "pictures": rng.random((5, 40, 30)),
+        "folder": file,
+        "noise": Noise(),
+    }.get(kind, kind)
+    settings = {"targets": targets, "data_dir": tiny_mnist, "canvas_size": 32, "background": 0.25}
+    envs = gym.make_vec("Painting-v0", num_envs=4, **settings)
+    env = gym.make("Painting-v0", **settings)
+    seen, infos = envs.reset(seed=7)
+    later, _ = envs.reset()
+    for k in range(4):
+        one, info = env.reset(seed=7 + k)
+        np.testing.assert_array_equal(seen["target"][k], one["target"])
+        assert infos["l2"][k] == info["l2"]
+        assert (one["canvas"] == 64).all()
+        np.testing.assert_array_equal(later["target"][k], env.reset()[0]["target"])
+
+
+def test_a_batch_is_what_sample_and_fit_image_give(tiny_mnist, rng):
+    background = np.full(3, 0.5, np.float32)
+    for source in (Glyphs(24), MNIST(tiny_mnist, size=24), ArrayTargets(rng.random((3, 9, 5)))):
+        for size in (24, 17):
+            rngs, others = ([np.random.default_rng(k) for k in range(6)] for _ in range(2))
+            batch = source.sample_fitted(rngs, size, 3, background)
+            if batch.dtype == np.uint8:
+                batch = batch.astype(np.float32) / 255
+            images = [fit_image(source.sample(r), size, 3, background) for r in others]
+            np.testing.assert_array_equal(np.broadcast_to(batch, (6, 3, size, size)), images)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((1, 1, 8, 8), np.uint8), np.zeros((2, 1, 8, 8)), np.zeros((2, 8, 8), np.uint8),
+     np.zeros((2, 2, 16, 16), np.uint8)],
+)  # fmt: skip
+def test_a_source_that_returns_something_else(images):
+    class Wrong(Noise):
+        channels = 1
+
+        def sample_fitted(self, rngs, size, channels, background):
+            return images
+
+    envs = gym.make_vec("Painting-v0", num_envs=2, targets=Wrong(), canvas_size=16)
+    with pytest.raises(
+        ValueError, match=r"sample_fitted\(\) of Wrong must return .*\(2, 1, 16, 16\)"
+    ):
+        envs.reset()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_put_targets(dtype, channels, rng):
+    images = rng.integers(0, 256, (20, channels, 17, 23)).astype(np.uint8)
+    images[3], images[4] = 51, 52  # the background, and a level beside it
+    wanted = images.astype(np.float32) / 255
+    background = np.array([51, 51, 51], np.float32) / 255
+    shape = (40, 3, 17, 23)
+    target, canvas = np.ones(shape, np.float32), np.ones(shape, np.float32)
+    target_pixels, pixels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    indices = rng.permutation(40)[:20].tolist()
+    start, visible = put(
+        images if dtype == np.uint8 else wanted,
+        background, indices, target, target_pixels, canvas, pixels,
+    )  # fmt: skip
+    wanted, images = (np.broadcast_to(a, (20, *shape[1:])) for a in (wanted, images))
+    np.testing.assert_array_equal(target[indices], wanted)
+    np.testing.assert_array_equal(target_pixels[indices], images)
+    assert (canvas[indices] == background[0]).all()
+    assert (pixels[indices] == 51).all()
+    rest = np.setdiff1d(np.arange(40), indices)
+    assert (target[rest] == 1).all()
+    assert (canvas[rest] == 1).all()
+    error = (wanted - background[:, None, None]).astype(float)
+    np.testing.assert_allclose(start[:, 0], (error**2).mean((1, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(start[:, 1], np.abs(error).mean((1, 2, 3)), rtol=1e-6)
+    assert start[3].tolist() == [0, 0]
+    assert np.flatnonzero(~visible).tolist() == [3]
+
+
+@pytest.mark.parametrize(("side", "extent"), [(28, 60), (105, 96), (28, 15), (105, 48), (28, 28)])
+def test_images_are_placed_as_opencv_resizes_them(side, extent, rng):
+    images = rng.integers(0, 256, (4, side, side)).astype(np.uint8)
+    indices = np.array([2, 0, 2])
+    placed = place(images, indices, extent, 128)
+    for image, index in zip(placed, indices, strict=True):
+        expected = on_canvas(images[index], 128, extent / 128)
+        assert np.abs(image.astype(int) - expected).max() <= 1
+
+
+def test_glyphs_are_the_same_at_any_size():
+    small, large = (
+        Glyphs(size).sample_fitted([np.random.default_rng(k) for k in range(40)], size, 1, BLACK)
+        for size in (64, 512)
+    )
+    reduced = large.reshape(40, 64, 8, 64, 8).mean((2, 4))
+    error = np.square((small[:, 0] - reduced) / 255).mean()
+    assert error < 0.005 * np.square(reduced / 255).mean()
+
+
+def test_targets_do_not_depend_on_the_number_of_threads(tiny_mnist, monkeypatch):
+    seen = []
+    for count in (1, 3):
+        monkeypatch.setattr(threads, "THREADS", count)
+        for targets in ("glyphs", "mnist"):
+            settings = {"targets": targets, "data_dir": tiny_mnist, "canvas_size": 48}
+            envs = gym.make_vec("Painting-v0", num_envs=70, **settings)
+            observation, info = envs.reset(seed=0)
+            seen.append((observation["target"], info["l2"]))
+    for one, other in zip(seen[:2], seen[2:], strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_pictures_are_fitted_once_and_copies_still_work(tmp_path, rng, monkeypatch):
+    cv2.imwrite(str(tmp_path / "picture.png"), rng.integers(0, 256, (30, 50)).astype(np.uint8))
+    calls = []
+    monkeypatch.setattr(images, "fit_image", lambda *a: calls.append(a) or fit_image(*a))
+    for source in (ImageFolder(tmp_path), ArrayTargets(rng.random((30, 50)))):
+        calls.clear()
+        batches = [
+            one.sample_fitted([rng, rng], 16, 1, BLACK) for one in (source, copy.deepcopy(source))
+        ]
+        assert len(calls) == 1
+        batches[0][:] = 0  # is the caller's
+        stored = pickle.dumps(source)
+        monkeypatch.setattr(images, "_KEPT", 0)
+        again = pickle.loads(stored).sample_fitted([rng, rng], 16, 1, BLACK)
+        assert len(calls) == 3  # nothing is kept any more
+        monkeypatch.undo()
+        monkeypatch.setattr(images, "fit_image", lambda *a: calls.append(a) or fit_image(*a))
+        np.testing.assert_array_equal(again, batches[1])
+
+
+@pytest.mark.parametrize("source", [Glyphs(32), ArrayTargets(np.ones((4, 5)))])
+def test_sources_can_be_copied(source):
+    for twin in (copy.deepcopy(source), pickle.loads(pickle.dumps(source))):
+        first, second = (one.sample(np.random.default_rng(3)) for one in (source, twin))
+        np.testing.assert_array_equal(first, second)
+    assert len(pickle.dumps(source)) < 1000
+
+
+def test_sets_can_be_walked_through(tiny_mnist):
+    source = MNIST(tiny_mnist, size=20)
+    assert len(list(source)) == len(source)
+    np.testing.assert_array_equal(source[-1], source[len(source) - 1])
+    with pytest.raises(IndexError):
+        source[len(source)]

@@ -15,7 +15,14 @@ import numpy as np
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.targets import ArrayTargets
 
-__all__ = ["PortableSpec", "check_options", "check_render_mode", "check_seed", "whole"]
+__all__ = [
+    "PortableSpec",
+    "canvas_sides",
+    "check_options",
+    "check_render_mode",
+    "check_seed",
+    "whole",
+]
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
@@ -29,6 +36,20 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}, got {value}")
     return int(value)
+
+
+def canvas_sides(value: Any, name: str, low: int, high: int) -> tuple[int, int]:
+    """Return height and width of a canvas, which one number gives if it is square.
+
+    Raises:
+        ValueError: if they are no whole numbers, or out of their range.
+    """
+    if not isinstance(value, (tuple, list, np.ndarray)):
+        return (whole(value, name, low, high),) * 2
+    if len(value) != 2:
+        raise ValueError(f"{name} must be one number, or height and width, got {value!r}")
+    height, width = (whole(side, name, low, high) for side in value)
+    return height, width
 
 
 def check_seed(seed: Any) -> int | None:

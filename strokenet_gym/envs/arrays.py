@@ -12,6 +12,7 @@ import numpy as np
 
 from strokenet_gym.programs.base import Program, Undo, to_bytes
 from strokenet_gym.stroke import Stroke, check_action, is_tensor
+from strokenet_gym.targets.filling import put
 
 __all__ = ["Arrays", "array_of"]
 
@@ -42,11 +43,10 @@ class Arrays:
         self.canvas[:], self.target[:] = canvas, target
         self._pixels[:], self._target_pixels[:] = to_bytes(canvas), to_bytes(target)
 
-    def begin(self, indices: Sequence[int], targets: np.ndarray) -> None:
-        """Set targets, and empty canvases."""
-        blank = self.background[:, None, None]
-        self.target[indices], self.canvas[indices] = targets, blank
-        self._target_pixels[indices], self._pixels[indices] = to_bytes(targets), to_bytes(blank)
+    def begin(self, indices: Sequence[int], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`."""
+        batch = self.target, self._target_pixels, self.canvas, self._pixels
+        return put(images, self.background, indices, *batch)
 
     def check(self, action: Any, shape: tuple[int, ...]) -> np.ndarray:
         """Check actions, see :func:`strokenet_gym.stroke.check_action`."""

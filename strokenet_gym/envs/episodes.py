@@ -17,12 +17,13 @@ import numpy as np
 from gymnasium import spaces
 
 from strokenet_gym.display import Scene
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.envs.arguments import canvas_sides, whole
 from strokenet_gym.envs.arrays import Arrays, array_of
 from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
-from strokenet_gym.targets import channels_of, fit_image, make_targets
+from strokenet_gym.targets import channels_of, make_targets
+from strokenet_gym.targets.images import fit_images
 
 __all__ = ["Episodes"]
 
@@ -35,7 +36,7 @@ class Episodes:
         program: what paints.
         targets: see :func:`strokenet_gym.make_targets`.
         data_dir: folder with the data sets.
-        canvas_size: width and height in pixels.
+        canvas_size: side of the canvas in pixels, or height and width.
         channels: 1 (grey), 3 (RGB), or None to take the targets'.
         max_strokes: strokes in an episode.
         background: intensity of the empty canvas in 0 … 1: a number, or one for each channel.
@@ -44,6 +45,7 @@ class Episodes:
         device: of tensors; None if actions are never tensors.
 
     Attributes:
+        sides: height and width of the canvas in pixels.
         pictures: canvases and targets, as arrays or as tensors.
         stroke: int64 ``[B]``, strokes painted.
     """
@@ -57,7 +59,7 @@ class Episodes:
         *,
         targets: Any,
         data_dir: str | os.PathLike | None,
-        canvas_size: int,
+        canvas_size: int | Sequence[int],
         channels: int | None,
         max_strokes: int,
         background: float | Sequence[float],
@@ -66,10 +68,15 @@ class Episodes:
         device: Any = None,
     ) -> None:
         self.num_envs = whole(num_envs, "num_envs", 1, 2**20)
-        self.canvas_size = size = whole(canvas_size, "canvas_size", 16, 4096)
+        self.sides = height, width = canvas_sides(canvas_size, "canvas_size", 16, 4096)
         self.max_strokes = whole(max_strokes, "max_strokes", 1, 2**20)
         self.program, self.brush = program, brush or program
-        self.source = make_targets(targets, size, data_dir)
+        if height != width and not program.any_shape:
+            raise ValueError(
+                f"the program {program.name!r} paints on square canvases only, got "
+                f"canvas_size={canvas_size!r}"
+            )
+        self.source = make_targets(targets, min(height, width), data_dir)
         named = isinstance(targets, (str, os.PathLike))
         self.source_name = os.fspath(targets) if named else type(targets).__name__
         self.channels = channels_of(self.source) if channels is None else channels
@@ -86,7 +93,7 @@ class Episodes:
             )
         self.background = np.broadcast_to(colour, (self.channels,)).astype(np.float32)
 
-        image = (self.channels, size, size)
+        image = (self.channels, height, width)
         self.observation_space = spaces.Dict(
             {
                 "canvas": spaces.Box(0, 255, image, np.uint8),
@@ -143,32 +150,40 @@ class Episodes:
                 draw one.
 
         Returns:
-            float32 ``[N, C, H, W]`` in 0 … 1.
+            uint8, or float32 in 0 … 1, ``[N, 1 or C, H, W]``; one channel is for all.
 
         Raises:
             ValueError: if a target is not an image.
         """
-        fitted = np.empty((len(rngs), *self._shape[1:]), np.float32)
-        for k, (rng, target) in enumerate(zip(rngs, targets, strict=True)):
-            image = self.source.sample(rng) if target is None else array_of(target, "a target")
-            fitted[k] = fit_image(image, self.canvas_size, self.channels, self.background)
-        return fitted
+        fit = self.sides, self.channels, self.background
+        if not hasattr(self.source, "sample_fitted") or any(t is not None for t in targets):
+            return fit_images(
+                (
+                    self.source.sample(rng) if target is None else array_of(target, "a target")
+                    for rng, target in zip(rngs, targets, strict=True)
+                ),
+                *fit,
+            )
+        images = np.asarray(self.source.sample_fitted(rngs, *fit))
+        count, channels, *size = images.shape if images.ndim == 4 else (0, 0)
+        known = channels in (1, self.channels) and images.dtype in (np.uint8, np.float32)
+        if not known or (count, *size) != (len(rngs), *self._shape[2:]):
+            raise ValueError(
+                f"sample_fitted() of {self.source_name} must return uint8 or float32 of the shape "
+                f"{(len(rngs), *self._shape[1:])}, got {images.dtype} of {images.shape}"
+            )
+        return images
 
-    def begin(self, indices: Sequence[int], targets: np.ndarray) -> None:
+    def begin(self, indices: Sequence[int], images: np.ndarray) -> None:
         """Start new episodes on empty canvases.
 
         Args:
             indices: which of the batch.
-            targets: for each of them, as :meth:`draw` gives them.
+            images: the target of each of them, as :meth:`draw` gives them.
         """
-        error = targets - self.background[:, None, None]
-        start = np.stack(
-            [(error**2).mean((1, 2, 3), float), np.abs(error).mean((1, 2, 3), float)], 1
-        )
+        start, visible = self.pictures.begin(indices, images)
         # A target that looks like the empty canvas, to half a grey level, has nothing to divide
         # by; its rewards are then plain differences, and the best return is about 0.
-        visible = np.abs(error).max((1, 2, 3)) > 0.51 / 255
-        self.pictures.begin(indices, targets)
         self._start[indices] = np.where(visible[:, None], start, 1.0)
         self._distance[indices] = start
         self.stroke[indices] = 0

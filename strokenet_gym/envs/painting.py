@@ -82,7 +82,9 @@ class PaintingEnv(PortableSpec, gym.Env):
       selection of its labels ("quickdraw:cat,house"), a path of an image or of a folder of images,
       an array, or an object with `sample(rng)`.
     * `data_dir=None`: where data sets are; by default the environment variable STROKENET_DATA.
-    * `canvas_size=128`: width and height in pixels, 16 to 4096 (the paper's is 256).
+    * `canvas_size=128`: side of the canvas in pixels, 16 to 4096 (the paper's is 256); or
+      `(height, width)`. Positions reach from -1 to 1 over each side; radii are in half the shorter
+      side, so that dots stay round. Targets are fitted and padded.
     * `channels=None`: 1, 3, or None for the targets' own.
     * `max_strokes=1`: the budget.
     * `brush="pencil"`: what paints. A name: pencil, marker, airbrush, watercolour, eraser or chalk;
@@ -122,7 +124,7 @@ class PaintingEnv(PortableSpec, gym.Env):
         *,
         targets: Any = "glyphs",
         data_dir: str | os.PathLike | None = None,
-        canvas_size: int = 128,
+        canvas_size: int | Sequence[int] = 128,
         channels: int | None = None,
         max_strokes: int = 1,
         brush: str | os.PathLike | Mapping[str, Any] | Program = "pencil",

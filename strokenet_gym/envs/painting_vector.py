@@ -62,7 +62,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         *,
         targets: Any = "glyphs",
         data_dir: str | os.PathLike | None = None,
-        canvas_size: int = 128,
+        canvas_size: int | Sequence[int] = 128,
         channels: int | None = None,
         max_strokes: int = 1,
         brush: str | os.PathLike | Mapping[str, Any] | Program = "pencil",

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from strokenet_gym.programs.base import Program
 from strokenet_gym.stroke import Stroke
+from strokenet_gym.targets.filling import put
 
 __all__ = ["Tensors", "find_device"]
 
@@ -54,7 +55,7 @@ class Tensors:
 
     def __init__(self, background: np.ndarray, device: torch.device) -> None:
         self.device = device
-        self.background = torch.from_numpy(background).to(device)
+        self._background, self.background = background, torch.from_numpy(background).to(device)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no graph."""
@@ -69,8 +70,10 @@ class Tensors:
         self.canvas = torch.tensor(canvas, device=self.device)
         self.target = torch.tensor(target, device=self.device)
 
-    def begin(self, indices: Sequence[int], targets: np.ndarray) -> None:
-        """Set targets, and empty canvases."""
+    def begin(self, indices: Sequence[int], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`."""
+        targets = np.empty((len(images), *self.canvas.shape[1:]), np.float32)
+        start = put(images, self._background, range(len(images)), targets)
         new = torch.from_numpy(targets).to(self.device)
         blank = self.background[:, None, None]
         if len(indices) == len(self.canvas):  # a graph ends where all begin anew
@@ -80,6 +83,7 @@ class Tensors:
             target[indices] = new
             canvas[indices] = blank.to(canvas.dtype)
         self.target, self.canvas = target, canvas
+        return start
 
     def check(self, action: Any, shape: tuple[int, ...]) -> Tensor:
         """Check actions, as :func:`strokenet_gym.stroke.check_action` does."""

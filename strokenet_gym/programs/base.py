@@ -17,7 +17,7 @@ from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CELL", "Program", "Undo", "to_bytes"]
+__all__ = ["CELL", "Program", "Size", "Undo", "sides", "to_bytes"]
 
 _ROUNDING = 1e-5  # that a program's canvases may leave 0 … 1
 CELL = 8  # pixels of a row that a mark stands for: they fill a vector register
@@ -135,20 +135,20 @@ class Program(ABC):
             canvas, _ = self.paint_tensors(canvas, canvas.detach(), one, background)  # type: ignore[arg-type]
         return canvas
 
-    def draw(self, stroke: Stroke, size: int) -> np.ndarray:
+    def draw(self, stroke: Stroke, size: Size) -> np.ndarray:
         """Draw strokes as opacity maps: what a network learns that imitates the program.
 
         Args:
             stroke: a batch of B strokes, arrays; the colour is not used.
-            size: width and height in pixels.
+            size: side of the canvas in pixels, or height and width.
 
         Returns:
-            ``[B, size, size]`` in 0 … 1.
+            ``[B, height, width]`` in 0 … 1.
         """
         from strokenet_gym.programs.stamped import BLENDS  # compiled kernels
 
         blank = BLENDS[self.blend].blank  # on which the opposite colour is opacity
-        canvas = np.full((len(stroke.radius), 1, size, size), blank, np.float32)
+        canvas = np.full((len(stroke.radius), 1, *sides(size)), blank, np.float32)
         stroke = stroke._replace(colour=np.full((len(canvas), 1), 1 - blank))
         painted = self.paint(canvas, stroke, np.full(1, 1 - blank, np.float32))
         return np.abs(painted - canvas)[:, 0]
@@ -234,3 +234,11 @@ class Undo:
 def to_bytes(image: np.ndarray) -> np.ndarray:
     """Round an image in 0 … 1 to 8 bits."""
     return (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+Size = int | tuple[int, int]  # of a canvas in pixels: its side, or height and width
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width of a canvas that is given by them, or by one number if it is square."""
+    return (size, size) if isinstance(size, int) else (size[0], size[1])

@@ -44,7 +44,11 @@ __all__ = [
 class Targets(Protocol):
     """Anything that has target images to give.
 
-    An attribute ``channels`` (1 or 3), if there is one, says whether they are grey or RGB.
+    An attribute ``channels`` (1 or 3), if there is one, says whether they are grey or RGB. A source
+    that is fast at many at once may also have a method ``sample_fitted(rngs, size, channels,
+    background)``, which environments then call: for each generator of a sequence it draws what
+    ``sample`` would, and returns all of them as :func:`fit_image` would fit them, in one array
+    ``[N, 1 or channels, H, W]``, uint8, or float32 in 0 … 1; ``size`` is (H, W).
     """
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
@@ -61,7 +65,7 @@ def make_targets(
         targets: "glyphs"; the name of a data set in :data:`DATA_SETS` ("mnist", …), or the name
             and a selection of labels ("quickdraw:cat,house"); the path of an image or of a folder
             of images; an array; or an object with ``sample(rng)``, which is returned as it is.
-        size: width and height of the canvas; data sets prepare their images for it.
+        size: the canvas' shorter side in pixels; data sets prepare their images for it.
         data_dir: folder with the data sets; by default the environment variable STROKENET_DATA.
         split: "train" or "test", for data sets that have one.
 

@@ -1,11 +1,22 @@
-"""Digits and letters from OpenCV's built-in Hershey fonts: endless, offline targets."""
+"""Digits and letters from OpenCV's built-in Hershey fonts: endless, offline targets.
+
+A character is what a round pen leaves along a path. Its path is drawn once, and what is kept is how
+far each pixel of a patch is from it: then any pen's width, slant, turn, size and place is a matter
+of looking up distances (``draw_glyphs`` in raster.py), and no pixel is drawn twice.
+"""
 
 from __future__ import annotations
 
+import math
 import string
+from collections.abc import Sequence
+from functools import cache
 
 import cv2
 import numpy as np
+
+from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.targets.images import fit_images
 
 __all__ = ["Glyphs"]
 
@@ -15,7 +26,14 @@ _FONTS = (
     cv2.FONT_HERSHEY_COMPLEX,
     cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
 )
-_PATCH = 256  # the character is drawn this large, then warped down
+_FIRST, _LAST = "!", "~"  # of the characters that they have
+_PATCH = 256  # pixels that a character is drawn in
+_SCALE = 5.0  # of the fonts
+_WIDTHS = range(8, 21)  # of pens
+_FINER = 2  # the path is drawn that much larger
+_STEP = 2  # distances are kept for squares of so many pixels
+_UNIT = 16  # to a sixteenth of a pixel
+_REACH = 255 / _UNIT  # and up to this many
 
 
 class Glyphs:
@@ -34,7 +52,7 @@ class Glyphs:
     def __init__(
         self, size: int = 128, characters: str = string.digits + string.ascii_letters
     ) -> None:
-        unknown = [c for c in characters if not "!" <= c <= "~"]
+        unknown = [c for c in characters if not _FIRST <= c <= _LAST]
         if unknown or not characters:
             raise ValueError(f"glyphs need printable ASCII characters, got {characters!r}")
         self.size = size
@@ -42,23 +60,93 @@ class Glyphs:
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """Draw a random character, float32 ``[size, size]`` in 0 … 1."""
-        character = self.characters[rng.integers(len(self.characters))]
-        font = _FONTS[rng.integers(len(_FONTS))]
-        thickness = int(rng.integers(8, 21))
-        (width, height), baseline = cv2.getTextSize(character, font, 5.0, thickness)
-        patch = np.zeros((_PATCH, _PATCH), np.uint8)
-        left = (_PATCH - width) // 2
-        bottom = (_PATCH + height) // 2 - (baseline // 3 if character in "gjpqy" else 0)
-        cv2.putText(patch, character, (left, bottom), font, 5.0, 255, thickness, cv2.LINE_AA)
+        return self._draw([rng])[0].astype(np.float32) / 255
 
-        angle, slant = rng.uniform(-0.2, 0.2), rng.uniform(-0.25, 0.25)
-        scale = rng.uniform(0.65, 1.0) * np.exp(rng.uniform(-0.15, 0.15, 2))
-        shift = rng.uniform(-0.08, 0.08, 2) * _PATCH
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        matrix = turn @ np.array([[1, slant], [0, 1]]) @ np.diag(scale)
-        centre = np.full(2, (_PATCH - 1) / 2)
-        offset = centre + shift - matrix @ centre
-        warped = cv2.warpAffine(patch, np.column_stack([matrix, offset]), (_PATCH, _PATCH))
-        method = cv2.INTER_AREA if self.size < _PATCH else cv2.INTER_LINEAR
-        image = cv2.resize(warped, (self.size, self.size), interpolation=method)
-        return image.astype(np.float32) / 255
+    def sample_fitted(
+        self,
+        rngs: Sequence[np.random.Generator],
+        size: Size,
+        channels: int,
+        background: np.ndarray,
+    ) -> np.ndarray:
+        """A random character for each generator, see :class:`strokenet_gym.targets.Targets`."""
+        if sides(size) != (self.size, self.size):
+            return fit_images(map(self.sample, rngs), size, channels, background)
+        return self._draw(rngs)[:, None]
+
+    def _draw(self, rngs: Sequence[np.random.Generator]) -> np.ndarray:
+        """A random character for each generator, uint8 ``[N, size, size]``."""
+        from strokenet_gym.targets.filling import draw  # compiled kernels
+
+        chances = np.empty((len(rngs), 10))
+        for row, rng in zip(chances, rngs, strict=True):
+            rng.random(out=row)
+        choices = np.array([len(self.characters), len(_FONTS), len(_WIDTHS)])
+        which, font, pen = (chances[:, :3] * choices).astype(np.int64).T
+        fields = [
+            _field(self.characters[w], f)
+            for w, f in zip(which.tolist(), font.tolist(), strict=True)
+        ]
+        width = pen + _WIDTHS.start
+        # OpenCV's lines have about these widths: a little wider if they are odd.
+        half = width / 2 + 0.64 + 0.4 * (width % 2)
+
+        angle, slant, aspect_x, aspect_y, shift_x, shift_y = (2 * chances[:, 4:] - 1).T
+        angle, slant = 0.2 * angle, 0.25 * slant
+        size = 0.65 + 0.35 * chances[:, 3]
+        scale_x, scale_y = size * np.exp(0.15 * aspect_x), size * np.exp(0.15 * aspect_y)
+        shift = 0.08 * _PATCH * np.stack([shift_x, shift_y], 1)
+        # From the canvas' pixels to the patch': the inverse of scale, then slant, then turn about
+        # the centre, then shift.
+        cos, sin = np.cos(angle), np.sin(angle)
+        matrix = np.empty((len(rngs), 2, 2))
+        matrix[:, 0, 0], matrix[:, 0, 1] = cos + slant * sin, sin - slant * cos
+        matrix[:, 1, 0], matrix[:, 1, 1] = -sin, cos
+        matrix /= np.stack([scale_x, scale_y], 1)[:, :, None]
+        centre = (_PATCH - 1) / 2
+        zoom = _PATCH / self.size
+        corner = zoom / 2 - 0.5 - centre - shift  # the canvas' first pixel
+        # Half a pixel of the path as it was drawn is less than half of the patch's.
+        offset = (matrix @ corner[:, :, None] + centre + 0.5 / _FINER) / _STEP - 0.5
+        inverse = np.concatenate([matrix * zoom / _STEP, offset], 2)
+        samples = max(1, round(zoom / _STEP))
+        pens = np.array(fields), half / _STEP, inverse
+        return draw(*_bank(), _UNIT * _STEP, *pens, self.size, samples)
+
+
+@cache
+def _bank() -> tuple[np.ndarray, np.ndarray]:
+    """Room for all characters in all fonts; pages that are never used take no memory.
+
+    Returns:
+        Distances and boxes, as ``draw_glyphs`` takes them. :func:`_field` fills them.
+    """
+    count, side = (ord(_LAST) - ord(_FIRST) + 1) * len(_FONTS), _PATCH // _STEP
+    return np.zeros((count, side, side), np.uint8), np.zeros((count, 4), np.int64)
+
+
+@cache
+def _field(character: str, font: int) -> int:
+    """The index of a character in the bank, where it is made when first asked for."""
+    bank, boxes = _bank()
+    index = (ord(character) - ord(_FIRST)) * len(_FONTS) + font
+    # Placed as if with a pen of middle width.
+    pen = (_WIDTHS.start + _WIDTHS.stop) // 2
+    (width, height), baseline = cv2.getTextSize(character, _FONTS[font], _SCALE, pen)
+    left = (_PATCH - width) // 2
+    bottom = (_PATCH + height) // 2 - (baseline // 3 if character in "gjpqy" else 0)
+    large = _PATCH * _FINER
+    path = np.full((large, large), 255, np.uint8)
+    origin = left * _FINER, bottom * _FINER
+    cv2.putText(path, character, origin, _FONTS[font], _SCALE * _FINER, 0)
+    # Only where it is near, in whole squares.
+    x, y, width, height = cv2.boundingRect(255 - path)
+    margin, square = math.ceil((_REACH + _STEP) * _FINER), _STEP * _FINER
+    x0, y0 = (max(0, low - margin) // square for low in (x, y))
+    x1, y1 = (min(large, high + margin) // square for high in (x + width, y + height))
+    part = path[y0 * square : y1 * square, x0 * square : x1 * square]
+    far = cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    far = cv2.resize(far, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA) / _FINER
+    np.rint(np.minimum(far, _REACH) * _UNIT, out=bank[index, y0:y1, x0:x1], casting="unsafe")
+    boxes[index] = x0, x1, y0, y1
+    return index

@@ -18,6 +18,9 @@ from typing import IO, Any, ClassVar
 import cv2
 import numpy as np
 
+from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.targets.images import fit_images
+
 __all__ = [
     "DATA_SETS",
     "ImageSet",
@@ -55,13 +58,15 @@ class ImageSet:
 
     Attributes:
         images: uint8 ``[N, S, S]``, white on black, as they are kept: in the canvas' size, or in
-            their own where that is small; indexing gives them in the canvas' size.
+            their own where that is small; indexing gives them in the canvas' size. Not to be
+            changed.
         labels: what each image shows, str ``[N]``.
         name: of the set; of a subclass, as all that follows.
         patterns: of its files: those of the first pattern that matches any are taken.
         addresses: of its files, with their checksums, None where they change or have none.
         category_address: of a file with ``{category}`` in it, for a set that has one for each.
         kept_size: of the images on disk in pixels; None for the canvas'.
+        share: of the canvas' width that they fill, if they have a size of their own.
         version: of how they are prepared: another one has them prepared anew.
 
     Raises:
@@ -75,6 +80,7 @@ class ImageSet:
     addresses: ClassVar[dict[str, str | None]] = {}
     category_address: ClassVar[str | None] = None
     kept_size: ClassVar[int | None] = None
+    share: ClassVar[float] = 1.0
     version: ClassVar[int] = 1
     channels = 1
 
@@ -127,9 +133,8 @@ class ImageSet:
             shape = len(self.labels), kept, kept
             if path.with_suffix(".images").stat().st_size != math.prod(shape):
                 return False
-            self.images: np.ndarray = np.memmap(
-                path.with_suffix(".images"), np.uint8, "r", shape=shape
-            )
+            images = np.memmap(path.with_suffix(".images"), np.uint8, "r", shape=shape)
+            self.images = images.view(np.ndarray)  # which is faster to index
         except (OSError, ValueError):  # not there, damaged, or empty
             return False
         return True
@@ -183,11 +188,16 @@ class ImageSet:
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The image of that index, float32 ``[size, size]`` in 0 … 1."""
-        return self._place(self.images[index]).astype(np.float32) / 255
+        (image,) = self._placed(np.array([range(len(self))[index]]))
+        return image.astype(np.float32) / 255
 
-    def _place(self, image: np.ndarray) -> np.ndarray:
-        """From an image as it is kept to one of the canvas' size."""
-        return image
+    def _placed(self, indices: np.ndarray) -> np.ndarray:
+        """The images of these indices in the canvas' size, uint8 ``[N, size, size]``."""
+        if self.kept_size is None:
+            return self.images[indices]
+        from strokenet_gym.targets.filling import place  # compiled kernels
+
+        return place(self.images, indices, max(1, round(self.size * self.share)), self.size)
 
     @staticmethod
     def is_a(label: str, selected: str) -> bool:
@@ -206,6 +216,18 @@ class ImageSet:
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One of the images, uniformly at random."""
         return self[int(rng.integers(len(self)))]
+
+    def sample_fitted(
+        self,
+        rngs: Sequence[np.random.Generator],
+        size: Size,
+        channels: int,
+        background: np.ndarray,
+    ) -> np.ndarray:
+        """A random image for each generator, see :class:`strokenet_gym.targets.Targets`."""
+        if sides(size) != (self.size, self.size):
+            return fit_images(map(self.sample, rngs), size, channels, background)
+        return self._placed(np.array([rng.integers(len(self)) for rng in rngs]))[:, None]
 
 
 def _cache_folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-__all__ = ["ArrayTargets", "ImageFolder", "channels_of", "fit_image", "read_image"]
+from strokenet_gym.programs.base import Size, sides
 
+__all__ = ["ArrayTargets", "ImageFolder", "channels_of", "fit_image", "fit_images", "read_image"]
+
+_KEPT = 2**26  # bytes of fitted pictures that a source keeps: the first that come
 _LOOKS = 16  # images of a source that does not say whether it has colour
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -34,17 +38,17 @@ def read_image(path: str | Path) -> np.ndarray:
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarray) -> np.ndarray:
+def fit_image(image: np.ndarray, size: Size, channels: int, background: np.ndarray) -> np.ndarray:
     """Bring an image to the canvas: resized with anti-aliasing, centred, padded.
 
     Args:
         image: ``[H, W]``, ``[H, W, 1 or 3]`` or ``[1 or 3, H, W]``; uint8, or float in 0 … 1.
-        size: width and height of the canvas in pixels.
+        size: side of the canvas in pixels, or height and width.
         channels: 1 (grey) or 3 (RGB); the image is converted.
         background: ``[channels]``, fills what the image leaves free.
 
     Returns:
-        float32 ``[channels, size, size]`` in 0 … 1.
+        float32 ``[channels, H, W]`` in 0 … 1.
 
     Raises:
         ValueError: if the shape or a value is not one of these.
@@ -73,7 +77,8 @@ def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarra
         image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
     height, width = image.shape[:2]
-    scale = size / max(height, width)
+    rows, columns = sides(size)
+    scale = min(rows / height, columns / width)
     if scale != 1:
         extent = (max(1, round(width * scale)), max(1, round(height * scale)))
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -81,11 +86,18 @@ def fit_image(image: np.ndarray, size: int, channels: int, background: np.ndarra
         height, width = image.shape[:2]
     if image.ndim == 2:
         image = image[:, :, None]  # grey fills all channels
-    fitted = np.empty((channels, size, size), np.float32)
+    fitted = np.empty((channels, rows, columns), np.float32)
     fitted[:] = background[:, None, None]
-    top, left = (size - height) // 2, (size - width) // 2
+    top, left = (rows - height) // 2, (columns - width) // 2
     fitted[:, top : top + height, left : left + width] = np.moveaxis(image, -1, 0)
     return fitted
+
+
+def fit_images(
+    images: Iterable[np.ndarray], size: Size, channels: int, background: np.ndarray
+) -> np.ndarray:
+    """A batch of images brought to the canvas by :func:`fit_image`."""
+    return np.stack([fit_image(image, size, channels, background) for image in images])
 
 
 def channels_of(source: Any) -> int:
@@ -108,7 +120,52 @@ def _is_colour(image: np.ndarray) -> bool:
     return len(shape) == 3 and 3 in (shape[0], shape[-1])
 
 
-class ArrayTargets:
+class _Pictures:
+    """Pictures that do not change, sampled uniformly; each is fitted to a canvas but once."""
+
+    def __init__(self) -> None:
+        self._fitted: dict[tuple, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The picture of that index, in its own size."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_fitted": {}}
+
+    def __deepcopy__(self, memo: Any) -> _Pictures:
+        """Nothing in it changes: a copy is the same, so that specs do not copy the pictures."""
+        return self
+
+    def sample(self, rng: np.random.Generator) -> np.ndarray:
+        """One of the pictures, uniformly at random."""
+        return self[int(rng.integers(len(self)))]
+
+    def sample_fitted(
+        self,
+        rngs: Sequence[np.random.Generator],
+        size: Size,
+        channels: int,
+        background: np.ndarray,
+    ) -> np.ndarray:
+        """A picture for each generator, see :class:`strokenet_gym.targets.Targets`."""
+        batch = np.empty((len(rngs), channels, *sides(size)), np.float32)
+        for target, rng in zip(batch, rngs, strict=True):
+            index = int(rng.integers(len(self)))
+            key = index, size, channels, background.tobytes()
+            fitted = self._fitted.get(key)
+            if fitted is None:
+                fitted = fit_image(self[index], size, channels, background)
+                if fitted.nbytes * (len(self._fitted) + 1) <= _KEPT:
+                    self._fitted[key] = fitted
+            target[:] = fitted
+        return batch
+
+
+class ArrayTargets(_Pictures):
     """Targets from an array: one image, or a stack of them sampled uniformly.
 
     Args:
@@ -117,6 +174,7 @@ class ArrayTargets:
     """
 
     def __init__(self, array: np.ndarray) -> None:
+        super().__init__()
         array = np.asarray(array)
         one = array.ndim == 2 or (
             array.ndim == 3 and (array.shape[-1] in (1, 3) or array.shape[0] in (1, 3))
@@ -128,21 +186,16 @@ class ArrayTargets:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __deepcopy__(self, memo: Any) -> ArrayTargets:
-        """Nothing in it changes: a copy is the same, so that specs do not copy the pictures."""
-        return self
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.images[index]
 
     @property
     def channels(self) -> int:
         """1 if the images are grey, 3 if they are RGB."""
         return 3 if _is_colour(self.images[0]) else 1
 
-    def sample(self, rng: np.random.Generator) -> np.ndarray:
-        """One of the images, uniformly at random."""
-        return self.images[rng.integers(len(self.images))]
 
-
-class ImageFolder:
+class ImageFolder(_Pictures):
     """Targets from an image file, or from all images in a folder and its subfolders.
 
     Args:
@@ -153,6 +206,7 @@ class ImageFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
+        super().__init__()
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no such image or folder: {path}")
@@ -166,11 +220,10 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.files)
 
+    def __getitem__(self, index: int) -> np.ndarray:
+        return read_image(self.files[index])
+
     @cached_property
     def channels(self) -> int:
         """3 if any of the images is in colour, else 1; looks at them until one is."""
         return 3 if any(_is_colour(read_image(file)) for file in self.files) else 1
-
-    def sample(self, rng: np.random.Generator) -> np.ndarray:
-        """One of the images, uniformly at random, read from disk."""
-        return read_image(self.files[rng.integers(len(self.files))])

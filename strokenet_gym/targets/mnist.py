@@ -10,12 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from strokenet_gym.targets.image_set import ImageSet, Item, find_data, on_canvas
+from strokenet_gym.targets.image_set import ImageSet, Item, find_data
 
 __all__ = ["MNIST", "read_idx"]
 
-# The paper enlarges the 28 px digits to 120 px and pads them to 256.
-_DIGIT_SHARE = 120 / 256
 _ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -56,6 +54,7 @@ class MNIST(ImageSet):
 
     name = "mnist"
     kept_size = 28
+    share = 120 / 256  # the paper enlarges the digits to 120 px and pads them to 256
     addresses: ClassVar = {
         _ADDRESS + "train-images-idx3-ubyte.gz":
             "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -82,6 +81,3 @@ class MNIST(ImageSet):
         for digit, number in zip(digits, numbers, strict=True):
             if self.is_selected(str(number), select):
                 yield str(number), digit
-
-    def _place(self, image: np.ndarray) -> np.ndarray:
-        return on_canvas(image, self.size, _DIGIT_SHARE)

@@ -9,11 +9,9 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from strokenet_gym.targets.image_set import ImageSet, Item, in_split, members, on_canvas
+from strokenet_gym.targets.image_set import ImageSet, Item, in_split, members
 
 __all__ = ["Omniglot"]
-
-_SHARE = 0.75  # of the canvas that the 105 px drawings fill
 
 
 class Omniglot(ImageSet):
@@ -27,6 +25,7 @@ class Omniglot(ImageSet):
     name = "omniglot"
     patterns = "images_background.zip", "images_background*.zip"
     kept_size = 105
+    share = 0.75
     addresses: ClassVar = {
         "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
         "images_background_small1.zip":
@@ -57,9 +56,6 @@ class Omniglot(ImageSet):
                     if ink is None or ink.shape != (size, size):
                         raise ValueError(f"{name} in {file} is not an image of {size} px")
                     yield label, 255 - ink
-
-    def _place(self, image: np.ndarray) -> np.ndarray:
-        return on_canvas(image, self.size, _SHARE)
 
     @staticmethod
     def is_a(label: str, selected: str) -> bool:

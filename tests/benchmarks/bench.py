@@ -23,15 +23,23 @@ import torch
 import tyro
 from gymnasium.vector import SyncVectorEnv
 from harness.stroke_samples import agent_strokes
+from numba import njit
 
 import strokenet_gym  # noqa: F401
 from strokenet_gym.programs import Program
 from strokenet_gym.programs.learned import load_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES, threads
-from strokenet_gym.programs.stamped.numbers import EXACT, RUN, Run, brush_of
-from strokenet_gym.programs.stamped.path import spline_tangents, trace_runs
-from strokenet_gym.programs.stamped.raster import LANES, prepare_stroke, run_columns, run_rows
+from strokenet_gym.programs.stamped.numbers import EXACT, accuracy_of, brush_of
+from strokenet_gym.programs.stamped.path import ENDS, new_path, trace_stroke
+from strokenet_gym.programs.stamped.stamping import (
+    LANES,
+    fill_run,
+    new_run,
+    next_run,
+    run_columns,
+    run_rows,
+)
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack
 
@@ -67,28 +75,19 @@ def rate(work: Callable[[], object], strokes: int, seconds: float) -> float:
 
 def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int, float]]]:
     """For each stroke its stamps, an eighth of a radius apart: centre, radius, strength."""
-    result = []
-    for b in range(len(stroke.radius)):
-        x, y = stroke.position[b].astype(float).T
-        points = np.stack([1 + x, 1 - y], 1) * size / 2
-        tangents, table = np.empty((len(points) - 1, 2, 2)), np.empty(10**6, Run)
-        spline_tangents(points, tangents)
-        pressure, radius = stroke.pressure[b].astype(float), float(stroke.radius[b]) * size / 2
-        count = trace_runs(
-            points,
-            tangents,
-            pressure,
-            radius,
-            brush_of(PENCIL.numbers),
-            EXACT._replace(spacing=0.004),
-            table,
-        )
+    fine, result = EXACT._replace(spacing=0.01, most=0.02), []
+    position, pressure, radius = (np.asarray(field, float) for field in stroke[2:] + stroke[1:2])
+    for b in range(len(radius)):
+        numbers = position[b], pressure[b], radius[b], brush_of(PENCIL.numbers), fine
+        path, count = trace_stroke(new_path(16), *numbers, (size, size), 0, size)
+        # In the path's order: the two whole ones at its ends come first in the table.
+        first, last, rest = np.split(path.stamps[:count], [1, ENDS])
+        table = np.concatenate([first, rest, last])
         # The weights count stamps: take one whenever their sum passes a whole number.
-        passed = np.floor(np.cumsum(RUN * table["weight"][:count]))
-        chosen = np.flatnonzero(np.diff(passed, prepend=-1) > 0)
+        chosen = np.flatnonzero(np.diff(np.floor(np.cumsum(table["weight"])), prepend=0) > 0)
         result.append([
-            ((round(run.x), round(run.y)), max(1, round(run.radius)), run.strength)
-            for run in table[chosen].view(np.recarray)
+            ((round(stamp.x), round(stamp.y)), max(1, round(stamp.radius)), stamp.strength)
+            for stamp in table[chosen].view(np.recarray)
         ])  # fmt: skip
     return result
 
@@ -244,47 +243,62 @@ def start_up() -> dict[str, float]:
     return result
 
 
-def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
-    """Where the time of a stroke goes, in microseconds on one thread, and what it visits."""
-    threads.THREADS = 1
-    position, pressure, radius = (
-        np.asarray(field, np.float64) for field in (stroke.position, stroke.pressure, stroke.radius)
-    )
-    points, tangents = np.empty((16, 2)), np.empty((15, 2, 2))
-    box, runs = np.empty(4, np.int64), np.empty(10**5, Run)
-    count, cells = 0, 0
-
-    def trace(b: int) -> int:
-        numbers = (
-            position[b],
-            pressure[b],
-            float(radius[b]),
-            brush_of(PENCIL.numbers),
-            EXACT,
-            size,
-            0,
-            size,
+@njit
+def trace_all(position, pressure, radius, numbers, accuracy, size):
+    """Trace strokes; return how many stamps they have."""
+    path, total = new_path(position.shape[1]), 0
+    brush, fineness = brush_of(numbers), accuracy_of(accuracy)
+    for b in range(len(radius)):
+        path, count = trace_stroke(
+            path, position[b], pressure[b], radius[b], brush, fineness, (size, size), 0, size
         )
-        return prepare_stroke(points, tangents, box, *numbers, runs)[1]
+        total += count
+    return total
 
-    for b in range(BATCH):
-        found = trace(b)
-        count += found
-        for run in runs[:found].view(np.recarray):
-            for row in range(*run_rows(run, box)):
-                left, right = run_columns(run, box, row)
-                cells += max(0, -(-right // LANES) - left // LANES)
-    call = 1e6 / rate(lambda: spline_tangents(points, tangents), 1, seconds)  # of a kernel
-    path = 1e6 / rate(lambda: [trace(b) for b in range(BATCH)], BATCH, seconds) - call
+
+@njit
+def count_visits(position, pressure, radius, numbers, accuracy, size):
+    """How many runs the strokes' stamps form, and how many cells those visit."""
+    path, (run, extent) = new_path(position.shape[1]), new_run(np.empty(0, np.float32))
+    brush, fineness, runs, cells = brush_of(numbers), accuracy_of(accuracy), 0, 0
+    for b in range(len(radius)):
+        path, count = trace_stroke(
+            path, position[b], pressure[b], radius[b], brush, fineness, (size, size), 0, size
+        )
+        start = 0
+        while start < count:
+            stop = next_run(path.stamps, start, count, fineness.unlike)
+            if fill_run(run, extent, path.stamps, start, stop, brush.edge, path.box) > 0.0:
+                runs += 1
+                first, last = run_rows(extent, path.box)
+                for row in range(first, last):
+                    left, right = run_columns(extent, path.box, row)
+                    if left < right:
+                        cells += (right - 1) // LANES - left // LANES + 1
+            start = stop
+    return runs, cells
+
+
+def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
+    """Where the time of a stroke goes, in microseconds on one thread, and what it visits.
+
+    Stamping is all between path and opacity map: gathering runs, stamping them, ink to opacity.
+    """
+    threads.THREADS = 1
+    fields = (np.asarray(f, float) for f in (stroke.position, stroke.pressure, stroke.radius))
+    numbers = *fields, PENCIL.numbers, tuple(EXACT), size
+    stamps, (runs, cells) = trace_all(*numbers), count_visits(*numbers)
+    path = 1e6 / rate(lambda: trace_all(*numbers), BATCH, seconds)
     # Opacity maps need no canvas and no target.
     drawn = 1e6 / rate(lambda: PENCIL.draw(stroke, size), BATCH, seconds)
     zeros = 1e6 / rate(lambda: np.zeros((BATCH, size, size), np.float32).fill(0), BATCH, seconds)
     painted = 1e6 / rate(kernel(stroke, size), BATCH, seconds)
     return {
         "path": path,
-        "stamps": drawn - path - zeros,
+        "stamping": drawn - path - zeros,
         "compositing": painted - drawn + zeros,
-        "runs": count / BATCH,
+        "stamps": stamps / BATCH,
+        "runs": runs / BATCH,
         "cells": cells / BATCH,
         "ns a cell": 1e3 * (drawn - path - zeros) * BATCH / cells,
     }

@@ -2,7 +2,8 @@
 
     make bench
 
-On one thread; ratios to the time of stepping through torch stroke by stroke. Writes
+On one thread; ratios to the time of stepping through torch stroke by stroke. Then what two threads
+save, candidates a second, and what the canvas' size costs a small stroke. Writes
 runs/bench/sequences.json.
 """
 
@@ -19,7 +20,15 @@ import numpy as np
 import torch
 import tyro
 
-from strokenet_gym import Brush, Stroke, pack, paint_sequence, paint_sequence_vjp, unpack
+from strokenet_gym import (
+    Brush,
+    Stroke,
+    best_colours,
+    pack,
+    paint_sequence,
+    paint_sequence_vjp,
+    unpack,
+)
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import threads
 
@@ -37,6 +46,8 @@ class Args:
     """Strokes in a sequence."""
     rounds: int = 3
     """The best of so many counts."""
+    candidates: int = 1000
+    """Strokes whose best colours are found in one call."""
     out: Path = Path("runs/bench/sequences.json")
     """Where to write the numbers."""
 
@@ -70,8 +81,19 @@ def best(work: Callable[[], object], rounds: int) -> float:
     return min(times)
 
 
+def canvas_of(size: int) -> np.ndarray:
+    return np.full((1, 3, size, size), BACKGROUND, np.float32)
+
+
+def there_and_back(
+    actions: np.ndarray, size: int, accuracy: str = "exact", brush: Brush = SOFT
+) -> None:
+    painted, back = paint_sequence_vjp(canvas_of(size), actions, brush, BACKGROUND, accuracy)
+    back(np.ones_like(painted))
+
+
 def rows(actions: np.ndarray, size: int) -> dict[str, Callable[[], object]]:
-    canvas = np.full((1, 3, size, size), BACKGROUND, np.float32)
+    canvas = canvas_of(size)
 
     def one_by_one() -> None:
         numbers, below = torch.from_numpy(actions).requires_grad_(), torch.from_numpy(canvas)
@@ -80,17 +102,49 @@ def rows(actions: np.ndarray, size: int) -> dict[str, Callable[[], object]]:
             below, _ = SOFT.paint_tensors(below, below.detach(), stroke, BACKGROUND)
         below.sum().backward()
 
-    def there_and_back(accuracy: str) -> None:
-        painted, back = paint_sequence_vjp(canvas, actions, SOFT, BACKGROUND, accuracy)
-        back(np.ones_like(painted))
-
     return {
         "one by one through torch": one_by_one,
-        "exact": lambda: there_and_back("exact"),
-        "draft": lambda: there_and_back("draft"),
+        "exact": lambda: there_and_back(actions, size),
+        "draft": lambda: there_and_back(actions, size, "draft"),
         "exact, forward": lambda: paint_sequence(canvas, actions, SOFT, BACKGROUND),
         "draft, forward": lambda: paint_sequence(canvas, actions, SOFT, BACKGROUND, "draft"),
     }
+
+
+def two_threads(actions: np.ndarray, size: int, rounds: int) -> float:
+    """Seconds there and back over one canvas by two threads, times those by one."""
+    seconds = []
+    for count in (1, 2):
+        threads.THREADS = count
+        seconds.append(best(lambda: there_and_back(actions, size), rounds))
+    threads.THREADS = 1
+    return seconds[1] / seconds[0]
+
+
+def candidate_rate(actions: np.ndarray, size: int, accuracy: str, rounds: int) -> float:
+    """Candidates a second that :func:`best_colours` scores, on one thread."""
+    canvas = canvas_of(size)[0]
+    target = np.random.default_rng(1).random(canvas.shape, np.float32)
+    seconds = best(lambda: best_colours(canvas, target, actions[0], SOFT, accuracy), rounds)
+    return actions.shape[1] / seconds
+
+
+def small_stroke_back(count: int, rounds: int) -> float:
+    """Seconds of the way back through small strokes on 1024 px, times those on 256 px.
+
+    They have the same pixels on both: about 80 x 80, all in one place.
+    """
+    seconds = []
+    for size in (256, 1024):
+        stroke = unpack(strokes(1, size, broad=False)[0], 3, SOFT.radii)
+        place = stroke.position - stroke.position.mean(1, keepdims=True)
+        place *= 80 / size / np.ptp(place, axis=1).max()
+        stroke = stroke._replace(position=place, radius=np.full(1, 6 / size))
+        actions = pack(stroke, SOFT.radii).astype(np.float32)[None].repeat(count, 1)
+        painted, back = paint_sequence_vjp(canvas_of(size), actions, SOFT, BACKGROUND)
+        by_painted = np.ones_like(painted)
+        seconds.append(best(lambda: back(by_painted), rounds))  # noqa: B023
+    return seconds[1] / seconds[0]
 
 
 def main(args: Args) -> None:
@@ -111,6 +165,21 @@ def main(args: Args) -> None:
                                 seconds.items()}  # fmt: skip
                 cells = [f"{row} {1e3 * s:.0f} ({s / slowest:.2f})" for row, s in seconds.items()]
                 print(f"{name:24}" + "   ".join(cells), flush=True)
+    result["two threads over one"], result["candidates a second"] = {}, {}
+    for size in args.sizes:
+        for broad in (True, False):
+            name = f"{'broad' if broad else 'thin'}, {size} px"
+            ratio = two_threads(strokes(max(args.counts), size, broad), size, args.rounds)
+            result["two threads over one"][name] = ratio
+            tried = strokes(args.candidates, size, broad)
+            rates = {a: candidate_rate(tried, size, a, args.rounds) for a in ("exact", "draft")}
+            result["candidates a second"][name] = rates
+            cells = [f"{accuracy} {rate:,.0f}" for accuracy, rate in rates.items()]
+            print(f"{name:16}two threads over one {ratio:.2f}   candidates a second, one thread: ",
+                  "   ".join(cells), flush=True)  # fmt: skip
+    ratio = small_stroke_back(100, args.rounds)
+    result["small strokes back, 1024 px over 256 px"] = ratio
+    print(f"100 small strokes on 1024 px cost {ratio:.2f} times those on 256 px on the way back")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\nPeak memory of all of this: {peak:.0f} MB")
     args.out.parent.mkdir(parents=True, exist_ok=True)

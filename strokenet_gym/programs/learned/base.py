@@ -35,7 +35,7 @@ class LearnedGenerator(nn.Module, Program):
     """A network that imitates one program: strokes as opacity maps, with gradients.
 
     A subclass has ``forward(stroke, size)``: from a batch of B strokes (tensors; the colour is not
-    used) and a canvas size in pixels to opacity ``[B, size, size]`` in 0 … 1.
+    used) and a canvas' side in pixels, or its height and width, to opacity ``[B, H, W]`` in 0 … 1.
 
     Attributes:
         architecture: name of the kind of network, one for each subclass.
@@ -51,7 +51,6 @@ class LearnedGenerator(nn.Module, Program):
 
     gradient = "learned"
     devices = ("cpu", "cuda")
-    any_shape = False
 
     @property
     def blend(self) -> str:  # type: ignore[override]
@@ -86,14 +85,15 @@ class LearnedGenerator(nn.Module, Program):
         self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0
     ) -> tuple[Tensor, Tensor]:
         """Paint with the network's gradient, see :meth:`Program.paint_tensors`."""
-        if canvas.shape[2] != canvas.shape[3]:
+        size = canvas.shape[2], canvas.shape[3]
+        if size[0] != size[1] and not self.any_shape:
             raise ValueError(f"canvases must be square, got {tuple(canvas.shape)}")
         if stroke.position.dtype == torch.float64:  # for gradient checks
             state = {**dict(self.named_parameters()), **dict(self.named_buffers())}
             double = {k: v.double() if v.is_floating_point() else v for k, v in state.items()}
-            opacity = torch.func.functional_call(self, double, (stroke, canvas.shape[-1]))
+            opacity = torch.func.functional_call(self, double, (stroke, size))
         else:
-            opacity = self(stroke, canvas.shape[-1])
+            opacity = self(stroke, size)
         opacity = opacity[:, None]
         blend, colour = BLENDS[self.blend], stroke.colour
         if blend.erases:

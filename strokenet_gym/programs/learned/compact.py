@@ -20,6 +20,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.programs.learned.base import LearnedGenerator
 from strokenet_gym.programs.learned.features import resample, survey
 from strokenet_gym.stroke import Stroke
@@ -61,19 +62,21 @@ class CompactGenerator(LearnedGenerator):
         # Much the fastest layout for so few channels.
         self.pixel = self.pixel.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, stroke: Stroke, size: int) -> Tensor:
+    def forward(self, stroke: Stroke, size: Size) -> Tensor:
         """Draw strokes.
 
         Args:
             stroke: a batch of B strokes (tensors); the colour is not used.
-            size: width and height of the canvas in pixels.
+            size: side of the canvas in pixels, or height and width.
 
         Returns:
-            Opacity ``[B, size, size]`` in 0 … 1.
+            Opacity ``[B, H, W]`` in 0 … 1.
         """
         x, y = stroke.position.unbind(-1)
-        points = torch.stack([(1 + x), (1 - y)], -1) * (size / 2)
-        radius = stroke.radius * (size / 2)
+        height, width = sides(size)
+        points = torch.stack([(1 + x) * (width / 2), (1 - y) * (height / 2)], -1)
+        radius = stroke.radius * (min(height, width) / 2)
+        size = max(height, width)  # of a square canvas that has all of it
         counts, box = survey(points, stroke.pressure, radius, _SPACING, _MAX_POINTS)
         margin = radius.detach()[:, None] * 1.1 + 3
         low = (box[:, :2] - margin).floor().clamp(0, size - 1)
@@ -89,7 +92,7 @@ class CompactGenerator(LearnedGenerator):
             path = resample(points[chosen], stroke.pressure[chosen], radius[chosen], counts[chosen])
             window = self._draw(*path, radius[chosen], corner, side)
             parts.append(_place(window, corner, size))
-        return torch.cat(parts)[torch.argsort(order)]
+        return torch.cat(parts)[torch.argsort(order)][:, :height, :width]
 
     def _draw(
         self,

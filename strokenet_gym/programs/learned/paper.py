@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.programs.learned.base import LearnedGenerator
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
@@ -64,6 +65,7 @@ class PaperGenerator(LearnedGenerator):
     """
 
     architecture = "paper"
+    any_shape = False
     on_disk = torch.float16
 
     def __init__(self, width: int = 256, hidden: int = 1024) -> None:
@@ -95,12 +97,12 @@ class PaperGenerator(LearnedGenerator):
         for part in (self.mixed, self.decoder):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, stroke: Stroke, size: int) -> Tensor:
+    def forward(self, stroke: Stroke, size: Size) -> Tensor:
         """Draw strokes.
 
         Args:
             stroke: a batch of B strokes (tensors); the colour is not used.
-            size: width and height of the canvas in pixels.
+            size: side of the canvas in pixels, or height and width, which are equal.
 
         Returns:
             Opacity ``[B, size, size]`` in 0 … 1. In training mode slightly negative values are
@@ -112,8 +114,9 @@ class PaperGenerator(LearnedGenerator):
         brush = self.brush(stroke.radius[:, None])[:, None]
         mixed = self.mixed(torch.cat([segments, brush], 1))
         opacity = self.decoder(torch.cat([self.each(segments), mixed], 1))
-        if size < DRAWN_SIZE:
-            opacity = F.interpolate(opacity, (size, size), mode="area")
-        elif size > DRAWN_SIZE:
-            opacity = F.interpolate(opacity, (size, size), mode="bilinear")
+        shape = sides(size)
+        if max(shape) < DRAWN_SIZE:
+            opacity = F.interpolate(opacity, shape, mode="area")
+        elif shape != (DRAWN_SIZE, DRAWN_SIZE):
+            opacity = F.interpolate(opacity, shape, mode="bilinear")
         return opacity[:, 0] if self.training else opacity[:, 0].clamp(min=0)

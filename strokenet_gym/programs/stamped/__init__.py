@@ -18,16 +18,19 @@ a line stays in proportion to its width. A thin stamp at an end counts f times.
 
 All of it is continuous, and differentiable almost everywhere in every number of the stroke.
 
-The files: brush.py (the numbers, and what to call), path.py (1, 2), raster.py (3 to 5), blend.py,
-grain.py (5), path_adjoint.py and raster_adjoint.py (the derivative), sequence_raster.py (many
-strokes on one canvas), planning_raster.py (closed forms), numbers.py (what kernels share);
-painting.py, sequence.py and planning.py call them on all threads, autograd.py for torch;
-threads.py, fastmath.py and cache.py make it fast.
+The files: brush.py (the numbers, and what to call), spline.py (1), path.py (2, and the stamps with
+their share of 4's integral), stamping.py (3, 4: runs of stamps on pixels), raster.py (5, and
+strokes from end to end), blend.py (5: the shade), grain.py (5: the paper), path_adjoint.py and
+raster_adjoint.py (the derivative), sequence_raster.py (many strokes on one canvas),
+planning_raster.py (closed forms), numbers.py (what kernels share); painting.py, sequence.py and
+planning.py call them on all threads, autograd.py for torch; threads.py, fastmath.py and cache.py
+make it fast.
 """
 
 from strokenet_gym.programs.stamped.cache import kernel_cache
 
-with kernel_cache():
+with kernel_cache():  # all modules with kernels
+    from strokenet_gym.programs.stamped import planning, sequence  # noqa: F401
     from strokenet_gym.programs.stamped.blend import BLENDS, Blend
     from strokenet_gym.programs.stamped.brush import BRUSHES, Brush
     from strokenet_gym.programs.stamped.painting import pen_path

@@ -21,9 +21,9 @@ from strokenet_gym.stroke import Stroke
 __all__ = ["draw", "paint", "paint_sequence"]
 
 
-def draw(stroke: Stroke, size: int, brush: Numbers) -> Tensor:
-    """Opacity of strokes, ``[B, size, size]``, whatever the brush's blend mode."""
-    blank = stroke.position.new_zeros(len(stroke.position), 1, size, size)
+def draw(stroke: Stroke, shape: tuple[int, int], brush: Numbers) -> Tensor:
+    """Opacity of strokes, ``[B, height, width]``, whatever the brush's blend mode."""
+    blank = stroke.position.new_zeros(len(stroke.position), 1, *shape)
     white = stroke._replace(colour=blank.new_ones(len(blank), 1))
     # White on black, laid on as it is, is opacity.
     return paint(blank, blank, white, (*brush[:-3], 1.0, 0.0, 0.0))[0][:, 0]
@@ -80,7 +80,7 @@ class _Paint(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         arrays = [_array(tensor) for tensor in (canvas, target, *fields)]
         painted = arrays[0].copy()
-        ink = painting.new_ink(len(painted), painted.shape[-1], painted.dtype)
+        ink = painting.new_ink(len(painted), painted.shape[2:], painted.dtype)
         change = painting.composite(painted, arrays[1], Stroke(*arrays[2:]), brush, ink=ink)
         ctx.set_materialize_grads(False)
         ctx.brush, ctx.ink = brush, ink

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strokenet_gym.programs.base import Program, Undo
+from strokenet_gym.programs.base import Program, Size, Undo, sides
 from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.blend import BLENDS
 from strokenet_gym.programs.stamped.numbers import EXACT, Accuracy, Numbers, find_accuracy
@@ -73,7 +73,6 @@ class Brush(Program):
     radius_max: float = RADIUS_MAX
 
     gradient = "exact"
-    any_shape = False
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -148,24 +147,24 @@ class Brush(Program):
             return stroke
         return stroke._replace(colour=stroke.colour * 0 + background)
 
-    def draw(self, stroke: Stroke, size: int, accuracy: Accuracy = EXACT) -> np.ndarray:
+    def draw(self, stroke: Stroke, size: Size, accuracy: Accuracy = EXACT) -> np.ndarray:
         """Draw strokes as opacity maps, at any accuracy.
 
         Args:
             stroke: a batch: arrays with one leading dimension B; the colour is not used.
-            size: width and height in pixels.
+            size: side of the canvas in pixels, or height and width.
             accuracy: how finely the path is sampled.
 
         Returns:
-            ``[B, size, size]`` in 0 … 1; float64 if the positions are float64, else float32.
+            ``[B, height, width]`` in 0 … 1; float64 if the positions are float64, else float32.
         """
-        return painting.draw(stroke, size, self.numbers, accuracy)
+        return painting.draw(stroke, sides(size), self.numbers, accuracy)
 
-    def draw_tensors(self, stroke: Stroke, size: int) -> Tensor:
-        """The same for tensors: opacity ``[B, size, size]``, with gradients to the strokes."""
+    def draw_tensors(self, stroke: Stroke, size: Size) -> Tensor:
+        """The same for tensors, with gradients to the strokes."""
         from strokenet_gym.programs.stamped.autograd import draw
 
-        return draw(stroke, size, self.numbers)
+        return draw(stroke, sides(size), self.numbers)
 
     def paint(
         self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0

@@ -21,7 +21,7 @@ from numba import config as _numba_config
 __all__ = ["announce", "kernel_cache"]
 
 config: Any = _numba_config
-_folder = Path()  # set by kernel_cache
+_folder: Path | None = None  # set by kernel_cache
 _announced: set[str] = set()
 
 
@@ -31,7 +31,7 @@ def announce(kernel: Any) -> None:
     if name in _announced:
         return
     _announced.add(name)
-    if not any(_folder.rglob(f"*.{name}-*.nbi")):
+    if _folder is None or not any(_folder.rglob(f"*.{name}-*.nbi")):
         print(
             f"strokenet_gym: compiling {name} (a few seconds, once; kept in {_folder})",
             file=sys.stderr,
@@ -42,23 +42,27 @@ def announce(kernel: Any) -> None:
 @contextlib.contextmanager
 def kernel_cache() -> Iterator[None]:
     """Functions that numba decorates inside this context are cached in our folder."""
-    here = Path(__file__).parent
-    key = hashlib.sha256()
-    for file in [*sorted(here.glob("*.py")), here.parent / "base.py"]:
+    global _folder
+    _folder = _folder or _find_folder()
+    previous = config.CACHE_DIR
+    config.CACHE_DIR = str(_folder)
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = previous
+
+
+def _find_folder() -> Path:
+    here, key = Path(__file__).parent, hashlib.sha256()
+    elsewhere = here.parent / "base.py", here.parents[1] / "targets" / "raster.py"
+    for file in [*sorted(here.glob("*.py")), *elsewhere]:
         key.update(file.read_bytes())
     bases = [here / "__pycache__"]
     if config.CACHE_DIR:  # the user's NUMBA_CACHE_DIR
         bases.insert(0, Path(config.CACHE_DIR))
     with contextlib.suppress(RuntimeError):  # an account without a home
         bases.append(Path.home() / ".cache" / "strokenet_gym")
-    global _folder
-    previous = config.CACHE_DIR
-    _folder = _first_writable(bases) / f"kernels-{key.hexdigest()[:16]}"
-    config.CACHE_DIR = str(_folder)
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = previous
+    return _first_writable(bases) / f"kernels-{key.hexdigest()[:16]}"
 
 
 def _first_writable(folders: list[Path]) -> Path:

@@ -18,24 +18,27 @@ _SMOOTH.flags.writeable = False  # as the others, so that numba compiles one ker
 
 
 @lru_cache(maxsize=8)
-def paper(size: int, grain: float) -> np.ndarray:
+def paper(shape: tuple[int, ...], grain: float) -> np.ndarray:
     """How much of a stroke's opacity each pixel takes up, read-only.
 
-    Noise of one fixed seed, smoothed to bumps of about a hundredth of the canvas, with all heights
-    equally frequent.
+    Noise of one fixed seed, smoothed to bumps of about a hundredth of the canvas' shorter side,
+    with all heights equally frequent; along the longer side it goes on.
 
     Args:
-        size: width and height of the canvas in pixels.
+        shape: height and width of the canvas in pixels.
         grain: :attr:`Brush.grain`, 0 … 1.
 
     Returns:
-        float32 ``[size, size]`` from ``1 - grain`` to 1; empty if the grain is 0.
+        float32 ``[height, width]`` from ``1 - grain`` to 1; empty if the grain is 0.
     """
     if grain == 0:
         return _SMOOTH
-    way = cv2.INTER_AREA if size < _SIZE else cv2.INTER_CUBIC
-    height = cv2.resize(_heights(), (size, size), interpolation=way).clip(0, 1)
-    result = (1 - grain * height).astype(np.float32)
+    side = min(shape)
+    way = cv2.INTER_AREA if side < _SIZE else cv2.INTER_CUBIC
+    heights = cv2.resize(_heights(), (side, side), interpolation=way).clip(0, 1)
+    times = -(-shape[0] // side), -(-shape[1] // side)
+    heights = np.tile(heights, times)[: shape[0], : shape[1]]
+    result = np.ascontiguousarray(1 - grain * heights, np.float32)
     result.flags.writeable = False
     return result
 

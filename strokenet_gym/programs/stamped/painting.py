@@ -18,9 +18,10 @@ from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import EXACT, GRAIN, Accuracy, Numbers
-from strokenet_gym.programs.stamped.path import spline_tangents
-from strokenet_gym.programs.stamped.raster import LANES, composite_strokes, draw_strokes
+from strokenet_gym.programs.stamped.raster import composite_strokes, draw_strokes
 from strokenet_gym.programs.stamped.raster_adjoint import composite_strokes_back
+from strokenet_gym.programs.stamped.spline import spline_tangents
+from strokenet_gym.programs.stamped.stamping import LANES
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["Ink", "composite", "composite_back", "draw", "new_ink", "pen_path"]
@@ -51,33 +52,35 @@ class _Scratch(NamedTuple):
     marks: np.ndarray
 
 
-def new_ink(count: int, size: int, dtype: Any) -> Ink:
-    """Room for the ink of ``count`` strokes on canvases of ``size`` pixels."""
-    cells = -(-size // LANES)
-    marks, boxes = np.zeros((count, size, cells), np.uint8), np.zeros((count, 4), np.int64)
-    return Ink(np.empty((count, size, size), dtype), marks, boxes)
+def new_ink(count: int, shape: tuple[int, int], dtype: Any) -> Ink:
+    """Room for the ink of ``count`` strokes on canvases of this height and width."""
+    height, width = shape
+    marks = np.zeros((count, height, -(-width // LANES)), np.uint8)
+    return Ink(np.empty((count, height, width), dtype), marks, np.zeros((count, 4), np.int64))
 
 
-def draw(stroke: Stroke, size: int, brush: Numbers, accuracy: Accuracy = EXACT) -> np.ndarray:
+def draw(
+    stroke: Stroke, shape: tuple[int, int], brush: Numbers, accuracy: Accuracy = EXACT
+) -> np.ndarray:
     """Draw strokes as opacity maps.
 
     Args:
         stroke: a batch: NumPy arrays with one leading dimension B; the colour is not used.
-        size: width and height in pixels.
+        shape: height and width in pixels.
         brush: the brush.
         accuracy: how finely the path is sampled.
 
     Returns:
-        ``[B, size, size]`` in 0 … 1; float64 if the positions are float64, else float32.
+        ``[B, height, width]`` in 0 … 1; float64 if the positions are float64, else float32.
     """
     dtype = np.float64 if stroke.position.dtype == np.float64 else np.float32
-    alpha = np.zeros((len(stroke.radius), size, size), dtype)
+    alpha = np.zeros((len(stroke.radius), *shape), dtype)
     _, radius, position, pressure = _as_float64(stroke)
 
     def work(start: int, stop: int) -> None:
-        logs, _, marks = _scratch(size, dtype)
+        logs, _, marks = _scratch(shape, dtype)
         strokes = position, pressure, radius, brush, tuple(accuracy)
-        draw_strokes(alpha, paper(size, brush[GRAIN]), *strokes, logs, marks[0], start, stop)
+        draw_strokes(alpha, paper(shape, brush[GRAIN]), *strokes, logs, marks[0], start, stop)
 
     announce(draw_strokes)
     threads.run(work, len(alpha))
@@ -142,22 +145,21 @@ def composite(
     shape = canvas.shape
     change = np.zeros((shape[0], 2))
     colour, radius, position, pressure = _as_float64(stroke)
-    if shape[2] != shape[3] or target.shape != shape or colour.shape != shape[:2]:
+    if target.shape != shape or colour.shape != shape[:2]:
         raise ValueError(
-            "canvas and target must be square and of one shape [B, C, H, H], and strokes [B, C], "
+            "canvas and target must be of one shape [B, C, H, W], and strokes [B, C], "
             f"got {shape}, {target.shape} and {colour.shape}"
         )
     if pixels is None:
         pixels = _NO_PIXELS
-    size = shape[3]
-    ground = paper(size, brush[GRAIN])
+    ground = paper(shape[2:], brush[GRAIN])
     if undo is not None:
         before, painted = undo.before, undo.painted
     else:
         before, painted = canvas[:0], _NO_FLAGS
 
     def work(start: int, stop: int) -> None:
-        scratch = _scratch(size, canvas.dtype)
+        scratch = _scratch(shape[2:], canvas.dtype)
         if undo is not None:
             alpha, marks, boxes = scratch.alpha, undo.marks, undo.boxes
         else:
@@ -208,12 +210,12 @@ def composite_back(
         *(by.colour, by.position, by.pressure, by.radius),
         nothing if by_painted is None else by_painted,
     )
-    ground = paper(canvas.shape[-1], brush[GRAIN])
+    ground = paper(canvas.shape[2:], brush[GRAIN])
     strokes = colour, position, pressure, radius, brush
     inputs = by_change, canvas, ink.alpha, ink.marks, target, ground, *strokes
 
     def work(start: int, stop: int) -> None:
-        seed = _scratch(canvas.shape[-1], canvas.dtype).logs
+        seed = _scratch(canvas.shape[2:], canvas.dtype).logs
         composite_strokes_back(*outputs, *inputs, seed, start, stop)
 
     announce(composite_strokes_back)
@@ -225,12 +227,12 @@ def _as_float64(stroke: Stroke) -> Stroke:
     return Stroke(*(np.ascontiguousarray(field, np.float64) for field in stroke))
 
 
-def _scratch(size: int, dtype: Any) -> _Scratch:
+def _scratch(shape: tuple[int, ...], dtype: Any) -> _Scratch:
     """The calling thread's scratch; the kernels leave ``logs`` and ``marks`` zeroed."""
-    key = (size, np.dtype(dtype))
-    if getattr(_local, "key", None) != key:  # one size at a time: at 1024 px it takes 8 MB
-        cells = -(-size // LANES)
-        alpha, marks, _ = new_ink(1, size, dtype)
-        _local.scratch = _Scratch(np.zeros((size, cells * LANES), dtype), alpha, marks)
-        _local.key = key
+    height, width = shape
+    key = (height, width, np.dtype(dtype))
+    if getattr(_local, "key", None) != key:  # one shape at a time: at 1024 px it takes 8 MB
+        alpha, marks, _ = new_ink(1, (height, width), dtype)
+        logs = np.zeros((height, marks.shape[2] * LANES), dtype)
+        _local.scratch, _local.key = _Scratch(logs, alpha, marks), key
     return _local.scratch

@@ -1,69 +1,96 @@
-"""The derivative of the path: path.py run back, from its runs of stamps to the anchors.
+"""The derivative of the path: path.py run back, from its stamps to the anchors.
 
-All of it is in float64 and in pixels. The derivative of what the runs leave on pixels is in
+All of it is in float64 and in pixels. The derivative of what stamps leave on pixels is in
 raster_adjoint.py.
 """
-
-import math
 
 import numpy as np
 from numba import njit
 
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.numbers import RUN
-from strokenet_gym.programs.stamped.path import DRAWABLE_RADIUS, knot, power
+from strokenet_gym.programs.stamped.path import DRAWABLE_RADIUS, power
+from strokenet_gym.programs.stamped.spline import cubic, knot, velocity
 
 __all__ = ["spline_tangents_back", "trace_run_back"]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def trace_run_back(run, grad, pressure, radius, brush, by_points, by_tangents, by_pressure):
-    """Pass a run's derivative on to anchors, tangents and pressures; return that by the radius."""
-    by_x, by_y, by_dx, by_dy = grad[0], grad[1], grad[2], grad[3]
-    by_r, by_q, by_weight = grad[4], grad[5], grad[6]
-    i, t, dt = int(run.segment), run.t, run.dt
-    s = 1.0 - t
-    p = s * pressure[i] + t * pressure[i + 1]
-    q = brush.opacity * power(p, brush.pressure_opacity)
-    true_radius = radius * power(p, brush.pressure_size)
-    fade = min(1.0, true_radius / DRAWABLE_RADIUS)
-    by_fade = 0.0
-    if dt > 0.0:  # weight = density distance / r
-        distance = math.sqrt(run.dx * run.dx + run.dy * run.dy)
-        if distance > 0.0:
-            by_distance = by_weight * brush.density / run.radius
-            by_dx += by_distance * run.dx / distance
-            by_dy += by_distance * run.dy / distance
-        by_r -= by_weight * run.weight / run.radius
-    else:  # weight = fade / RUN
-        by_fade += by_weight / RUN
-    if true_radius < DRAWABLE_RADIUS:  # the strength is faded_strength(q, fade), r is constant
-        kq = brush.buildup * q
-        below = 1.0 / (1.0 + kq * (1.0 - fade) * (1.0 + 0.25 * fade))
-        by_fade += by_q * q * (1.0 + kq * (1.0 + 0.25 * fade * fade)) * below * below
-        by_q *= fade * below * below
-        by_r = by_fade / DRAWABLE_RADIUS
-    by_p = (by_q * q * brush.pressure_opacity + by_r * true_radius * brush.pressure_size) / p
-    by_pressure[i] += s * by_p
-    by_pressure[i + 1] += t * by_p
+def trace_run_back(
+    stamps, start, stop, by, points, tangents, pressure, radius, brush,
+    by_points, by_tangents, by_pressure,
+):  # fmt: skip
+    """Pass the derivative by a run's stamps on to anchors, tangents and pressures.
 
-    centring = dt * dt / 12.0
-    h = t * t * (3.0 - 2.0 * t) + 3.0 * (s - t) * centring
-    g1 = s * s * t + (t - 2.0 * s) * centring
-    g2 = -t * t * s + (2.0 * t - s) * centring
-    e, k1, k2 = 6.0 * t * s, s * (1.0 - 3.0 * t), t * (3.0 * t - 2.0)
-    share = dt / RUN
-    chord = h * by_x + e * share * by_dx
-    by_points[i, 0] += by_x - chord
-    by_points[i + 1, 0] += chord
-    by_tangents[i, 0, 0] += g1 * by_x + k1 * share * by_dx
-    by_tangents[i, 1, 0] += g2 * by_x + k2 * share * by_dx
-    chord = h * by_y + e * share * by_dy
-    by_points[i, 1] += by_y - chord
-    by_points[i + 1, 1] += chord
-    by_tangents[i, 0, 1] += g1 * by_y + k1 * share * by_dy
-    by_tangents[i, 1, 1] += g2 * by_y + k2 * share * by_dy
-    return by_r * true_radius / radius
+    Args:
+        stamps: of the stroke.
+        start: the run's first.
+        stop: one past its last.
+        by: float64 ``(RUN, 5)``, the derivative by their x, y, radius, strength and weight.
+        points: float64 ``(n, 2)``, pixels.
+        tangents: float64 ``(n - 1, 2, 2)``.
+        pressure: float64 ``(n,)``.
+        radius: pixels.
+        brush: a :class:`BrushNumbers`.
+        by_points: the shape of ``points``, added to.
+        by_tangents: the shape of ``tangents``, added to.
+        by_pressure: the shape of ``pressure``, added to.
+
+    Returns:
+        The derivative by the radius.
+    """
+    by_radius, k = 0.0, start
+    while k < stop:
+        i = stamps[k].segment
+        curve = cubic(points, tangents, i)
+        # By the coefficients of the cubic.
+        x0, x1, x2, x3, y0, y1, y2, y3 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        while k < stop and stamps[k].segment == i:
+            stamp, t, dt = stamps[k], stamps[k].t, stamps[k].dt
+            by_x, by_y, by_r, by_q = (
+                by[k - start, 0],
+                by[k - start, 1],
+                by[k - start, 2],
+                by[k - start, 3],
+            )
+            by_weight = by[k - start, 4] * stamp.weight
+            k += 1
+            if stamp.weight == 0.0:
+                continue
+            p = (1.0 - t) * pressure[i] + t * pressure[i + 1]
+            q = brush.opacity * power(p, brush.pressure_opacity)
+            size = power(p, brush.pressure_size)
+            r = radius * size
+            by_dx, by_dy, by_fade = 0.0, 0.0, 0.0
+            if dt > 0.0:  # weight = density speed dt / r
+                dx, dy = velocity(curve, t)
+                by_speed = by_weight / max(dx * dx + dy * dy, 1e-300)
+                by_dx, by_dy = by_speed * dx, by_speed * dy
+                by_r -= by_weight / stamp.radius
+            else:  # weight = fade
+                by_fade = by_weight / stamp.weight
+            if r < DRAWABLE_RADIUS:  # the strength is faded_strength(q, fade), the radius constant
+                fade, kq = r / DRAWABLE_RADIUS, brush.buildup * q
+                below = 1.0 / (1.0 + kq * (1.0 - fade) * (1.0 + 0.25 * fade))
+                by_fade += by_q * q * (1.0 + kq * (1.0 + 0.25 * fade * fade)) * below * below
+                by_q *= fade * below * below
+                by_r = by_fade / DRAWABLE_RADIUS
+            by_p = (by_q * q * brush.pressure_opacity + by_r * r * brush.pressure_size) / p
+            by_pressure[i] += (1.0 - t) * by_p
+            by_pressure[i + 1] += t * by_p
+            by_radius += by_r * size
+            x0, y0 = x0 + by_x, y0 + by_y
+            x1, y1 = x1 + t * by_x + by_dx, y1 + t * by_y + by_dy
+            x2, y2 = x2 + t * (t * by_x + 2.0 * by_dx), y2 + t * (t * by_y + 2.0 * by_dy)
+            x3, y3 = x3 + t * t * (t * by_x + 3.0 * by_dx), y3 + t * t * (t * by_y + 3.0 * by_dy)
+        by_points[i, 0] += x0 - 3.0 * x2 + 2.0 * x3
+        by_points[i, 1] += y0 - 3.0 * y2 + 2.0 * y3
+        by_points[i + 1, 0] += 3.0 * x2 - 2.0 * x3
+        by_points[i + 1, 1] += 3.0 * y2 - 2.0 * y3
+        by_tangents[i, 0, 0] += x1 - 2.0 * x2 + x3
+        by_tangents[i, 0, 1] += y1 - 2.0 * y2 + y3
+        by_tangents[i, 1, 0] += x3 - x2
+        by_tangents[i, 1, 1] += y3 - y2
+    return by_radius
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

@@ -41,13 +41,13 @@ def best_colours(
         would fall.
     """
     radius, position, pressure = (np.ascontiguousarray(f, np.float64) for f in stroke[1:])
-    size, dtype = canvas.shape[-1], canvas.dtype
+    shape, dtype = canvas.shape[1:], canvas.dtype
     colours, gains = np.zeros((len(radius), len(canvas))), np.zeros(len(radius))
-    ground = paper(size, brush[GRAIN])
+    ground = paper(shape, brush[GRAIN])
     numbers = ground, position, pressure, radius, brush, tuple(accuracy)
 
     def work(start: int, stop: int) -> None:
-        scratch = new_scratch(size, dtype)
+        scratch = new_scratch(shape, dtype)
         find_best_colours(colours, gains, canvas, target, *numbers, *scratch, start, stop)
 
     announce(find_best_colours)

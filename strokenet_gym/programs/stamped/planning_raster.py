@@ -14,15 +14,15 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.numbers import Run, accuracy_of, brush_of
-from strokenet_gym.programs.stamped.raster import (
+from strokenet_gym.programs.stamped.numbers import accuracy_of, brush_of
+from strokenet_gym.programs.stamped.path import new_path, trace_stroke
+from strokenet_gym.programs.stamped.raster import opacity_row
+from strokenet_gym.programs.stamped.stamping import (
     LANES,
     cells_of,
+    new_run,
     next_span,
-    opacity_row,
-    opaque_ink,
-    prepare_stroke,
-    stamp_run,
+    stamp_stroke,
 )
 
 __all__ = ["find_best_colours", "find_removal_costs"]
@@ -37,24 +37,23 @@ def find_best_colours(
 
     The gains are in sums of squared errors. Arguments as in sequence_raster.py, of one canvas.
     """
-    n, size, real = position.shape[1], canvas.shape[2], ink.dtype.type
+    shape, real = canvas.shape[1:], ink.dtype.type
     brush, fineness = brush_of(numbers), accuracy_of(accuracy)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
-    points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    runs, sums = np.empty(1024, Run), np.empty((canvas.shape[0], 3))
+    path, (run, extent) = new_path(position.shape[1]), new_run(ink)
+    sums = np.empty((canvas.shape[0], 3))
     for k in range(start, stop):
-        runs, count = prepare_stroke(
-            points, tangents, box, position[k], pressure[k], radius[k], brush,
-            fineness, size, 0, size, runs,
-        )  # fmt: skip
-        for i in range(count):
-            stamp_run(ink, marks, box, runs[i], real(brush.edge), opaque_ink(ink))
+        path, count = trace_stroke(
+            path, position[k], pressure[k], radius[k], brush, fineness, shape, 0, shape[0]
+        )
+        box = path.box
+        stamp_stroke(ink, marks, path, count, brush.edge, fineness.unlike, run, extent)
         sums[:] = 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[row], first, end)
             while left < right:
-                x0, x1 = left * LANES, min(right * LANES, size)
+                x0, x1 = left * LANES, min(right * LANES, shape[1])
                 opacity_row(opacity, ink[row], paper, row, x0, x1)
                 ink[row, x0 : right * LANES] = real(0.0)
                 marks[row, left:right] = 0

@@ -19,121 +19,87 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST, log
-from strokenet_gym.programs.stamped.numbers import EXACT, Run, brush_of
-from strokenet_gym.programs.stamped.path import MAX_COVERAGE
+from strokenet_gym.programs.stamped.numbers import EXACT, RUN, brush_of
+from strokenet_gym.programs.stamped.path import MAX_COVERAGE, new_path, trace_stroke
 from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
-from strokenet_gym.programs.stamped.raster import (
+from strokenet_gym.programs.stamped.stamping import (
     LANES,
+    LOW,
+    A,
+    B,
+    X,
+    Y,
     cells_of,
+    fill_run,
+    new_run,
+    next_run,
     next_span,
-    prepare_stroke,
     run_columns,
     run_rows,
 )
 
-__all__ = ["WIDTH", "composite_strokes_back", "opacity_row_back", "stroke_back"]
+__all__ = ["composite_strokes_back", "opacity_row_back", "stroke_back"]
 
-WIDTH = 16  # pixels in the widest vector register
+
+# Sums over the pixels that a run touches, kept behind its own numbers: of 1, d, x / d and y / d on
+# a stamp's slope, where d is the distance from its centre, and of 1 on its plateau, each times the
+# derivative over the light that the stamp lets through; and of the derivative times its logarithm.
+SLOPE, FAR, RIGHT, DOWN, FLAT, LOGS = range(5 * RUN, 11 * RUN, RUN)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _collect(seed, box, run, seeds, xs, ys):
-    """Gather the pixels that a run touches and whose derivative is not 0.
+def _pixel_back(g, dx, dy, a, b, low):
+    """What one pixel brings to the sums of a stamp whose centre is (dx, dy) from there."""
+    one, zero = type(a)(1.0), type(a)(0.0)
+    d = math.sqrt(dx * dx + dy * dy + type(a)(1e-12))
+    ramp = a + b * d
+    t = min(max(ramp, low), one)
+    by = g / (t * d)  # one division serves all
+    on = (by if ramp < one else zero) if ramp > low else zero
+    flat = by * d if ramp <= low else zero
+    slope = on * d
+    return slope, slope * d, on * dx, on * dy, flat, t
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _pixels_back(run, g, h, x, y):
+    """Add what two pixels side by side bring to the sums."""
+    for k in range(RUN):  # the stamps side by side in a vector register
+        dx, dy = x - run[X + k], y - run[Y + k]
+        a, b, low = run[A + k], run[B + k], run[LOW + k]
+        slope, far, right, down, flat, t = _pixel_back(g, dx, dy, a, b, low)
+        slope2, far2, right2, down2, flat2, t2 = _pixel_back(h, dx + type(a)(1.0), dy, a, b, low)
+        run[SLOPE + k] += slope + slope2
+        run[FAR + k] += far + far2
+        run[RIGHT + k] += right + right2
+        run[DOWN + k] += down + down2
+        run[FLAT + k] += flat + flat2
+        run[LOGS + k] += g * log(t) + h * log(t2)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _add_up(run, extent, seed, box):
+    """Fill the sums of a run.
 
     Args:
+        run: as :func:`fill_run` filled it; what is behind is filled.
+        extent: the same.
         seed: ``(H, cells * LANES)``, the derivative by each pixel's log-transmittance.
         box: the stroke's bounding box.
-        run: a row of :func:`trace_runs`.
-        seeds: ``(H * cells * LANES + WIDTH)``, filled with the derivatives.
-        xs: the same, filled with the pixels' x from the run's middle.
-        ys: the same for y.
-
-    Returns:
-        Their number, made up with zeros to a multiple of WIDTH.
     """
     real = seed.dtype.type
-    zero = real(0.0)
-    count = 0
-    first, last = run_rows(run, box)
+    for k in range(5 * RUN, 11 * RUN):
+        run[k] = real(0.0)
+    first, last = run_rows(extent, box)
     for row in range(first, last):
-        left, right = run_columns(run, box, row)
-        x, y = real(left + 0.5 - run.x), real(row + 0.5 - run.y)
-        line = seed[row, left:right]
-        for k in range(line.shape[0]):
-            g = line[k]
-            seeds[count], xs[count], ys[count] = g, x + real(k), y
-            count += g != zero  # else the next one takes its place
-    for k in range(WIDTH):
-        seeds[count + k] = zero
-    for k in range(WIDTH):
-        xs[count + k] = zero
-    for k in range(WIDTH):
-        ys[count + k] = zero
-    return (count + WIDTH - 1) // WIDTH * WIDTH
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _stamp(x, y, radius, slope, strength):
-    """One stamp at a pixel: distance, profile, transmittance, whether on the rim, or capped."""
-    real = type(radius)
-    one, zero = real(1.0), real(0.0)
-    distance = math.sqrt(x * x + y * y + real(1e-12))
-    rim = (radius - distance) * slope
-    profile = max(min(rim, one), zero)
-    through = one - min(strength * profile, real(MAX_COVERAGE))
-    free = one if strength * profile < real(MAX_COVERAGE) else zero
-    sloped = free if rim < one else zero
-    sloped = sloped if rim > zero else zero
-    return distance, profile, through, free, sloped
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _stamp_run_back(seeds, xs, ys, run, edge, grad):
-    """Derivative by the numbers of a run, from the pixels that it touches.
-
-    Args:
-        seeds: from :func:`_collect`.
-        xs: the same.
-        ys: the same.
-        run: a row of :func:`trace_runs`.
-        edge: the brush's.
-        grad: float64 ``(7,)``, filled, in the order of the run's columns: x, y, dx, dy, radius,
-            strength, weight.
-    """
-    real = seeds.dtype.type
-    half, three_halves = real(0.5), real(1.5)
-    r, q, w = run.radius, run.strength, run.weight
-    radius, strength, slope = real(r), real(q), real(1.0 / (edge * r))
-    dx, dy = real(run.dx), real(run.dy)
-    by_x, by_y, by_dx, by_dy = real(0.0), real(0.0), real(0.0), real(0.0)
-    by_radius, by_strength, by_weight = real(0.0), real(0.0), real(0.0)
-    for i in range(seeds.shape[0]):
-        g = seeds[i]
-        x0, y0 = xs[i] + three_halves * dx, ys[i] + three_halves * dy
-        x1, y1 = xs[i] + half * dx, ys[i] + half * dy
-        x2, y2 = xs[i] - half * dx, ys[i] - half * dy
-        x3, y3 = xs[i] - three_halves * dx, ys[i] - three_halves * dy
-        d0, c0, t0, free0, on0 = _stamp(x0, y0, radius, slope, strength)
-        d1, c1, t1, free1, on1 = _stamp(x1, y1, radius, slope, strength)
-        d2, c2, t2, free2, on2 = _stamp(x2, y2, radius, slope, strength)
-        d3, c3, t3, free3, on3 = _stamp(x3, y3, radius, slope, strength)
-        t01, t23 = t0 * t1, t2 * t3
-        through = t01 * t23
-        by_weight += g * log(through)
-        # The derivative of log(1 - a) is -1 / (1 - a); one division serves the four.
-        g /= through
-        i0, i1, i2, i3 = g * t1 * t23, g * t0 * t23, g * t01 * t3, g * t01 * t2
-        by_strength += free0 * c0 * i0 + free1 * c1 * i1 + free2 * c2 * i2 + free3 * c3 * i3
-        i0, i1, i2, i3 = on0 * i0, on1 * i1, on2 * i2, on3 * i3
-        by_radius += i0 * d0 + i1 * d1 + i2 * d2 + i3 * d3
-        i0, i1, i2, i3 = i0 / d0, i1 / d1, i2 / d2, i3 / d3
-        by_x += i0 * x0 + i1 * x1 + i2 * x2 + i3 * x3
-        by_y += i0 * y0 + i1 * y1 + i2 * y2 + i3 * y3
-        by_dx += three_halves * (i3 * x3 - i0 * x0) + half * (i2 * x2 - i1 * x1)
-        by_dy += three_halves * (i3 * y3 - i0 * y0) + half * (i2 * y2 - i1 * y1)
-    steep = -w * q / (edge * r)
-    grad[0], grad[1], grad[2], grad[3] = steep * by_x, steep * by_y, steep * by_dx, steep * by_dy
-    grad[4], grad[5], grad[6] = steep / r * by_radius, -w * by_strength, by_weight
+        left, right = run_columns(extent, box, row)
+        x, y = real(left + 0.5 - extent[5]), real(row + 0.5 - extent[6])
+        for column in range(left, right, 2):
+            g = seed[row, column]
+            h = seed[row, column + 1] if column + 1 < right else real(0.0)
+            if g != real(0.0) or h != real(0.0):
+                _pixels_back(run, g, h, x, y)
+            x += real(2.0)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -197,10 +163,37 @@ def opacity_row_back(seed, alpha, paper, row, x0):
         seed[i] = seed[i] * (alpha[i] - most) if alpha[i] > zero else zero
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _run_back(by_stamps, run, stamps, start, stop, weight, edge):
+    """The derivative by each number of a run's stamps.
+
+    Args:
+        by_stamps: float64 ``(RUN, 5)``, filled: by x, y, radius, strength, weight.
+        run: as :func:`_add_up` filled it.
+        stamps: :data:`Stamp` ``(capacity,)``.
+        start: the run's first.
+        stop: one past its last.
+        weight: the run's.
+        edge: the brush's.
+    """
+    count, logs, steep = stop - start, 0.0, -weight / edge
+    for k in range(count):
+        stamp = stamps[start + k]
+        away, far = -weight * run[B + k], run[FAR + k] / stamp.radius
+        by_stamps[k, 0], by_stamps[k, 1] = away * run[RIGHT + k], away * run[DOWN + k]
+        by_stamps[k, 2] = away * far
+        by_stamps[k, 3] = steep * (run[SLOPE + k] - far)
+        if stamp.strength < MAX_COVERAGE:
+            by_stamps[k, 3] -= weight * run[FLAT + k]
+        logs += run[LOGS + k]
+    for k in range(count):
+        by_stamps[k, 4] = logs / count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def stroke_back(
-    by_position, by_pressure, seed, box, runs, count, points, tangents, pressure, radius, brush,
-    half, seeds, xs, ys,
+    by_position, by_pressure, seed, path, count, by_tangents, pressure, radius, brush, unlike,
+    shape, run, extent, by_stamps,
 ):  # fmt: skip
     """From the derivative by a stroke's log-transmittance to the one by its numbers.
 
@@ -208,38 +201,41 @@ def stroke_back(
         by_position: float64 ``(n, 2)``, all zero, filled.
         by_pressure: float64 ``(n,)``, all zero, filled.
         seed: ``(H, cells * LANES)``, the derivative; zero afterwards.
-        box: of the stroke, as :func:`prepare_stroke` filled it, and so what follows.
-        runs: see there.
-        count: of the runs.
-        points: see there.
-        tangents: scratch of their shape.
+        path: of the stroke, as :func:`trace_stroke` filled it.
+        count: of its stamps.
+        by_tangents: scratch float64 ``(n - 1, 2, 2)``.
         pressure: float64 ``(n,)``.
-        radius: half-widths.
+        radius: half the shorter side.
         brush: a :class:`BrushNumbers`.
-        half: pixels of a half-width.
-        seeds: scratch ``(H * cells * LANES + WIDTH)``.
-        xs: the same.
-        ys: the same.
+        unlike: see :class:`Accuracy`.
+        shape: height and width of the canvas.
+        run: scratch, from :func:`new_run`.
+        extent: the same.
+        by_stamps: scratch float64 ``(RUN, 5)``.
 
     Returns:
         The derivative by the radius.
     """
-    grad = np.empty(7)
-    tangents[:] = 0.0
-    by_radius = 0.0
-    for k in range(count):
-        touched = _collect(seed, box, runs[k], seeds, xs, ys)
-        if touched == 0:
-            continue
-        _stamp_run_back(seeds[:touched], xs[:touched], ys[:touched], runs[k], brush.edge, grad)
-        by_radius += trace_run_back(
-            runs[k], grad, pressure, radius * half, brush, by_position, tangents, by_pressure
-        )
-    spline_tangents_back(points, tangents, by_position)
+    points, tangents, box, stamps = path.points, path.tangents, path.box, path.stamps
+    half = min(shape[0], shape[1]) / 2.0
+    by_tangents[:] = 0.0
+    by_radius, start = 0.0, 0
+    while start < count:
+        stop = next_run(stamps, start, count, unlike)
+        weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
+        if weight > 0.0:
+            _add_up(run, extent, seed, box)
+            _run_back(by_stamps, run, stamps, start, stop, weight, brush.edge)
+            by_radius += trace_run_back(
+                stamps, start, stop, by_stamps, points, tangents, pressure, radius * half, brush,
+                by_position, by_tangents, by_pressure,
+            )  # fmt: skip
+        start = stop
+    spline_tangents_back(points, by_tangents, by_position)
     # From pixels, y down, to half-widths, y up.
     for i in range(points.shape[0]):
-        by_position[i, 0] *= half
-        by_position[i, 1] *= -half
+        by_position[i, 0] *= shape[1] / 2.0
+        by_position[i, 1] *= -shape[0] / 2.0
     first, end = cells_of(box)
     for row in range(box[2], box[3]):
         seed[row, first * LANES : end * LANES] = seed.dtype.type(0.0)
@@ -279,27 +275,24 @@ def composite_strokes_back(
         start: first stroke.
         stop: one past the last stroke.
     """
-    n, channels, size = position.shape[1], canvas.shape[1], canvas.shape[3]
+    n, channels, shape = position.shape[1], canvas.shape[1], canvas.shape[2:]
     real = canvas.dtype.type
-    points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    runs = np.empty(1024, Run)
-    seeds = np.empty(seed.size + WIDTH, canvas.dtype)
-    xs, ys = np.empty_like(seeds), np.empty_like(seeds)
+    path, (run, extent) = new_path(n), new_run(seed)
+    by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
     nothing = np.empty(0, canvas.dtype)
     brush = brush_of(numbers)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
-    half = size / 2.0
     for b in range(start, stop):
-        runs, count = prepare_stroke(
-            points, tangents, box, position[b], pressure[b], radius[b], brush,
-            EXACT, size, 0, size, runs,
-        )  # fmt: skip
+        path, count = trace_stroke(
+            path, position[b], pressure[b], radius[b], brush, EXACT, shape, 0, shape[0]
+        )
+        box = path.box
         by_own[b] = 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[b, row], first, end)
             while left < right:
-                x0, x1 = left * LANES, min(right * LANES, size)
+                x0, x1 = left * LANES, min(right * LANES, shape[1])
                 for channel in range(channels):
                     by_own[b, channel] += _blend_row_back(
                         by_before[b, channel, row] if by_before.size > 0 else nothing,
@@ -318,6 +311,6 @@ def composite_strokes_back(
                 opacity_row_back(seed[row, x0:x1], alpha[b, row, x0:x1], paper, row, x0)
                 left, right = next_span(marks[b, row], right, end)
         by_radius[b] = stroke_back(
-            by_position[b], by_pressure[b], seed, box, runs, count, points, tangents, pressure[b],
-            radius[b], brush, half, seeds, xs, ys,
+            by_position[b], by_pressure[b], seed, path, count, by_tangents, pressure[b], radius[b],
+            brush, EXACT.unlike, shape, run, extent, by_stamps,
         )  # fmt: skip

@@ -16,13 +16,13 @@ from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import GRAIN, Accuracy, Numbers
-from strokenet_gym.programs.stamped.raster import LANES
 from strokenet_gym.programs.stamped.sequence_raster import (
     SPAN,
     blend_again,
     composite_sequence,
     composite_sequence_back,
 )
+from strokenet_gym.programs.stamped.stamping import LANES
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["Chunk", "beneath", "check", "composite", "composite_back", "new_scratch"]
@@ -58,12 +58,12 @@ class Chunk(NamedTuple):
 Kept = list[list[list[Chunk]]]  # of each canvas, of each band
 
 
-def _bands(size: int) -> list[tuple[int, int]]:
+def _bands(height: int) -> list[tuple[int, int]]:
     """First row, and one past the last, of each band of a canvas.
 
     They do not depend on the number of threads, so that no sum does.
     """
-    return [(low, min(low + _ROWS, size)) for low in range(0, size, _ROWS)]
+    return [(low, min(low + _ROWS, height)) for low in range(0, height, _ROWS)]
 
 
 def composite(
@@ -86,12 +86,12 @@ def composite(
     """
     check(canvas, stroke)
     strokes = _as_float64(stroke)
-    size, dtype = canvas.shape[-1], canvas.dtype
-    bands, ground = _bands(size), paper(size, brush[GRAIN])
+    shape, dtype = canvas.shape[2:], canvas.dtype
+    bands, ground = _bands(shape[0]), paper(shape, brush[GRAIN])
     kept: Kept = [[[] for _ in bands] for _ in canvas]
 
     def work(start: int, stop: int) -> None:
-        scratch = new_scratch(size, dtype)
+        scratch = new_scratch(shape, dtype)
         for job in range(start, stop):
             b, band = divmod(job, len(bands))
             colour, radius, position, pressure = (field[b] for field in strokes)
@@ -146,13 +146,13 @@ def composite_back(
         The derivative by each number of the strokes, float64 ``[B, N, …]``.
     """
     strokes = _as_float64(stroke)
-    size, dtype = by_canvas.shape[-1], by_canvas.dtype
-    bands, ground = len(_bands(size)), paper(size, brush[GRAIN])
+    shape, dtype = by_canvas.shape[2:], by_canvas.dtype
+    bands, ground = len(_bands(shape[0])), paper(shape, brush[GRAIN])
     # Band by band, and added up in their order.
     by = Stroke(*(np.zeros((bands, *field.shape)) for field in strokes))
 
     def work(start: int, stop: int) -> None:
-        seed = np.zeros((size, -(-size // LANES) * LANES), dtype)
+        seed = new_scratch(shape, dtype)[0]
         for job in range(start, stop):
             b, band = divmod(job, bands)
             colour, radius, position, pressure = (field[b] for field in strokes)
@@ -170,10 +170,11 @@ def composite_back(
     return Stroke(*(field.sum(0) for field in by))
 
 
-def new_scratch(size: int, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def new_scratch(shape: tuple[int, ...], dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What kernels that go from stroke to stroke on one canvas take: ink, marks and opacity."""
-    cells = -(-size // LANES)
-    ink, marks = np.zeros((size, cells * LANES), dtype), np.zeros((size, cells), np.uint8)
+    height, width = shape
+    cells = -(-width // LANES)
+    ink, marks = np.zeros((height, cells * LANES), dtype), np.zeros((height, cells), np.uint8)
     return ink, marks, np.empty(cells * LANES, dtype)
 
 
@@ -192,8 +193,8 @@ def check(canvas: Any, stroke: Stroke) -> None:
     Raises:
         ValueError: if one is wrong.
     """
-    if len(canvas.shape) != 4 or canvas.shape[2] != canvas.shape[3]:
-        raise ValueError(f"canvases must be square, [B, C, H, H], got {tuple(canvas.shape)}")
+    if len(canvas.shape) != 4:
+        raise ValueError(f"canvases must be [B, C, H, W], got {tuple(canvas.shape)}")
     expected = canvas.shape[0], canvas.shape[1]
     found = stroke.colour.shape[0], stroke.colour.shape[-1]
     if stroke.colour.ndim != 3 or tuple(found) != tuple(expected):

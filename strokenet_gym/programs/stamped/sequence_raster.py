@@ -12,17 +12,17 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.numbers import Run, accuracy_of, brush_of
-from strokenet_gym.programs.stamped.raster import (
+from strokenet_gym.programs.stamped.numbers import RUN, accuracy_of, brush_of
+from strokenet_gym.programs.stamped.path import new_path, trace_stroke
+from strokenet_gym.programs.stamped.raster import opacity_row
+from strokenet_gym.programs.stamped.raster_adjoint import opacity_row_back, stroke_back
+from strokenet_gym.programs.stamped.stamping import (
     LANES,
     cells_of,
+    new_run,
     next_span,
-    opacity_row,
-    opaque_ink,
-    prepare_stroke,
-    stamp_run,
+    stamp_stroke,
 )
-from strokenet_gym.programs.stamped.raster_adjoint import WIDTH, opacity_row_back, stroke_back
 
 __all__ = ["SPAN", "blend_again", "composite_sequence", "composite_sequence_back"]
 
@@ -60,29 +60,27 @@ def composite_sequence(
     Returns:
         One past the last stroke that is done; ``begin`` if not even that one has room.
     """
-    n, size, real = position.shape[1], canvas.shape[2], ink.dtype.type
+    shape, real = canvas.shape[1:], ink.dtype.type
     brush, fineness = brush_of(numbers), accuracy_of(accuracy)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
-    points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    runs = np.empty(1024, Run)
+    path, (run, extent) = new_path(position.shape[1]), new_run(ink)
     keep = alphas.size > 0
     span, pixel = 0, 0
     for k in range(begin, len(position)):
-        runs, count = prepare_stroke(
-            points, tangents, box, position[k], pressure[k], radius[k], brush,
-            fineness, size, low, high, runs,
-        )  # fmt: skip
+        path, count = trace_stroke(
+            path, position[k], pressure[k], radius[k], brush, fineness, shape, low, high
+        )
+        box = path.box
         first, end = cells_of(box)
         rows = max(0, box[3] - box[2])
         most = rows * max(0, end - first) * LANES
         if keep and (pixel + most > alphas.size or span + most // LANES > len(spans)):
             return k
-        for i in range(count):
-            stamp_run(ink, marks, box, runs[i], real(brush.edge), opaque_ink(ink))
+        stamp_stroke(ink, marks, path, count, brush.edge, fineness.unlike, run, extent)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[row], first, end)
             while left < right:
-                x0, x1 = left * LANES, min(right * LANES, size)
+                x0, x1 = left * LANES, min(right * LANES, shape[1])
                 opacity_row(opacity, ink[row], paper, row, x0, x1)
                 ink[row, x0 : right * LANES] = real(0.0)
                 marks[row, left:right] = 0
@@ -172,18 +170,15 @@ def composite_sequence_back(
         begin: the chunk's first stroke.
         stop: one past its last.
     """
-    n, size, real = position.shape[1], by.shape[2], seed.dtype.type
+    n, shape, real = position.shape[1], by.shape[1:], seed.dtype.type
     brush, fineness = brush_of(numbers), accuracy_of(accuracy)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
-    points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    runs = np.empty(1024, Run)
-    seeds = np.empty(seed.size + WIDTH, by.dtype)
-    xs, ys = np.empty_like(seeds), np.empty_like(seeds)
+    path, (run, extent) = new_path(n), new_run(seed)
+    by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
     for k in range(stop - 1, begin - 1, -1):
-        runs, count = prepare_stroke(
-            points, tangents, box, position[k], pressure[k], radius[k], brush,
-            fineness, size, low, high, runs,
-        )  # fmt: skip
+        path, count = trace_stroke(
+            path, position[k], pressure[k], radius[k], brush, fineness, shape, low, high
+        )
         by_own[k] = 0.0
         pixel = ends[k, 1]
         for span in range(ends[k, 0], ends[k + 1, 0]):
@@ -198,8 +193,8 @@ def composite_sequence_back(
             opacity_row_back(seed[row, x0:x1], alpha, paper, row, x0)
             pixel += width
         by_radius[k] = stroke_back(
-            by_position[k], by_pressure[k], seed, box, runs, count, points, tangents, pressure[k],
-            radius[k], brush, size / 2.0, seeds, xs, ys,
+            by_position[k], by_pressure[k], seed, path, count, by_tangents, pressure[k], radius[k],
+            brush, fineness.unlike, shape, run, extent, by_stamps,
         )  # fmt: skip
 
 
