@@ -84,7 +84,7 @@ def paint(
         _write(log, file, longer)
         print(f"Wrote {file}")
     if report is not None:
-        found = {**measures(log.replay(), planner.picture), "strokes": planner.strokes}
+        found: dict[str, Any] = {**measures(log.replay(), planner.picture), "strokes": planner.strokes}
         found |= {"seconds": round(time.monotonic() - begun, 3), "size": log.size}
         with replace_file(report) as new:
             new.write_text(json.dumps(found, indent=2) + "\n")
