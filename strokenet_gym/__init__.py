@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         PaintingVectorEnv,
     )
     from strokenet_gym.exports import export, film
+    from strokenet_gym.painter import STYLES, Planner, Style, paint_picture
     from strokenet_gym.programs import Program, load_program
     from strokenet_gym.programs.learned import LearnedGenerator, load_generator, save_generator
     from strokenet_gym.programs.sequences import (
@@ -59,6 +60,7 @@ _NAMES = {
         "PaintingVectorEnv",
     ),
     "exports": ("export", "film"),
+    "painter": ("STYLES", "Planner", "Style", "paint_picture"),
     "programs": ("Program", "load_program"),
     "programs.learned": ("LearnedGenerator", "load_generator", "save_generator"),
     "programs.sequences": (
@@ -89,6 +91,7 @@ __all__ = [
     "BRUSHES",
     "DATA_SETS",
     "MNIST",
+    "STYLES",
     "Agent",
     "Blend",
     "Brush",
@@ -103,6 +106,7 @@ __all__ = [
     "Omniglot",
     "PaintingEnv",
     "PaintingVectorEnv",
+    "Planner",
     "Program",
     "QuickDraw",
     "RecordStrokes",
@@ -110,6 +114,7 @@ __all__ = [
     "Stroke",
     "StrokeLog",
     "StrokeNetAgent",
+    "Style",
     "TracingAgent",
     "VectorRecordStrokes",
     "best_colours",
@@ -120,6 +125,7 @@ __all__ = [
     "load_program",
     "make_targets",
     "pack",
+    "paint_picture",
     "paint_sequence",
     "paint_sequence_vjp",
     "removal_costs",

@@ -17,6 +17,8 @@ except ImportError:
         'strokenet-gym needs tyro, run `pip install "strokenet-gym[export]"`'
     ) from None
 
+from strokenet_gym.painter.command import paint
+
 __all__ = ["main"]
 
 
@@ -32,7 +34,7 @@ def export_log(
 
     Args:
         log: The log, as RecordStrokes writes it.
-        to: File to write; its suffix says what kind: .png, .svg, .gif, .mp4 or .csv.
+        to: File to write; its suffix says what kind: .png, .svg, .gif, .mp4, .csv or .json.
         size: Width and height in pixels; any size is as sharp.
         stroke_seconds: How long a stroke takes in a GIF or MP4.
         paper_mm: Width and height of the paper, for CSV.
@@ -67,6 +69,7 @@ def download_data(
 def main() -> None:
     """Run the command."""
     app = tyro.extras.SubcommandApp()
+    app.command(name="paint")(paint)
     app.command(name="export")(export_log)
     app.command(name="download")(download_data)
     with one_line_errors():

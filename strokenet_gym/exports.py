@@ -1,4 +1,4 @@
-"""Files that people keep of an episode: PNG, SVG, GIF, MP4 and CSV, from a stroke log."""
+"""Files that people keep of an episode: PNG, SVG, GIF, MP4, CSV and JSON, from a stroke log."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ def export(
 
     Args:
         log: the episode.
-        path: where to: ``.png``, ``.svg``, ``.gif``, ``.mp4`` or ``.csv``.
-        size: the longer side in pixels, or height and width (SVG: of its view; CSV: not used).
+        path: where to: ``.png``, ``.svg``, ``.gif``, ``.mp4``, ``.csv``, or ``.json`` (the
+            log itself).
+        size: the longer side in pixels, or height and width (SVG: of its view; CSV and JSON: not
+            used).
         options: of :func:`film` for GIF and MP4: ``stroke_seconds``, ``fps``; for CSV
             ``paper_mm``: width and height of the paper, by default 210, 297 (A4).
 
@@ -225,10 +227,15 @@ def _contours(stroke: Stroke, brush: Brush, grid: tuple[int, int]) -> Iterator[t
         below = reached
 
 
+def _json(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
+    log.save(path)
+
+
 FORMATS: dict[str, Callable[..., None]] = {
     ".png": _png,
     ".svg": _svg,
     ".gif": _gif,
     ".mp4": _mp4,
     ".csv": _csv,
+    ".json": _json,
 }

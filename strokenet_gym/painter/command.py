@@ -1,0 +1,195 @@
+"""The command ``strokenet-gym paint``: a picture in, a painted one out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from strokenet_gym.display import Scene, Window
+from strokenet_gym.exports import export
+from strokenet_gym.extras import require
+from strokenet_gym.painter.planner import Planner
+from strokenet_gym.stroke_log import StrokeLog, replace_file
+
+__all__ = ["measures", "paint", "read_palette"]
+
+_FILM_SIDE = 640  # pixels, at most
+_FILM_SECONDS = 12.0  # for all strokes, about
+_SHOW_SECONDS = 0.05  # between two pictures of the window
+
+
+def paint(
+    picture: Annotated[str, tyro.conf.Positional],
+    strokes: int = 300,
+    style: str = "gouache",
+    size: int | None = None,
+    seed: int = 0,
+    background: str | None = None,
+    palette: str | None = None,
+    weight: Path | None = None,
+    seconds: float | None = None,
+    to: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = (),
+    report: Path | None = None,
+    watch: bool = False,
+) -> None:
+    """Paint a picture in strokes. Ctrl-C ends the search and keeps what there is.
+
+    Args:
+        picture: The picture: a file.
+        strokes: How many strokes.
+        style: How: photo, gouache, marker, pencil or watercolour.
+        size: Longer side of the painting in pixels, up to 4096; by default the picture's, up to
+            2048.
+        seed: The same seed gives the same strokes.
+        background: Of the canvas: mean (of the picture), white, black or #rrggbb; by default the
+            style's.
+        palette: How many colours the strokes may have, or a text file with the colours, #rrggbb.
+        weight: A picture that is bright where the error counts more.
+        seconds: Time to search in; by default as long as the style takes.
+        to: A file to write: .png, .svg, .gif, .mp4 (up to 640 px), .csv (points for a plotter)
+            or .json (the strokes); may be said several times. By default PICTURE-painted.png.
+        report: A JSON file for mse, psnr, ssim, strokes, seconds and size.
+        watch: Show in a window how the picture forms, and then its strokes.
+    """
+    begun = time.monotonic()
+    planner = Planner(
+        picture,
+        strokes,
+        style,
+        size=size,
+        seed=seed,
+        background=background,
+        palette=None if palette is None else read_palette(palette),
+        weight=weight,
+        seconds=seconds,
+    )
+    files = to or (Path(f"{Path(picture).with_suffix('')}-painted.png"),)
+    _check_files(files, report, planner.log())
+    window = Window("strokenet-gym paint", _SHOW_SECONDS) if watch else None
+    with contextlib.suppress(KeyboardInterrupt):
+        _plan(planner, strokes, window)
+    log = planner.log()
+    longer = max(planner.picture.shape)
+    for file in files:
+        _write(log, file, longer)
+        print(f"Wrote {file}")
+    if report is not None:
+        found: dict[str, Any] = {**measures(log.replay(), planner.picture), "strokes": planner.strokes}
+        found |= {"seconds": round(time.monotonic() - begun, 3), "size": log.size}
+        with replace_file(report) as new:
+            new.write_text(json.dumps(found, indent=2) + "\n")
+        print(f"Wrote {report}")
+    if window is not None:
+        with contextlib.suppress(KeyboardInterrupt):
+            _show_strokes(window, planner)
+
+
+def _plan(planner: Planner, budget: int, window: Window | None) -> None:
+    """Plan to the end, with a line that tells how far it has come."""
+    require("paint", "tqdm")
+    from tqdm import tqdm
+
+    shown = 0.0
+    line = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
+    with tqdm(total=1.0, bar_format=line) as bar:
+        while not planner.done:
+            planner.step()
+            bar.set_postfix_str(f"{planner.strokes} strokes, {planner.psnr:.2f} dB", refresh=False)
+            bar.update(planner.share - bar.n)
+            if window is not None and time.monotonic() - shown > _SHOW_SECONDS:
+                window.show(_scene(planner, planner.canvas, planner.strokes, budget))
+                shown = time.monotonic()
+
+
+def _scene(planner: Planner, canvas: np.ndarray, number: int, budget: int, **rest: Any) -> Scene:
+    target, painted = (np.rint(c * 255).astype(np.uint8) for c in (planner.target, canvas))
+    error, blank = (((c - planner.target) ** 2).mean() for c in (canvas, planner.blank()))
+    return Scene(target, painted, number, budget, float(error / max(blank, 1e-9)), **rest)
+
+
+def _show_strokes(window: Window, planner: Planner) -> None:
+    """Paint the picture again, stroke by stroke."""
+    log, canvas = planner.log(), planner.blank()
+    background = np.asarray(log.background, np.float32)
+    for number, stroke in enumerate(log.strokes, 1):
+        before, canvas = canvas, log.paint(canvas, stroke)
+        scene = _scene(planner, canvas, number, len(log.strokes), stroke=stroke)
+        window.animate(before, scene, log.brush, background)
+
+
+def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -> None:
+    """Write a log without strokes beside each file first, so that no work is lost.
+
+    Raises:
+        OSError: if a file cannot be written.
+        ValueError: if its suffix is unknown.
+        DependencyNotInstalled: if it needs something that is not there.
+    """
+    if report is not None:
+        require("paint", "skimage")
+    for file in (*files, *([report] if report else [])):
+        if file.is_dir():
+            raise IsADirectoryError(f"cannot write {file}: it is a folder")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".strokenet-") as folder:
+            if file != report:
+                _write(blank, Path(folder) / f"blank{file.suffix}", 16)
+
+
+def _write(log: StrokeLog, file: Path, size: int) -> None:
+    if file.suffix in (".gif", ".mp4"):
+        each = min(0.5, _FILM_SECONDS / max(1, len(log.strokes)))
+        export(log, file, min(size, _FILM_SIDE), stroke_seconds=each)
+    else:
+        export(log, file, size)
+
+
+def read_palette(palette: str) -> int | np.ndarray:
+    """How many colours, or those that a text file names as #rrggbb, ``[K, 3]`` in 0 … 1.
+
+    Raises:
+        FileNotFoundError: if it is neither a number nor a file.
+        ValueError: if no colour is in the file.
+    """
+    if re.fullmatch(r"-?\d+", palette):
+        return int(palette)
+    names = re.findall(r"#([0-9a-fA-F]{6})\b", Path(palette).read_text())
+    if not names:
+        raise ValueError(f"{palette} names no colour; a palette is a text with #rrggbb in it")
+    return np.array([list(bytes.fromhex(name)) for name in names]) / 255
+
+
+def measures(painted: np.ndarray, picture: np.ndarray) -> dict[str, float | None]:
+    """How close a painting is to its picture, both ``[C, H, W]`` in 0 … 1.
+
+    Returns:
+        ``mse``, ``psnr`` in dB (None where they are the same) and ``ssim`` (None under 7 px), of
+        the painting in 8 bits, by scikit-image.
+
+    Raises:
+        DependencyNotInstalled: if that is missing.
+    """
+    require("paint", "skimage")
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    seen = np.rint(painted * 255).astype(np.float64) / 255
+    goal = picture.astype(np.float64)
+    mse = float(((seen - goal) ** 2).mean())
+    psnr = float(peak_signal_noise_ratio(goal, seen, data_range=1)) if mse > 0 else math.inf
+    large = min(goal.shape[1:]) >= 7  # the window
+    ssim = structural_similarity(goal, seen, data_range=1, channel_axis=0) if large else None
+    return {
+        "mse": mse,
+        "psnr": psnr if math.isfinite(psnr) else None,
+        "ssim": None if ssim is None else float(ssim),
+    }

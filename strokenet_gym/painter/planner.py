@@ -1,0 +1,326 @@
+"""The planner: all strokes of a picture, optimised together through the finished canvas.
+
+The method, from few strokes to many: before each stage the strokes go that are worth least, and new
+ones come where the error is (candidates.py); then all are moved down the exact gradient of the
+finished picture's error, which reaches each stroke through all that lie on it. The error of the
+whole is what makes it strong: strokes that are polished one after the other, on what lies there
+already, end 6 dB worse.
+
+Kin: Hertzmann's "Paint by relaxation" (2001), which changes a list of strokes by trial and error on
+an energy of the finished picture, and "Stylized neural painting" (Zou et al. 2021), which descends
+the gradient of a learned renderer.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.envs.arguments import check_seed, whole
+from strokenet_gym.painter.candidates import near, new_strokes
+from strokenet_gym.painter.palette import Palette
+from strokenet_gym.painter.parameters import (
+    Adam,
+    bend,
+    extent_of,
+    gradient,
+    limit,
+    select,
+    to_strokes,
+)
+from strokenet_gym.painter.picture import (
+    find_colour,
+    load_picture,
+    load_weight,
+    resized,
+    shape_of,
+)
+from strokenet_gym.painter.schedule import Clock, plan_stages
+from strokenet_gym.painter.styles import Style, find_style
+from strokenet_gym.programs.stamped import planning, sequence
+from strokenet_gym.programs.stamped.numbers import find_accuracy
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke
+from strokenet_gym.stroke_log import StrokeLog
+
+__all__ = ["Planner", "paint_picture"]
+
+_MOST = 100_000  # strokes
+_FREE = 6  # stages in which strokes have any colour, if a palette is to be found
+_SETTLES = 10  # steps between two looks for a better colour in the palette,
+_UNSEEN = 0.1  # pixels of a stroke, or less
+_SETTLED = 0.1  # up to this share of the learning rate
+_REPLACED = 0.2  # of the strokes, before each stage
+
+
+def paint_picture(
+    image: Any,
+    strokes: int = 300,
+    style: str | Style = "gouache",
+    *,
+    size: int | None = None,
+    seed: int = 0,
+    background: Any = None,
+    palette: Any = None,
+    weight: Any = None,
+    seconds: float | None = None,
+    progress: Callable[[Planner], object] | None = None,
+) -> StrokeLog:
+    """Paint a picture in strokes, as close as they come.
+
+    Args:
+        image: see :class:`Planner`, and so the others.
+        strokes: see there.
+        style: see there.
+        size: see there.
+        seed: see there.
+        background: see there.
+        palette: see there.
+        weight: see there.
+        seconds: see there.
+        progress: called with the planner after each step.
+
+    Returns:
+        The strokes, which ``replay(size)`` paints at any size, and which
+        :func:`strokenet_gym.export` writes to files.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if an argument is not what it must be.
+    """
+    planner = Planner(
+        image,
+        strokes,
+        style,
+        size=size,
+        seed=seed,
+        background=background,
+        palette=palette,
+        weight=weight,
+        seconds=seconds,
+    )
+    while not planner.done:
+        planner.step()
+        if progress is not None:
+            progress(planner)
+    return planner.log()
+
+
+class Planner:
+    """Plans the strokes of a picture, step by step.
+
+    Args:
+        image: a file, or an array ``[H, W]``, ``[H, W, 1 … 4]`` or ``[1 or 3, H, W]`` (grey, grey
+            and opacity, RGB or RGBA); uint8, uint16, or float in 0 … 1. What is transparent in it
+            has the background's colour. A grey picture is painted in grey.
+        strokes: how many at most, 1 … 100000; fewer if no more of them gain anything.
+        style: a name in :data:`strokenet_gym.STYLES`, or a :class:`strokenet_gym.Style`.
+        size: longer side of the finished picture in pixels, 16 … 4096; by default the picture's,
+            up to 2048.
+        seed: the same one gives the same strokes, unless there is a budget of seconds.
+        background: "mean" (of the picture), "white", "black", "#rrggbb", or one number in 0 … 1 or
+            one for each channel; by default the style's.
+        palette: how many colours the strokes may have, 1 … 256, which are found with them; or the
+            colours, an array ``[K, C]`` in 0 … 1; by default any.
+        weight: where the error counts more: a file or an array as a picture, of the same shape up
+            to a scale, whose brightness is the weight.
+        seconds: time to plan in, more than 0; by default as long as the style says.
+
+    Attributes:
+        done: whether the strokes are final.
+        canvas: float32 ``[C, H, W]``, the picture as it is, at the size at which it is planned.
+        target: the same of what is painted.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if an argument is not what it must be.
+    """
+
+    def __init__(
+        self,
+        image: Any,
+        strokes: int = 300,
+        style: str | Style = "gouache",
+        *,
+        size: int | None = None,
+        seed: int = 0,
+        background: Any = None,
+        palette: Any = None,
+        weight: Any = None,
+        seconds: float | None = None,
+    ) -> None:
+        self.style = find_style(style)
+        count = whole(strokes, "strokes", 1, _MOST)
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise ValueError(f"seconds must be a number more than 0, got {seconds!r}")
+        self._seed = check_seed(seed)
+        self._rng = np.random.default_rng(self._seed)
+        colour, opacity = load_picture(image, self.style.grey)
+        ground = self.style.background if background is None else background
+        self._background = find_colour(ground, colour, opacity)
+        if opacity.min() < 1:
+            colour += (self._background[:, None, None] - colour) * (1 - opacity)
+        self._picture = colour
+        self._name = os.path.basename(image) if isinstance(image, (str, os.PathLike)) else ""
+        self._shape: tuple[int, int] = shape_of(opacity.shape, size)
+        self._weight = None if weight is None else load_weight(weight, opacity.shape)
+        self._palette = None if palette is None else Palette(palette, len(colour))
+        self._stages = plan_stages(count, self.style, self._shape)
+        self._clock = Clock(self._stages, seconds)
+        channels = len(colour)
+        self._parameters = Stroke(
+            np.zeros((0, channels)),
+            np.zeros(0),
+            np.zeros((0, NUM_ANCHORS, 2)),
+            np.zeros((0, NUM_ANCHORS)),
+        )
+        self.done = False
+        self.canvas = np.zeros((channels, 0, 0), np.float32)
+        self._set_size(self._stages[0].shape)
+        self._steps = self._run()
+
+    @property
+    def strokes(self) -> int:
+        """How many strokes there are now."""
+        return len(self._parameters.radius)
+
+    @property
+    def share(self) -> float:
+        """How much of the work is done, about, 0 … 1."""
+        return 1.0 if self.done else self._clock.share
+
+    @property
+    def picture(self) -> np.ndarray:
+        """What is painted, at the size of the finished picture: float32 ``[C, H, W]``."""
+        return resized(self._picture, self._shape)
+
+    def blank(self) -> np.ndarray:
+        """The empty canvas at the size at which the picture is planned, float32 ``[C, H, W]``."""
+        colour = self._background[:, None, None]
+        return np.broadcast_to(colour, self.target.shape).copy()
+
+    @property
+    def psnr(self) -> float:
+        """Peak signal-to-noise ratio of the canvas, dB; infinite if it is the target."""
+        error = float(((self.canvas - self.target) ** 2).mean())
+        return -10 * math.log10(error) if error > 0 else math.inf
+
+    def step(self) -> None:
+        """Take the next step of the optimiser, or the last one, after which it is done."""
+        self.done = next(self._steps, True) is True
+
+    def log(self) -> StrokeLog:
+        """The strokes as they are now, in the order in which they are painted."""
+        parameters, (height, width) = self._parameters, self._shape
+        if self._palette is not None and not self.done:
+            parameters = self._settled(copy.copy(self._palette))  # which may find others later
+        stroke = to_strokes(parameters, self._extent)
+        size: Any = height if height == width else (height, width)
+        return StrokeLog(
+            size=size,
+            background=tuple(self._background.tolist()),
+            brush=self.style.brush,
+            target=self._name,
+            seed=self._seed,
+            strokes=[Stroke(*fields) for fields in zip(*stroke, strict=True)],
+        )
+
+    def _run(self) -> Iterator[None]:
+        """The whole plan, up to the next step each time."""
+        for number, stage in enumerate(self._stages):
+            self._set_size(stage.shape)
+            if stage.renew:
+                self._renew(stage.strokes)
+            palette = self._palette
+            if palette is not None and not palette.given and number < _FREE:
+                palette = None
+            adam = Adam(self._parameters)
+            for step, rate in enumerate(self._clock.rates(number)):
+                if self.strokes == 0:
+                    break
+                if palette is not None and step % _SETTLES == 0 and rate > _SETTLED:
+                    self._parameters = self._settled(palette)
+                slope, _ = self.slope("draft")
+                moved = limit(adam.step(self._parameters, slope, rate), self.style, self._extent)
+                if palette is not None:
+                    moved = moved._replace(colour=self._parameters.colour)
+                self._parameters = moved
+                yield
+        self._composite("exact")
+
+    def _set_size(self, shape: tuple[int, int]) -> None:
+        """Look at the picture at another height and width."""
+        if shape == self.canvas.shape[1:]:
+            return
+        self.target = np.ascontiguousarray(resized(self._picture, shape))
+        self._map = np.ones((1, *shape), np.float32)
+        if self._weight is not None:
+            self._map = resized(self._weight[None], shape)
+        self._extent = extent_of(self.target)
+        self._unit = (256 / min(shape)) ** 2  # so that bends weigh the same at all sizes
+        self._composite("draft")
+
+    def _composite(self, accuracy: str, keep: bool = False) -> tuple[Stroke, Any]:
+        """Paint the canvas anew; return the strokes as a batch of one, and their way back."""
+        stroke = Stroke(*(field[None] for field in to_strokes(self._parameters, self._extent)))
+        canvas = self.blank()[None]
+        numbers = self.style.brush.numbers
+        kept = sequence.composite(canvas, stroke, numbers, find_accuracy(accuracy), keep)
+        self.canvas = canvas[0]
+        return stroke, kept
+
+    def _settled(self, palette: Palette) -> Stroke:
+        """The strokes in the palette's colours that suit them best.
+
+        What a stroke would like is one step of Newton's from its colour, on the error of the whole
+        canvas. That is quadratic in the colours, and its curve about what one sees of the stroke.
+        """
+        stroke, kept = self._composite("draft", keep=True)
+        numbers, draft = self.style.brush.numbers, find_accuracy("draft")
+        seen, slope = (
+            sequence.composite_back(by[None], kept, stroke, numbers, draft).colour[0]
+            for by in (
+                np.broadcast_to(self._map, self.canvas.shape).copy(),
+                self._map * (self.canvas - self.target),
+            )
+        )
+        wanted = (stroke.colour[0] - slope / np.maximum(seen, _UNSEEN)).clip(0, 1)
+        return self._parameters._replace(colour=palette.settle(wanted, seen.mean(1)))
+
+    def _renew(self, count: int) -> None:
+        """Take the weakest strokes away, and let new ones come where the error is."""
+        if self.strokes > 0:
+            stroke, kept = self._composite("draft", keep=True)
+            colour, numbers = stroke.colour[0], self.style.brush.numbers
+            costs = planning.removal_costs(self.canvas, self.target, kept[0], colour, numbers)
+            costs *= near(self._parameters.position, self._map[0], self._extent)
+            strongest = np.argsort(-costs, kind="stable")[: math.ceil(len(costs) * (1 - _REPLACED))]
+            self._parameters = select(self._parameters, np.sort(strongest))
+            self._composite("draft")
+        new = new_strokes(
+            count - self.strokes, self.canvas, self.target, self._map[0], self.style, self._rng
+        )
+        self._parameters = Stroke(
+            *(np.concatenate(pair) for pair in zip(self._parameters, new, strict=True))
+        )
+
+    def slope(self, accuracy: str = "exact") -> tuple[Stroke, float]:
+        """The derivative of what is minimised by the parameters, and its value.
+
+        That is the squared error of the whole canvas, weighted and summed at 256 px, and the
+        style's cost of bends.
+        """
+        stroke, kept = self._composite(accuracy, keep=True)
+        error = self.canvas - self.target
+        by_canvas = 2 * self._unit * self._map * error
+        numbers, fineness = self.style.brush.numbers, find_accuracy(accuracy)
+        by = sequence.composite_back(by_canvas[None], kept, stroke, numbers, fineness)
+        slope = gradient(Stroke(*(f[0] for f in by)), self._parameters, self._extent)
+        bends, by_bends = bend(self._parameters, self.style)
+        slope = Stroke(*(a + b for a, b in zip(slope, by_bends, strict=True)))
+        loss = self._unit * float((self._map * error**2).sum(dtype=float))
+        return slope, loss + bends

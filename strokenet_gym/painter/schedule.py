@@ -1,0 +1,95 @@
+"""When strokes come and at which size they are planned: from few on a small canvas to all."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from strokenet_gym.painter.styles import Style
+
+__all__ = ["Clock", "Stage", "plan_stages"]
+
+_STAGES = 8  # in which strokes are added, on a canvas of half the size
+_ALL = 6  # the stage from which on there are all
+_GROWTH = 1.5  # exponent of their number until then
+_PIXELS = 16.0  # of the shorter side of the planned picture, times the root of the strokes,
+_LEAST = 256  # and at least
+
+
+class Stage(NamedTuple):
+    """A time in which a number of strokes is optimised together.
+
+    Attributes:
+        shape: height and width of the canvas in pixels.
+        strokes: how many there are to be.
+        steps: of the optimiser.
+        rates: share of the full learning rate at the beginning, and at the end.
+        renew: whether the weakest strokes go and new ones come first.
+    """
+
+    shape: tuple[int, int]
+    strokes: int
+    steps: int
+    rates: tuple[float, float]
+    renew: bool = True
+
+
+def plan_stages(strokes: int, style: Style, shape: tuple[int, int]) -> list[Stage]:
+    """The stages of a picture.
+
+    Args:
+        strokes: how many it is to have.
+        style: how long they are sought, and in which detail.
+        shape: height and width of the finished picture; it is planned at that size or at a smaller
+            one that suits the number of strokes.
+    """
+    suits = style.detail * max(_LEAST, _PIXELS * math.sqrt(strokes))
+    scale = min(1.0, suits / min(shape))
+    full, half = (_scaled(shape, scale), _scaled(shape, scale / 2))
+    counts = [round(strokes * min(1, k / _ALL) ** _GROWTH) for k in range(1, _STAGES + 1)]
+    return [
+        *(Stage(half, max(1, count), style.iterations, (1.0, 0.6)) for count in counts),
+        Stage(full, strokes, style.iterations, (1.0, 0.6)),
+        Stage(full, strokes, style.finish, (0.6, 0.03), renew=False),
+    ]
+
+
+def _scaled(shape: tuple[int, int], scale: float) -> tuple[int, int]:
+    height, width = (max(1, round(side * scale)) for side in shape)
+    return height, width
+
+
+class Clock:
+    """Tells the learning rate of each step: by their number, or by the time that is left.
+
+    Args:
+        stages: what lies ahead.
+        seconds: for all of it, from the first step; None: as many steps as the stages say.
+
+    Attributes:
+        share: of the work that is done, 0 … 1.
+    """
+
+    def __init__(self, stages: list[Stage], seconds: float | None) -> None:
+        self.share = 0.0
+        self._stages, self._seconds = stages, seconds
+        work = [s.steps * s.shape[0] * s.shape[1] * math.sqrt(s.strokes) for s in stages]
+        self._ends = [sum(work[: k + 1]) / sum(work) for k in range(len(work))]
+        self._begun: float | None = None
+
+    def rates(self, number: int) -> Iterator[float]:
+        """The rates of one stage's steps, of which there is at least one."""
+        if self._begun is None:
+            self._begun = time.monotonic()
+        stage, begin, end = self._stages[number], self.share, self._ends[number]
+        (first, last), steps, part = stage.rates, 0, 0.0
+        while part < 1:
+            yield last + (first - last) * (1 + math.cos(math.pi * part)) / 2
+            steps += 1
+            part = steps / stage.steps
+            if self._seconds is not None:
+                passed = (time.monotonic() - self._begun) / self._seconds
+                part = (passed - begin) / (end - begin) if end > begin else 1.0
+            self.share = min(begin + part * (end - begin), end)
