@@ -15,9 +15,10 @@ import numpy as np
 
 from strokenet_gym.envs.arguments import canvas_sides, whole
 from strokenet_gym.extras import require
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
 from strokenet_gym.stroke import Stroke, part_way
-from strokenet_gym.stroke_log import StrokeLog, replace_file
+from strokenet_gym.stroke_log import StrokeLog
 
 __all__ = ["FORMATS", "export", "film"]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,12 @@ from gymnasium.vector import AutoresetMode
 
 from strokenet_gym.envs.arguments import canvas_sides, whole
 from strokenet_gym.envs.arrays import array_of
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import sides
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
-__all__ = ["RecordStrokes", "StrokeLog", "VectorRecordStrokes", "replace_file"]
+__all__ = ["RecordStrokes", "StrokeLog", "VectorRecordStrokes"]
 
 _FORMAT = "strokenet-gym strokes"
 _VERSION = 1
@@ -183,27 +182,6 @@ def _stroke(entry: dict[str, Any], channels: int) -> Stroke:
 def _check_range(name: str, values: np.ndarray, low: float, high: float) -> None:
     if not ((values >= low) & (values <= high)).all():  # nor NaN
         raise ValueError(f"{name} must be from {low:g} to {high:g}, got {values.tolist()}")
-
-
-@contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
-    """Write a new file that takes the place of ``path`` at the end, if all goes well.
-
-    Args:
-        path: the file; its folder is made.
-
-    Yields:
-        The path to write to.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(
-        f".{path.stem}-{os.getpid()}.new{path.suffix}"
-    )  # writers look at the suffix
-    try:
-        yield new
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 class _Recorder:

@@ -10,10 +10,11 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.stroke import Stroke
-from strokenet_gym.stroke_log import RecordStrokes, StrokeLog, VectorRecordStrokes, replace_file
+from strokenet_gym.stroke_log import RecordStrokes, StrokeLog, VectorRecordStrokes
 
 
 def play(env, strokes=None, seed=None):

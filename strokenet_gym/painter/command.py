@@ -18,8 +18,9 @@ import tyro
 from strokenet_gym.display import Scene, Window
 from strokenet_gym.exports import export
 from strokenet_gym.extras import require
+from strokenet_gym.files import replace_file
 from strokenet_gym.painter.planner import Planner
-from strokenet_gym.stroke_log import StrokeLog, replace_file
+from strokenet_gym.stroke_log import StrokeLog
 
 __all__ = ["measures", "paint", "read_palette"]
 
@@ -84,7 +85,10 @@ def paint(
         _write(log, file, longer)
         print(f"Wrote {file}")
     if report is not None:
-        found: dict[str, Any] = {**measures(log.replay(), planner.picture), "strokes": planner.strokes}
+        found: dict[str, Any] = {
+            **measures(log.replay(), planner.picture),
+            "strokes": planner.strokes,
+        }
         found |= {"seconds": round(time.monotonic() - begun, 3), "size": log.size}
         with replace_file(report) as new:
             new.write_text(json.dumps(found, indent=2) + "\n")
