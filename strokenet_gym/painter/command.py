@@ -96,6 +96,7 @@ def paint(
     if window is not None:
         with contextlib.suppress(KeyboardInterrupt):
             _show_strokes(window, planner)
+        window.close()
 
 
 def _plan(planner: Planner, budget: int, window: Window | None) -> None:
