@@ -54,3 +54,28 @@ def test_read_only_installation(tmp_path):
         tmp_path, PYTHONPATH=str(package.parent), HOME=str(home), PYTHONDONTWRITEBYTECODE="1"
     )
     assert "strokenet_gym-" in result.stderr  # a private folder for this process
+
+
+def test_all_kernels_are_in_our_folder():
+    """Numba's own folder beside a file would go on with old code after an upgrade."""
+    here = Path(strokenet_gym.__file__).parent
+    kernels = [path for path in here.rglob("*.py") if "@njit" in path.read_text()]
+    assert len(kernels) > 5
+    code = "import {}; from strokenet_gym.programs.stamped.cache import _folder; import sys, numba"
+    code += """
+from numba.core.dispatcher import Dispatcher
+for name, module in list(sys.modules.items()):
+    for kernel in vars(module).values() if name.startswith("strokenet_gym") else ():
+        if isinstance(kernel, Dispatcher) and kernel._cache.cache_path:
+            print(kernel._cache.cache_path.startswith(str(_folder)), kernel)
+"""
+    modules = [
+        ".".join(path.relative_to(here.parent).with_suffix("").parts) for path in sorted(kernels)
+    ]
+    for module in modules:
+        result = subprocess.run(
+            [sys.executable, "-c", code.format(module)], capture_output=True, text=True, timeout=60
+        )
+        assert result.returncode == 0, result.stderr
+        assert "True" in result.stdout
+        assert "False" not in result.stdout, module
