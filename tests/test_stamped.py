@@ -91,6 +91,39 @@ def test_matches_the_reference_on_large_canvases(rng, size):
         assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
 
 
+def hairpins(rng, count):
+    """There and back on one line, with two anchors at the tip, or with one beside it."""
+    back = np.r_[np.linspace(0, 1, 8), np.linspace(1, 0, 8)]
+    beside = np.r_[np.linspace(0, 1, 8), np.linspace(1, 0, 9)[1:]]
+    position = np.empty((count, NUM_ANCHORS, 2))
+    for i in range(count):
+        way = rng.normal(size=2)
+        way *= rng.uniform(0.05, 0.5) / np.linalg.norm(way)
+        aside = 0.01 * np.arange(NUM_ANCHORS) * (i % 2)
+        share = (back, beside)[i % 2]
+        position[i] = rng.uniform(-0.6, 0.6, 2) + np.outer(share, way)
+        position[i] += np.outer(aside, [-way[1], way[0]])
+    radius = np.exp(rng.uniform(np.log(0.004), np.log(0.125), count))
+    slope = rng.uniform(-0.3, 0.3, (count, 1)) * np.linspace(0, 1, NUM_ANCHORS)
+    pressure = (rng.uniform(0.3, 1, (count, 1)) + slope).clip(0.05, 1)
+    return Stroke(np.ones((count, 1)), radius, position, pressure)
+
+
+@pytest.mark.parametrize("size", [64, 256])
+@pytest.mark.parametrize("brush", BRUSHES.values(), ids=BRUSHES)
+def test_hairpins_match_the_reference(rng, brush, size):
+    stroke = hairpins(rng, 8)
+    drawn = brush.draw(stroke, size)
+    for i in range(8):
+        wanted = reference_opacity(
+            stroke.position[i], stroke.pressure[i], stroke.radius[i], size, brush
+        )
+        if brush.grain > 0:
+            wanted = wanted * paper((size, size), brush.grain)
+        assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
+        assert np.abs(drawn[i] - wanted).mean() * 255 <= 0.2
+
+
 @pytest.mark.parametrize("brush", BRUSHES.values(), ids=BRUSHES)
 def test_doubling_the_samples_changes_nothing_visible(rng, brush):
     for stroke in (three_body_strokes(rng, 100), uniform_strokes(rng, 50)):

@@ -68,14 +68,12 @@ class Accuracy(NamedTuple):
             is half the radius.
         most: the largest distance.
         pressure_step: largest relative change of pressure from stamp to stamp.
-        piece: stamps in a piece of a segment, about, if there are many.
         unlike: how many times another's weight a stamp's may be, if both go on pixels together.
     """
 
     spacing: float
     most: float
     pressure_step: float
-    piece: float
     unlike: float
 
 
@@ -83,8 +81,8 @@ class Accuracy(NamedTuple):
 # average (tests/test_stamped.py); against it, a draft's mean squared change is at most 3e-6
 # (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.062, most=0.2, pressure_step=0.05, piece=16.0, unlike=1.07),
-    "draft": Accuracy(spacing=0.17, most=0.5, pressure_step=0.2, piece=16.0, unlike=1.2),
+    "exact": Accuracy(spacing=0.062, most=0.2, pressure_step=0.05, unlike=1.07),
+    "draft": Accuracy(spacing=0.17, most=0.5, pressure_step=0.2, unlike=1.2),
 }
 EXACT = ACCURACIES["exact"]
 
@@ -114,4 +112,4 @@ def brush_of(numbers):
 @njit(nogil=True, cache=True)
 def accuracy_of(numbers):
     """Name the numbers of an accuracy again."""
-    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
+    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3])

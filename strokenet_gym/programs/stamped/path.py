@@ -41,7 +41,8 @@ MAX_COVERAGE = 0.999
 ENDS = 2  # whole stamps, one at each end: the first in a stroke's table
 
 _PIECES = 8  # of a segment, if it is not so long that most of them are off the canvas
-_LONG = 256.0  # stamps in a piece, about, where a segment is longer
+_STAMPS = 16.0  # in a piece, about, if there are many,
+_LONG = 256.0  # and where a segment is longer than that
 _MOST_PIECES = 4096.0  # of a segment
 _MOST_STAMPS = 65536.0  # of a piece: of what jumps across millions of pixels, few are seen
 _AROUND = 4  # stamps at least where the path turns
@@ -158,7 +159,7 @@ def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, st
         low, high = min(pressure[i], pressure[i + 1]), max(pressure[i], pressure[i + 1])
         thinnest = max(DRAWABLE_RADIUS, radius * power(low, brush.pressure_size))
         step = min(spacing * _tolerance(high, radius, brush), accuracy.most) * thinnest
-        pieces = max(min(length / (accuracy.piece * step), _PIECES - 1.0), length / (_LONG * step))
+        pieces = max(min(length / (_STAMPS * step), _PIECES - 1.0), length / (_LONG * step))
         pieces = 1 + int(min(pieces, _MOST_PIECES))
         # Where the path turns it is slow, on an anchor or halfway between two on one spot.
         dx, dy = velocity(curve, 0.5)
