@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from strokenet_gym.programs.base import Size, sides
-from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.images import Pictures, fit_images
 
 __all__ = [
     "DATA_SETS",
@@ -41,7 +41,7 @@ Item = tuple[str, np.ndarray]  # a label, and an image uint8 [size, size]
 DATA_SETS: dict[str, type[ImageSet]] = {}  # a class enters itself
 
 
-class ImageSet:
+class ImageSet(Pictures):
     """Grey images of a data set, prepared for one canvas size.
 
     A subclass says what its published files are (``name``, ``patterns``, ``addresses``), which
@@ -208,14 +208,6 @@ class ImageSet:
     def is_selected(cls, label: str, select: Sequence[str]) -> bool:
         """Whether a label is among those that somebody selected; all are if it is empty."""
         return not select or any(cls.is_a(label, one) for one in select)
-
-    def __deepcopy__(self, memo: Any) -> ImageSet:
-        """Nothing in it changes: a copy is the same."""
-        return self
-
-    def sample(self, rng: np.random.Generator) -> np.ndarray:
-        """One of the images, uniformly at random."""
-        return self[int(rng.integers(len(self)))]
 
     def sample_fitted(
         self,

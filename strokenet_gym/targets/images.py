@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from strokenet_gym.programs.base import Size, sides
 
-__all__ = ["ArrayTargets", "ImageFolder", "channels_of", "fit_image", "fit_images", "read_image"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "ArrayTargets",
+    "ImageFolder",
+    "Pictures",
+    "channels_of",
+    "fit_image",
+    "fit_images",
+    "read_image",
+]
 
 _KEPT = 2**26  # bytes of fitted pictures that a source keeps: the first that come
 _LOOKS = 16  # images of a source that does not say whether it has colour
@@ -120,29 +132,34 @@ def _is_colour(image: np.ndarray) -> bool:
     return len(shape) == 3 and 3 in (shape[0], shape[-1])
 
 
-class _Pictures:
-    """Pictures that do not change, sampled uniformly; each is fitted to a canvas but once."""
+class Pictures(ABC):
+    """A number of pictures that do not change, sampled uniformly."""
 
-    def __init__(self) -> None:
-        self._fitted: dict[tuple, np.ndarray] = {}
-
+    @abstractmethod
     def __len__(self) -> int:
-        raise NotImplementedError
+        """How many there are."""
 
+    @abstractmethod
     def __getitem__(self, index: int) -> np.ndarray:
-        """The picture of that index, in its own size."""
-        raise NotImplementedError
+        """The picture of that index, in a shape that :func:`fit_image` takes."""
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_fitted": {}}
-
-    def __deepcopy__(self, memo: Any) -> _Pictures:
+    def __deepcopy__(self, memo: Any) -> Self:
         """Nothing in it changes: a copy is the same, so that specs do not copy the pictures."""
         return self
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One of the pictures, uniformly at random."""
         return self[int(rng.integers(len(self)))]
+
+
+class _FittedPictures(Pictures):
+    """Pictures in sizes of their own, each of which is fitted to a canvas but once."""
+
+    def __init__(self) -> None:
+        self._fitted: dict[tuple, np.ndarray] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_fitted": {}}
 
     def sample_fitted(
         self,
@@ -165,7 +182,7 @@ class _Pictures:
         return batch
 
 
-class ArrayTargets(_Pictures):
+class ArrayTargets(_FittedPictures):
     """Targets from an array: one image, or a stack of them sampled uniformly.
 
     Args:
@@ -195,7 +212,7 @@ class ArrayTargets(_Pictures):
         return 3 if _is_colour(self.images[0]) else 1
 
 
-class ImageFolder(_Pictures):
+class ImageFolder(_FittedPictures):
     """Targets from an image file, or from all images in a folder and its subfolders.
 
     Args:
