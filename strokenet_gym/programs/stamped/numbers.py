@@ -77,8 +77,8 @@ class Accuracy(NamedTuple):
     unlike: float
 
 
-# "exact" leaves no pixel more than 2/255 from the limit of infinitely many stamps, and 0.2/255 on
-# average (tests/test_stamped.py); against it, a draft's mean squared change is at most 3e-6
+# "exact" is tested to be within 2/255 of an independent reference, and 0.2/255 on average
+# (tests/test_stamped.py); against it, a draft's mean squared change is at most 3e-6
 # (tests/test_sequence.py).
 ACCURACIES = {
     "exact": Accuracy(spacing=0.062, most=0.2, pressure_step=0.05, unlike=1.07),

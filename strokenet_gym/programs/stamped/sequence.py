@@ -160,6 +160,8 @@ def composite_back(
             outputs = by_canvas[b], *(field[band, b] for field in fields)
             numbers = ground, colour, position, pressure, radius, brush, tuple(accuracy)
             for chunk in reversed(kept[b][band]):
+                if len(chunk.alphas) == 0:  # no ink in this band
+                    continue
                 ink = beneath(chunk, colour, brush), chunk.alphas, chunk.spans, chunk.ends
                 part = chunk.low, chunk.high, chunk.begin, chunk.stop
                 rest: Any = *ink, *numbers, seed, *part
