@@ -314,3 +314,15 @@ def test_measures(picture):
 def test_it_needs_no_torch():
     code = "import sys; from strokenet_gym import paint_picture; assert 'torch' not in sys.modules"
     succeed("-c", code)
+
+
+def test_the_log_of_a_slim_picture_can_be_read(tmp_path):
+    """Its sides have the 16 pixels that a canvas has at least, or it is refused."""
+    image = np.zeros((20, 640, 3), np.uint8)
+    image[:, 200:400] = 200
+    with pytest.raises(ValueError, match="size must be from 512 to 4096, got 256"):
+        paint_picture(image, 4, QUICK["gouache"], size=256)
+    log = paint_picture(image[:10], 4, QUICK["gouache"])
+    assert log.size == (16, 1024)
+    log.save(tmp_path / "slim.json")
+    np.testing.assert_array_equal(StrokeLog.load(tmp_path / "slim.json").replay(), log.replay())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ from strokenet_gym.targets.images import read_image
 
 __all__ = ["LUMA", "find_colour", "load_picture", "load_weight", "resized", "shape_of"]
 
-_LONGEST = 4096  # pixels
+_SHORTEST, _LONGEST = 16, 4096  # pixels of a side
 _USUAL = 2048  # at most, if nobody says
 _SLIMMEST = 64  # times as long as wide
 LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
@@ -146,16 +147,18 @@ def shape_of(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
 
     Args:
         shape: the picture's.
-        size: the longer side, 16 … 4096; None: the picture's own, but 16 … 2048.
+        size: the longer side; None: the picture's own, but at most 2048. Both sides must have
+            16 … 4096 pixels then, as a canvas' have; by default they are made to.
 
     Raises:
         ValueError: if the size is out of its range.
     """
-    longer = max(shape)
+    longer, shorter = max(shape), min(shape)
+    least = math.ceil(_SHORTEST * longer / shorter)
     if size is None:
-        size = min(max(longer, 16), _USUAL)
-    size = whole(size, "size", 16, _LONGEST)
-    height, width = (max(1, round(side * size / longer)) for side in shape)
+        size = max(min(longer, _USUAL), least)
+    size = whole(size, "size", least, _LONGEST)
+    height, width = (max(_SHORTEST, round(side * size / longer)) for side in shape)
     return height, width
 
 
