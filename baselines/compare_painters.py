@@ -1,0 +1,238 @@
+"""Paint the same pictures in so many strokes by our planner and by older ways, and compare them.
+
+    python baselines/compare_painters.py --data-dir DIR
+    python baselines/compare_painters.py photo.jpg --painters photo gouache --crop 0
+
+All but fogleman's primitive (which runs if its binary is on the path) paint with our program. Each
+picture is cropped to a square in its centre. PSNR and SSIM are of the paintings in 8 bits, seconds
+are those of one core. Interrupted, the same command goes on. Writes results.jsonl, report.md,
+curves.png and all paintings to the output folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import matplotlib
+import numpy as np
+import tyro
+from harness.painters import PAINTERS, PRIMITIVE, Painted, compare
+from harness.run import lock
+from tqdm import tqdm
+
+from strokenet_gym import paint_picture
+from strokenet_gym.command import one_line_errors
+from strokenet_gym.targets.images import read_image
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+PHOTOGRAPHS = (
+    "photos/*.png",
+    *(f"images/{n}.png" for n in ("astronaut", "chelsea", "china", "rocket")),
+)
+RUN_PRIMITIVE = "triangles", "ellipses"
+SQUARE = "hill-climbing", "hertzmann-1998", "hertzmann-2001"  # what paints square pictures only
+
+
+@dataclasses.dataclass
+class Args:
+    """Compare painters of pictures."""
+
+    pictures: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Pictures; by default the photographs of the data folder."""
+    data_dir: Path | None = None
+    """Folder with the data sets; by default the environment variable STROKENET_DATA."""
+    painters: tuple[str, ...] | None = None
+    """Which; by default all that can be had: photo, gouache, hill-climbing, hertzmann-1998,
+    hertzmann-2001, and, with primitive's binary, triangles and ellipses."""
+    strokes: tuple[int, ...] = (50, 100, 200, 500, 1000)
+    """In how many strokes, or other marks."""
+    crop: int = 256
+    """Side of the centre that is painted, in pixels; 0: the whole picture."""
+    seed: int = 0
+    """Seed of all painters."""
+    out: Path = Path("runs/compare-painters")
+    """Output folder; one that is half done is gone on with."""
+
+
+def find_pictures(args: Args) -> list[Path]:
+    """The pictures that were named, or those of the data folder.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    folder = args.data_dir or os.environ.get("STROKENET_DATA")
+    if not args.pictures and folder is None:
+        raise ValueError("name pictures, or give --data-dir, the folder with the data sets")
+    found = args.pictures or tuple(
+        p for part in PHOTOGRAPHS for p in sorted(Path(folder).glob(part))
+    )
+    if not found:
+        raise ValueError(f"there are no pictures in {folder}: expected photos/ and images/")
+    names = [path.stem for path in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"pictures must have names of their own, got {', '.join(names)}")
+    return list(found)
+
+
+def find_painters(args: Args) -> list[str]:
+    """The painters that were named, or all that can be had.
+
+    Raises:
+        ValueError: if there is none of that name, or it cannot be had.
+    """
+    no_primitive = shutil.which(PRIMITIVE) is None
+    names = [
+        name
+        for name in PAINTERS
+        if not (no_primitive and name in RUN_PRIMITIVE) and not (args.crop == 0 and name in SQUARE)
+    ]
+    wrong = set(args.painters or ()) - set(names)
+    if wrong:
+        raise ValueError(
+            f"--painters must be of {', '.join(names)} (triangles and ellipses need the binary "
+            f"of primitive on the path, others a --crop), got {', '.join(sorted(wrong))}"
+        )
+    return list(args.painters or names)
+
+
+def read(path: Path, crop: int) -> np.ndarray:
+    """A picture's centre, or all of it: float32 ``[3, H, W]`` in 0 … 1.
+
+    Raises:
+        ValueError: if it is smaller than that.
+    """
+    pixels = np.broadcast_to(read_image(path), (*read_image(path).shape[:2], 3))
+    height, width = pixels.shape[:2]
+    if min(height, width) < crop:
+        raise ValueError(f"{path} has {width}x{height} pixels, less than --crop {crop}")
+    if crop:
+        top, left = (height - crop) // 2, (width - crop) // 2
+        pixels = pixels[top : top + crop, left : left + crop]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32) / 255
+
+
+def save(painted: Painted, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.rint(painted.canvas.transpose(1, 2, 0)[:, :, ::-1] * 255).astype(np.uint8)
+    if not cv2.imwrite(str(file), pixels):
+        raise OSError(f"cannot write {file}")
+
+
+def paint_all(args: Args, pictures: list[Path], painters: list[str]) -> Iterator[dict[str, Any]]:
+    """Whatever is not there yet; yields a row for each painting."""
+    file = args.out / "results.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    done = {(row["painter"], row["picture"], row["marks"]) for row in rows}
+    yield from (row for row in rows if row["painter"] in painters)
+    work = [(name, path) for name in painters for path in pictures]
+    for name, path in tqdm(work, unit="picture", disable=None):
+        rest = [n for n in sorted(args.strokes) if (name, path.stem, n) not in done]
+        if not rest:
+            continue
+        picture = read(path, args.crop)
+        for painted in PAINTERS[name].paint(picture, rest, args.seed):
+            row = {
+                "painter": name, "picture": path.stem, "marks": painted.marks,
+                "used": painted.used, "seconds": round(painted.seconds, 2),
+                **compare(painted, picture),
+            }  # fmt: skip
+            save(painted, args.out / name / f"{path.stem}-{painted.marks}.png")
+            with file.open("a") as lines:
+                lines.write(json.dumps(row) + "\n")
+            yield row
+
+
+def means(rows: list[dict[str, Any]]) -> dict[str, dict[int, dict[str, float]]]:
+    """Of each painter and number of marks, the means over the pictures."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["painter"], row["marks"]].append(row)
+    found: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+    for (name, marks), group in sorted(groups.items(), key=lambda item: item[0][1]):
+        found[name][marks] = {
+            key: float(np.mean([row[key] for row in group]))
+            for key in ("psnr", "ssim", "seconds", "used")
+        }
+    return found
+
+
+def table(found: dict[str, dict[int, dict[str, float]]]) -> str:
+    """PSNR, SSIM and seconds of each painter at each number of marks."""
+    counts = sorted({count for row in found.values() for count in row})
+    lines = [
+        "| painter: PSNR in dB / SSIM / seconds of one core at | "
+        + " | ".join(f"{count} marks" for count in counts) + " |",
+        "|---|" + "---|" * len(counts),
+    ]  # fmt: skip
+    for name in (name for name in PAINTERS if name in found):
+        cells = []
+        for count in counts:
+            at = found[name].get(count)
+            text = at and f"{at['psnr']:.2f} / {at['ssim']:.3f} / {at['seconds']:.1f}"
+            cells.append(text or "")
+        lines.append(f"| {PAINTERS[name].label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def draw_curves(found: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
+    """PSNR and SSIM against marks, PSNR against their numbers and against time."""
+    figure, plots = pyplot.subplots(1, 4, figsize=(18, 4.5), layout="constrained")
+    for name in (name for name in PAINTERS if name in found):
+        rows = found[name]
+        counts = np.array(list(rows))
+        psnr, ssim, seconds = (
+            [row[key] for row in rows.values()] for key in ("psnr", "ssim", "seconds")
+        )
+        numbers = counts * PAINTERS[name].numbers
+        lines = ((counts, psnr), (counts, ssim), (numbers, psnr), (seconds, psnr))
+        for axes, (x, y) in zip(plots, lines, strict=True):
+            axes.plot(x, y, marker="o", label=PAINTERS[name].label)
+    names = (("marks", "PSNR, dB"), ("marks", "SSIM"), ("numbers", "PSNR, dB"))
+    for axes, (x, y) in zip(plots, (*names, ("seconds of one core", "PSNR, dB")), strict=True):
+        axes.set(xscale="log", xlabel=x, ylabel=y)
+        axes.grid(alpha=0.3)
+    plots[0].legend(fontsize="small")
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def main(args: Args) -> None:
+    if not args.strokes or min(args.strokes) < 1:
+        raise ValueError(f"--strokes must be at least 1, got {args.strokes}")
+    if args.crop != 0 and not 16 <= args.crop <= 4096:
+        raise ValueError(f"--crop must be 0 or 16 … 4096, got {args.crop}")
+    pictures, painters = find_pictures(args), find_painters(args)
+    args.out.mkdir(parents=True, exist_ok=True)
+    with lock(args.out):
+        settings = {"crop": args.crop, "seed": args.seed}
+        file = args.out / "settings.json"
+        if file.exists() and (before := json.loads(file.read_text())) != settings:
+            raise ValueError(f"{args.out} holds a comparison with other settings, {before}")
+        file.write_text(json.dumps(settings) + "\n")
+        paint_picture(np.eye(32), 2)  # so that nobody's time is that of the compiler
+        names, counts = {path.stem for path in pictures}, set(args.strokes)
+        rows = [
+            row
+            for row in paint_all(args, pictures, painters)
+            if row["picture"] in names and row["marks"] in counts
+        ]
+        found = means(rows)
+        (args.out / "report.md").write_text(table(found) + "\n")
+        draw_curves(found, args.out / "curves.png")
+    print(table(found))
+    print(f"\nWrote results.jsonl, report.md, curves.png and the paintings to {args.out}")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main(tyro.cli(Args))

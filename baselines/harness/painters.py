@@ -1,0 +1,144 @@
+"""Painters of whole pictures, ours and older ones: each paints a picture in so many marks.
+
+All but primitive paint with our program. What they cost is measured in seconds of one core.
+"""
+
+from __future__ import annotations
+
+import functools
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from harness.hertzmann import paint_layers, relax
+from harness.hill_climbing import climb
+from strokenet_gym import Planner
+
+__all__ = ["PAINTERS", "PRIMITIVE", "Painted", "Painter", "compare"]
+
+PRIMITIVE = "primitive"  # the name of its binary
+_STROKE, _TRIANGLE, _ELLIPSE = 52, 10, 9  # numbers in a mark, its colour included
+
+
+class Painted(NamedTuple):
+    """A picture in so many marks.
+
+    Attributes:
+        marks: how many were allowed.
+        used: how many there are.
+        canvas: float ``[3, H, W]`` in 0 … 1.
+        seconds: of one core.
+    """
+
+    marks: int
+    used: int
+    canvas: np.ndarray
+    seconds: float
+
+
+class Painter(NamedTuple):
+    """A way to paint a picture.
+
+    Attributes:
+        label: what reports call it.
+        numbers: how many of them a mark has.
+        paint: takes float32 ``[3, H, W]``, ascending numbers of marks and a seed.
+    """
+
+    label: str
+    numbers: int
+    paint: Callable[[np.ndarray, Sequence[int], int], Iterator[Painted]]
+
+
+def compare(painted: Painted, picture: np.ndarray) -> dict[str, float]:
+    """How close a painting is to its picture, in 8 bits: psnr in dB, and ssim."""
+    seen = np.rint(painted.canvas * 255) / 255
+    return {
+        "psnr": float(peak_signal_noise_ratio(picture, seen, data_range=1)),
+        "ssim": float(structural_similarity(picture, seen, data_range=1, channel_axis=0)),
+    }
+
+
+def _planned(
+    picture: np.ndarray, marks: Sequence[int], seed: int, *, style: str
+) -> Iterator[Painted]:
+    """Paint by the package's planner: all strokes together, down the exact gradient."""
+    for count in marks:
+        begun = time.process_time()
+        planner = Planner(picture, count, style, seed=seed)
+        while not planner.done:
+            planner.step()
+        log = planner.log()
+        seconds = time.process_time() - begun
+        yield Painted(count, len(log.strokes), log.replay(), seconds)
+
+
+def _climbed(picture: np.ndarray, marks: Sequence[int], seed: int) -> Iterator[Painted]:
+    begun, rest = time.process_time(), set(marks)
+    for count, canvas in climb(picture, max(marks), np.random.default_rng(seed)):
+        if count in rest:
+            yield Painted(count, count, canvas, time.process_time() - begun)
+
+
+def _layered(picture: np.ndarray, marks: Sequence[int], seed: int) -> Iterator[Painted]:
+    for count in marks:
+        begun = time.process_time()
+        strokes, canvas = paint_layers(picture, count, np.random.default_rng(seed))
+        yield Painted(count, len(strokes.radius), canvas, time.process_time() - begun)
+
+
+def _relaxed(picture: np.ndarray, marks: Sequence[int], seed: int) -> Iterator[Painted]:
+    for count in marks:
+        begun = time.process_time()
+        used, canvas = relax(picture, count, np.random.default_rng(seed))
+        yield Painted(count, used, canvas, time.process_time() - begun)
+
+
+def _primitives(
+    picture: np.ndarray, marks: Sequence[int], seed: int, *, mode: int
+) -> Iterator[Painted]:
+    """Run fogleman's primitive, with one worker; it is seeded by the clock.
+
+    It tells the time since its start at each mark. That is of the wall, so it is brought to the
+    seconds of its core by what both are at the end.
+    """
+    height, width = picture.shape[1:]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pixels = np.rint(picture.transpose(1, 2, 0)[:, :, ::-1] * 255).astype(np.uint8)
+        cv2.imwrite(str(folder / "picture.png"), pixels)
+        step = functools.reduce(np.gcd, marks)
+        command = f"{PRIMITIVE} -v -i picture.png -o %d.png -n {max(marks)} -nth {step} -j 1"
+        command += f" -m {mode} -r {max(height, width)} -s {max(height, width)}"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        out = subprocess.run(
+            command.split(), cwd=folder, check=True, capture_output=True, text=True
+        ).stdout
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        lines = [line.split(": t=") for line in out.splitlines() if ": t=" in line]
+        wall = {int(number): float(rest.split(",")[0]) for number, rest in lines}
+        core = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        for count in marks:
+            image = cv2.imread(str(folder / f"{count}.png"))[:, :, ::-1].transpose(2, 0, 1)
+            yield Painted(count, count, image / 255, wall[count] / wall[max(marks)] * core)
+
+
+PAINTERS = {
+    "photo": Painter("ours, photo", _STROKE, functools.partial(_planned, style="photo")),
+    "gouache": Painter("ours, gouache", _STROKE, functools.partial(_planned, style="gouache")),
+    "hill-climbing": Painter("greedy hill climbing, our brush", _STROKE, _climbed),
+    "hertzmann-1998": Painter("Hertzmann 1998, our brush", _STROKE, _layered),
+    "hertzmann-2001": Painter("Hertzmann 2001, our brush", _STROKE, _relaxed),
+    "triangles": Painter("primitive, triangles", _TRIANGLE, functools.partial(_primitives, mode=1)),
+    "ellipses": Painter(
+        "primitive, rotated ellipses", _ELLIPSE, functools.partial(_primitives, mode=7)
+    ),
+}
