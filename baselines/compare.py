@@ -3,9 +3,9 @@
     python baselines/compare.py --targets mnist --data-dir DIR --minutes 6 --seeds 3
 
 One method at a time, so that none steals another's cores. All are scored on the same test targets
-on the real program, beside the blank canvas, a random agent, and what gradient descent on the
-strokes of each target reaches. Interrupted, the same command goes on. Writes report.json,
-report.md, curves.png and paintings.png to the output folder.
+on the real program, beside the blank canvas, a random agent, and what the planner reaches, which
+descends the gradient for the strokes of each target. Interrupted, the same command goes on. Writes
+report.json, report.md, curves.png and paintings.png to the output folder.
 """
 
 from __future__ import annotations
@@ -20,17 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gymnasium.vector import AutoresetMode
 from harness.methods import METHODS
 from harness.report import draw_curves, draw_paintings, summarise, table
-from harness.rl import first_stroke
 from harness.run import lock
-from harness.scoring import SCORES, twin_of
+from harness.scoring import SCORES, rollout, twin_of
 from harness.task import Task
 
-from strokenet_gym.agents import neighbour_penalty
+from strokenet_gym import Brush, PlannerAgent
 from strokenet_gym.command import one_line_errors
-from strokenet_gym.stroke import action_size
 
 HERE = Path(__file__).parent
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -48,6 +45,8 @@ class Args(Task):
     """Runs of each method."""
     methods: tuple[str, ...] | None = None
     """Which methods; by default all that the brush allows: neural, exact, ppo, sac."""
+    planned: int = 100
+    """Test targets that the planner paints, for what can be reached."""
 
 
 def settings_of(args: Args) -> dict[str, Any]:
@@ -110,43 +109,13 @@ def run(command: list[str]) -> int:
                 signal.signal(number, handler)
 
 
-def optimum(args: Args, count: int = 100, steps: int = 400) -> float:
-    """The residual that gradient descent on the strokes reaches, target by target.
-
-    Adam through the real program, from the stroke that an untrained agent starts with, all strokes
-    of a picture at once.
-    """
-    targets, _ = args.test_targets(limit=count)
-    envs = args.make_vec(
-        "DifferentiablePainting-v0",
-        len(targets),
-        autoreset_mode=AutoresetMode.DISABLED,
-        reward="l2",  # whatever the task's: the residual is what is compared
-    )
-    (size,) = envs.single_action_space.shape
-    generator = torch.Generator().manual_seed(0)
-    start = first_stroke(size - action_size(0)).expand(len(targets), args.max_strokes, -1)
-    noise = 0.1 * torch.randn(start.shape, generator=generator)
-    actions = (start + noise).clamp(-0.95, 0.95).requires_grad_()
-    optimizer = torch.optim.Adam([actions], lr=0.03)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 0.03 * (1 - step / steps)
-        envs.reset(options={"target": targets, "as_tensor": True})
-        loss = torch.zeros(())
-        for k in range(args.max_strokes):
-            _, reward, *_, info = envs.step(actions[:, k])
-            loss = (
-                loss
-                - reward.sum()
-                + 0.3 * 0.01 ** (step / steps) * neighbour_penalty(actions[:, k]).sum()
-            )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        with torch.no_grad():
-            actions.clamp_(-1, 1)
-    return float(info["residual"].mean())
+def optimum(args: Args) -> float | None:
+    """The residual that the planner reaches, target by target; None without its kind of brush."""
+    if not isinstance(args.program, Brush):
+        return None
+    targets, _ = args.test_targets(limit=args.planned)
+    planner = PlannerAgent(args.program, args.max_strokes)
+    return float(rollout(args, planner.act, targets, "Painting-v0")["residual"].mean())
 
 
 def choose_methods(args: Args) -> list[str]:
@@ -170,8 +139,9 @@ def choose_methods(args: Args) -> list[str]:
 def main(args: Args) -> None:
     if not args.minutes > 0:
         raise ValueError(f"--minutes must be positive, got {args.minutes}")
-    if args.seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, got {args.seeds}")
+    for name in ("seeds", "planned"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
     methods = choose_methods(args)
     if args.out is None:
         args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.max_strokes}"
@@ -182,8 +152,7 @@ def main(args: Args) -> None:
         for seed in range(args.seeds):
             for name in methods:
                 folders[name].append(train(args, name, seed))
-        best = optimum(args) if args.program.gradient == "exact" else None
-        report = summarise(settings_of(args), folders, best)
+        report = summarise(settings_of(args), folders, optimum(args))
         (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         (args.out / "report.md").write_text(table(report) + "\n")
         draw_curves(report, args.out / "curves.png")

@@ -2,6 +2,7 @@
 
     python baselines/evaluate.py agent --agent mnist --data-dir DIR --out mnist.json
     python baselines/evaluate.py agent --agent runs/strokenet-glyphs-0/agent.safetensors
+    python baselines/evaluate.py agent --agent planner --targets glyphs --max-strokes 4 --limit 100
     python baselines/evaluate.py generator --out generator.json
     python baselines/evaluate.py all --data-dir DIR
 
@@ -21,6 +22,7 @@ from harness.generator_scores import GeneratorArgs, evaluate_generator
 from harness.scoring import score
 from harness.task import Task
 
+from strokenet_gym import PlannerAgent
 from strokenet_gym.agents import AGENTS, Agent, load_agent
 from strokenet_gym.command import one_line_errors
 
@@ -33,7 +35,7 @@ class AgentArgs:
     """
 
     agent: str = "glyphs"
-    """Name of a shipped agent, or path of its weights."""
+    """Name of a shipped agent, path of its weights, or planner."""
     targets: str | None = None
     """What to paint, as in training."""
     data_dir: Path | None = None
@@ -62,7 +64,7 @@ class AgentArgs:
     """Write the first 12 targets and real canvases as arrays (.npz)."""
 
 
-def task_of(agent: Agent, args: Any) -> Task:
+def task_of(agent: Agent | PlannerAgent, args: Any) -> Task:
     """What the agent was trained for, but for what the arguments say."""
     names = {field.name for field in dataclasses.fields(Task)}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
@@ -72,7 +74,8 @@ def task_of(agent: Agent, args: Any) -> Task:
             if name == "brush":
                 raise ValueError(f"the agent is for the brush {value}: pass --brush {value}")
             given[name] = "l2"  # scores do not depend on it
-    return Task.of({"channels": agent.channels, **agent.task, **given})
+    known = {} if agent.channels is None else {"channels": agent.channels}
+    return Task.of({**known, **agent.task, **given})
 
 
 def evaluate_agent(args: AgentArgs) -> dict[str, Any]:
@@ -80,6 +83,8 @@ def evaluate_agent(args: AgentArgs) -> dict[str, Any]:
     agent = load_agent(args.agent)
     options = {"split": args.split, "limit": args.limit, "generator": args.generator}
     task = task_of(agent, args)
+    if isinstance(agent, PlannerAgent):
+        agent = PlannerAgent(task.brush, task.max_strokes)
     return score(agent.act, task, figure=args.figure, samples=args.samples, **options)
 
 

@@ -2,6 +2,7 @@
 
     python examples/watch_agent.py
     python examples/watch_agent.py --env NeuralPainting-v0 --record runs/watched
+    python examples/watch_agent.py --agent planner --targets photo.jpg --strokes 50 --brush marker
 
 Space pauses, the right arrow steps, a shows anchors, s saves a picture, q ends.
 """
@@ -22,6 +23,7 @@ def main(
     data_dir: Path | None = None,
     canvas_size: int = 256,
     strokes: int | None = None,
+    brush: str | None = None,
     pictures: int = 20,
     stroke_seconds: float = 1.0,
     record: Path | None = None,
@@ -35,10 +37,13 @@ def main(
         data_dir=data_dir,
         canvas_size=canvas_size,
         channels=player.channels,
-        max_strokes=strokes or player.max_strokes,
+        max_strokes=strokes or player.max_strokes or 4,
+        brush=brush or player.task.get("brush", "pencil"),
+        background=player.task.get("background", 0.0),
         render_mode="human",
         stroke_seconds=stroke_seconds,
     )
+    player.prepare(world)
     if record is not None:
         world = RecordStrokes(world, record)
     for picture in range(pictures):

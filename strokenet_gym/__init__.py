@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         PaintingVectorEnv,
     )
     from strokenet_gym.exports import export, film
-    from strokenet_gym.painter import STYLES, Planner, Style, paint_picture
+    from strokenet_gym.painter import STYLES, Planner, PlannerAgent, Style, paint_picture
     from strokenet_gym.programs import Program, load_program
     from strokenet_gym.programs.learned import LearnedGenerator, load_generator, save_generator
     from strokenet_gym.programs.sequences import (
@@ -60,7 +60,7 @@ _NAMES = {
         "PaintingVectorEnv",
     ),
     "exports": ("export", "film"),
-    "painter": ("STYLES", "Planner", "Style", "paint_picture"),
+    "painter": ("STYLES", "Planner", "PlannerAgent", "Style", "paint_picture"),
     "programs": ("Program", "load_program"),
     "programs.learned": ("LearnedGenerator", "load_generator", "save_generator"),
     "programs.sequences": (
@@ -107,6 +107,7 @@ __all__ = [
     "PaintingEnv",
     "PaintingVectorEnv",
     "Planner",
+    "PlannerAgent",
     "Program",
     "QuickDraw",
     "RecordStrokes",

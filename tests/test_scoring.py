@@ -61,10 +61,10 @@ def test_stroke_files(tmp_path, monkeypatch, capsys):
 def test_compare(tmp_path):
     out = tmp_path / "comparison"
     command = ["baselines/compare.py", "--minutes", 0.05, "--seeds", 1, "--canvas-size", 32,
-               "--out", out, "--methods", "exact", "ppo"]  # fmt: skip
+               "--out", out, "--methods", "exact", "ppo", "--planned", 5]  # fmt: skip
     text = succeed(*command, timeout=300)
     assert "StrokeNet, exact gradient" in text
-    assert "gradient descent on each of 100 targets" in text
+    assert "planner, target by target" in text
     assert "random agent" in text
     report = json.loads((out / "report.json").read_text())
     assert report["methods"].keys() == {"exact", "ppo"}

@@ -33,7 +33,7 @@ def summarise(
     Args:
         settings: what all runs have in common.
         folders: of the runs, seed by seed, for each method.
-        optimum: the residual that gradient descent on the strokes reaches, if there is a gradient.
+        optimum: the residual that the planner reaches, if the brush allows it.
     """
     report: dict[str, Any] = {"settings": settings, "optimum": optimum, "methods": {}}
     for name, paths in folders.items():
@@ -82,7 +82,7 @@ def table(report: dict[str, Any]) -> str:
     lines.append("| blank canvas | 1 | | |")
     lines.append(f"| random agent | {some['residual_random']:.2f} | | |")
     if report["optimum"] is not None:
-        lines.append(f"| gradient descent on each of 100 targets | {report['optimum']:.4f} | | |")
+        lines.append(f"| planner, target by target | {report['optimum']:.4f} | | |")
     for method in report["methods"].values():
         strokes = np.mean([run["curve"][-1]["strokes"] for run in method["runs"]])
         spread = f"{method['spread']:.4f}" if len(method["runs"]) > 1 else ""
@@ -136,7 +136,7 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
         lines = {
             "random agent": (some["residual_random"], "--"),
             "blank canvas": (1, ":"),
-            "gradient descent on each target": (report["optimum"], "-."),
+            "planner, target by target": (report["optimum"], "-."),
         }
         for label, (height, style) in lines.items():
             if height is None:

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from strokenet_gym.painter import PlannerAgent
 from strokenet_gym.pretrained import SHIPPED, check_finite, read_weights
 from strokenet_gym.stroke import action_size, unpack
 
@@ -86,6 +87,21 @@ class Agent(nn.Module):
         self.max_strokes = sizes.get("max_strokes", 1)
         self.task: dict[str, Any] = {}
 
+    def prepare(self, env: Any) -> None:
+        """Look at an environment of this package, single or batched, before acting in it.
+
+        Raises:
+            ValueError: if it has other colour channels than the agent.
+        """
+        self._check_channels(env.unwrapped._episodes.channels)
+
+    def _check_channels(self, channels: int) -> None:
+        if channels != self.channels:
+            raise ValueError(
+                f"the agent paints with {self.channels} colour channel(s), but the observation has "
+                f"{channels}: make the environment with channels={self.channels}"
+            )
+
     @torch.no_grad()
     def act(self, observation: dict[str, np.ndarray]) -> np.ndarray:
         """Choose strokes for the NumPy observations of any environment, single or batched.
@@ -101,12 +117,7 @@ class Agent(nn.Module):
             ValueError: if the observation has other colour channels than the agent.
         """
         single = observation["canvas"].ndim == 3
-        channels = observation["canvas"].shape[-3]
-        if channels != self.channels:
-            raise ValueError(
-                f"the agent paints with {self.channels} colour channel(s), but the observation has "
-                f"{channels}: make the environment with channels={self.channels}"
-            )
+        self._check_channels(observation["canvas"].shape[-3])
         device = next(self.parameters()).device
         tensors = {}
         for key, value in observation.items():
@@ -132,17 +143,19 @@ class Agent(nn.Module):
         save_file(weights, path, metadata)
 
 
-def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> Agent:
-    """Load a trained agent, in eval mode.
+def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> Agent | PlannerAgent:
+    """Load a trained agent, in eval mode, or the planner.
 
     Args:
         name: one of :data:`AGENTS`, or the path of a file that :meth:`Agent.save` wrote. The module
-            that defines its class must have been imported.
-        device: where to put it.
+            that defines its class must have been imported. Or "planner", which needs no training.
+        device: where to put it; the planner is always on the CPU.
 
     Raises:
         ValueError: if there is no agent of that name, or the file is not one.
     """
+    if name == "planner":
+        return PlannerAgent()
     path, metadata, weights = read_weights("agent", name, AGENTS, ARCHITECTURES)
     try:
         cls, task = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("task", "{}")

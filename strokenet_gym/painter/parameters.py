@@ -14,8 +14,6 @@ from strokenet_gym.stroke import Stroke
 
 __all__ = ["Adam", "bend", "extent_of", "gradient", "limit", "select", "to_strokes"]
 
-MARGIN = 0.2  # half the shorter side: how far an anchor may leave the canvas
-
 # What one step of the optimiser changes, about.
 _RATES = Stroke(colour=0.03, radius=0.12, position=0.03, pressure=0.15)
 _SWELLING = 0.01  # what changes of the pressure cost, next to those of the direction
@@ -67,7 +65,7 @@ def bend(parameters: Stroke, style: Style) -> tuple[float, Stroke]:
 
 def limit(parameters: Stroke, style: Style, extent: np.ndarray) -> Stroke:
     """The nearest parameters that the style and the canvas allow."""
-    edge = extent + MARGIN
+    edge = extent + style.margin
     return Stroke(
         parameters.colour.clip(*style.tones),
         parameters.radius.clip(*np.log(style.brush.radii)),

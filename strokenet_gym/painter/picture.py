@@ -14,7 +14,15 @@ import numpy as np
 from strokenet_gym.envs.arguments import whole
 from strokenet_gym.targets.images import read_image
 
-__all__ = ["LUMA", "find_colour", "load_picture", "load_weight", "resized", "shape_of"]
+__all__ = [
+    "LUMA",
+    "find_colour",
+    "load_canvas",
+    "load_picture",
+    "load_weight",
+    "resized",
+    "shape_of",
+]
 
 _SHORTEST, _LONGEST = 16, 4096  # pixels of a side
 _USUAL = 2048  # at most, if nobody says
@@ -81,6 +89,25 @@ def _read(path: str) -> np.ndarray:
         if whole_file is not None and whole_file.shape[2:] == (4,):
             return cv2.cvtColor(whole_file, cv2.COLOR_BGRA2RGBA)
     return pixels
+
+
+def load_canvas(canvas: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Read what lies below the strokes.
+
+    Args:
+        canvas: a file or an array, as a picture.
+        shape: ``[C, H, W]`` that it must have.
+
+    Returns:
+        Float32 of that shape.
+
+    Raises:
+        ValueError: if it is not a picture, or of another shape.
+    """
+    found, _ = load_picture(canvas, grey=shape[0] == 1)
+    if found.shape != shape:
+        raise ValueError(f"the canvas must have the picture's shape {shape}, got {found.shape}")
+    return found
 
 
 def load_weight(weight: Any, shape: tuple[int, int]) -> np.ndarray:

@@ -35,6 +35,7 @@ from strokenet_gym.painter.parameters import (
 )
 from strokenet_gym.painter.picture import (
     find_colour,
+    load_canvas,
     load_picture,
     load_weight,
     resized,
@@ -129,6 +130,8 @@ class Planner:
         weight: where the error counts more: a file or an array as a picture, of the same shape up
             to a scale, whose brightness is the weight.
         seconds: time to plan in, more than 0; by default as long as the style says.
+        canvas: what lies below the strokes, a picture of the same shape; by default the
+            background. Logs do not hold it.
 
     Attributes:
         done: whether the strokes are final.
@@ -152,6 +155,7 @@ class Planner:
         palette: Any = None,
         weight: Any = None,
         seconds: float | None = None,
+        canvas: Any = None,
     ) -> None:
         self.style = find_style(style)
         count = whole(strokes, "strokes", 1, _MOST)
@@ -167,6 +171,7 @@ class Planner:
         self._picture = colour
         self._name = os.path.basename(image) if isinstance(image, (str, os.PathLike)) else ""
         self._shape: tuple[int, int] = shape_of(opacity.shape, size)
+        self._ground = None if canvas is None else load_canvas(canvas, colour.shape)
         self._weight = None if weight is None else load_weight(weight, opacity.shape)
         self._palette = None if palette is None else Palette(palette, len(colour))
         self._stages = plan_stages(count, self.style, self._shape)
@@ -200,6 +205,8 @@ class Planner:
 
     def blank(self) -> np.ndarray:
         """The empty canvas at the size at which the picture is planned, float32 ``[C, H, W]``."""
+        if self._ground is not None:
+            return np.array(resized(self._ground, self.target.shape[1:]), order="C")
         colour = self._background[:, None, None]
         return np.broadcast_to(colour, self.target.shape).copy()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from strokenet_gym.programs.stamped import Brush
@@ -21,6 +22,7 @@ class Style:
             (in half the shorter side) is added to the squared error summed at 256 px.
         scribbling: the same over the stroke's radius, so that thin lines pay more.
         length: shortest and longest new stroke, in radii.
+        margin: how far a stroke's anchors may leave the canvas, in half the shorter side.
         angle: direction of new strokes in degrees, anticlockwise from the right; None: along the
             picture's edges.
         detail: how finely the picture is looked at while it is planned; with less than 1, strokes
@@ -41,6 +43,7 @@ class Style:
     bending: float = 10.0
     scribbling: float = 0.0
     length: tuple[float, float] = (1.0, 16.0)
+    margin: float = 0.2
     angle: float | None = None
     detail: float = 1.0
     grey: bool = False
@@ -55,10 +58,11 @@ class Style:
                 raise ValueError(
                     f"a style's {name} must be a range in {least} … {most}, got {low}, {high}"
                 )
-        if not (self.bending >= 0 and self.scribbling >= 0 and self.detail > 0):
-            raise ValueError(
-                "a style's bending and scribbling must be 0 or more, its detail more than 0"
-            )
+        for name in ("bending", "scribbling", "margin"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"a style's {name} must be 0 or more, got {getattr(self, name)}")
+        if not 0 < self.detail < math.inf:
+            raise ValueError(f"a style's detail must be more than 0, got {self.detail}")
         if not (self.iterations >= 1 and self.finish >= 1):
             raise ValueError("a style's iterations and finish must be at least 1")
 
