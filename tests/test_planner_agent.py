@@ -111,7 +111,7 @@ def test_planner_refuses_what_has_no_exact_gradient():
         def paint(self, canvas, stroke, background):
             return canvas
 
-    with pytest.raises(ValueError, match="exact gradient.*outside"):
+    with pytest.raises(ValueError, match=r"exact gradient.*outside"):
         PlannerAgent(Outside())
     with pytest.raises(ValueError, match="max_strokes"):
         PlannerAgent(max_strokes=0)
