@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: demo test lint format bench soak clean
 
-demo: $(READY)  ## paint characters with the trained agent, in both environments
+demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
 	$(BIN)/python baselines/demo.py
 
 test: $(READY)  ## run the tests

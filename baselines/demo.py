@@ -1,7 +1,8 @@
-"""Paint 16 characters with the shipped agent, in both environments: what `make demo` runs.
+"""Paint characters with the shipped agent, and a photograph: what `make demo` runs.
 
-Prints a table (blank canvas, random agent, StrokeNet agent), and writes a picture grid (target
-above neural above real) and a GIF of the strokes.
+Of 16 characters in both environments it prints a table (blank canvas, random agent, StrokeNet
+agent) and writes a picture grid (target above neural above real) and a GIF of the strokes. Then it
+plans a photograph that scikit-image ships in 200 strokes, to PNG, SVG and GIF.
 """
 
 from __future__ import annotations
@@ -10,30 +11,35 @@ import dataclasses
 import time
 from pathlib import Path
 
+import cv2
 import imageio.v3 as imageio
 import numpy as np
 import tyro
 from harness.measures import picture_grid
 from harness.scoring import random_policy, rollout
 from harness.task import Task
+from skimage import data
 
 from strokenet_gym import BRUSHES
 from strokenet_gym.agents import load_agent
 from strokenet_gym.command import one_line_errors
+from strokenet_gym.painter.command import paint
 from strokenet_gym.stroke import NUM_ANCHORS, part_way, unpack
 from strokenet_gym.targets import Glyphs
 
 
 @dataclasses.dataclass
 class Args:
-    """Paint characters with the shipped agent, in both environments."""
+    """Paint characters with the shipped agent, and a photograph with the planner."""
 
     out: Path = Path("runs/demo")
     """Folder for the pictures."""
     count: int = 16
     """How many characters."""
     seed: int = 2026
-    """Seed of the characters."""
+    """Seed of the characters, and of the painting."""
+    strokes: int = 200
+    """Strokes of the photograph."""
 
 
 def growing(action: np.ndarray, size: int) -> np.ndarray:
@@ -44,10 +50,8 @@ def growing(action: np.ndarray, size: int) -> np.ndarray:
     return (opacity * stroke.colour[:, :1, None] * 255 + 0.5).astype(np.uint8)
 
 
-def main(args: Args) -> None:
-    start = time.monotonic()
-    if args.count < 1:
-        raise ValueError(f"--count must be at least 1, got {args.count}")
+def paint_characters(args: Args) -> None:
+    """The agent's: a table, a grid of pictures and a film."""
     agent = load_agent("glyphs")
     source, rng = Glyphs(128), np.random.default_rng(args.seed)
     targets = [source.sample(rng) for _ in range(args.count)]
@@ -76,7 +80,26 @@ def main(args: Args) -> None:
     frames = frames.reshape(NUM_ANCHORS, len(films) // 4 * 128, 4 * 128)
     frames = np.concatenate([frames, np.repeat(frames[-1:], 10, 0)])
     imageio.imwrite(gif, frames, duration=80, loop=0)
-    print(f"\nTarget above neural above real: {grid}\nThe strokes as they are painted: {gif}")
+    print(f"\nTarget above neural above real: {grid}\nThe strokes as they are painted: {gif}\n")
+
+
+def paint_photograph(args: Args) -> None:
+    """The planner's, by the command `strokenet-gym paint`."""
+    photograph = args.out / "photograph.png"
+    if not cv2.imwrite(str(photograph), data.astronaut()[:, :, ::-1]):
+        raise OSError(f"cannot write {photograph}")
+    files = tuple(args.out / f"painting{suffix}" for suffix in (".png", ".svg", ".gif"))
+    print(f"Painting {photograph} in {args.strokes} strokes, as `strokenet-gym paint` does:")
+    paint(str(photograph), args.strokes, seed=args.seed, to=files)
+
+
+def main(args: Args) -> None:
+    start = time.monotonic()
+    for name in ("count", "strokes"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    paint_characters(args)
+    paint_photograph(args)
     print(f"({time.monotonic() - start:.0f} s)")
 
 

@@ -223,15 +223,22 @@ def test_the_exact_gradient_agrees_with_itself():
 
 
 def test_demo(tmp_path):
-    text = succeed("baselines/demo.py", "--out", tmp_path)
+    text = succeed("baselines/demo.py", "--out", tmp_path, "--strokes", 20)
     for line in ("blank canvas", "random agent", "StrokeNet agent"):
         assert line in text
+    photograph, painting = (
+        cv2.imread(str(tmp_path / f"{n}.png")) for n in ("photograph", "painting")
+    )
+    assert photograph.shape == painting.shape
+    assert np.corrcoef(photograph.ravel(), painting.ravel())[0, 1] > 0.8
+    assert (tmp_path / "painting.svg").stat().st_size > 1000
+    assert len(imageio.imread(tmp_path / "painting.gif", index=None)) > 20
     assert cv2.imread(str(tmp_path / "grid.png")).std() > 10
     frames = imageio.imread(tmp_path / "strokes.gif", index=None)
     assert frames.shape[0] >= 16
     ink = frames.astype(float).sum((1, 2, 3))
     assert ink[0] < ink[8] < ink[15]  # the strokes grow
-    succeed("baselines/demo.py", "--out", tmp_path, "--count", 1)
+    succeed("baselines/demo.py", "--out", tmp_path, "--count", 1, "--strokes", 1)
 
 
 @pytest.mark.parametrize("brush", ["watercolour", "eraser"])

@@ -132,6 +132,6 @@ def _style(brush: Any) -> Style:
         margin=0.0,
         bending=2.0,
         length=(2.0, 60.0),
-        iterations=60,
-        finish=400,
+        iterations=150,
+        finish=1000,
     )

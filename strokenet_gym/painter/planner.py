@@ -245,16 +245,17 @@ class Planner:
             palette = self._palette
             if palette is not None and not palette.given and number < _FREE:
                 palette = None
-            adam = Adam(self._parameters)
+            adam, goal = Adam(self._parameters), self._parameters.colour
             for step, rate in enumerate(self._clock.rates(number)):
                 if self.strokes == 0:
                     break
                 if palette is not None and step % _SETTLES == 0 and rate > _SETTLED:
-                    self._parameters = self._settled(palette)
+                    goal = self._settled(palette).colour
                 slope, _ = self.slope("draft")
                 moved = limit(adam.step(self._parameters, slope, rate), self.style, self._extent)
                 if palette is not None:
-                    moved = moved._replace(colour=self._parameters.colour)
+                    pull = (1 - rate) ** 2 if rate > _SETTLED else 1.0
+                    moved = moved._replace(colour=moved.colour + pull * (goal - moved.colour))
                 self._parameters = moved
                 yield
         self._composite("exact")

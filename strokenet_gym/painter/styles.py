@@ -30,8 +30,9 @@ class Style:
         grey: whether the picture is painted in grey.
         background: of the canvas, unless somebody says another: "mean" (of the picture), "white"
             or "black".
-        iterations: steps of the optimiser in each of the stages in which strokes are added.
-        finish: steps at the end, with all strokes.
+        iterations: steps of the optimiser in each of the stages in which strokes are added, for 256
+            strokes at 256 px; they grow with the root of the strokes and of the pixels.
+        finish: steps at the end, with all strokes; the same.
 
     Raises:
         ValueError: if a number is out of its range.

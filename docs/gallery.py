@@ -1,0 +1,44 @@
+"""Paint the pictures of docs/gallery.md, and the film at the README's top.
+
+    python docs/gallery.py
+
+The photographs are those that scikit-image ships. It takes about ten minutes of one core.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tyro
+from skimage import data
+from tqdm import tqdm
+
+from strokenet_gym import STYLES, export, paint_picture
+from strokenet_gym.command import one_line_errors
+
+HERE = Path(__file__).parent
+PICTURES = "astronaut", "chelsea", "coffee", "rocket"
+STROKES = {"photo": 500, "gouache": 300, "marker": 300, "pencil": 1500, "watercolour": 300}
+FILM = "chelsea", "gouache"
+
+
+def main(out: Path = HERE / "gallery", size: int = 512, film: Path = HERE / "painting.gif") -> None:
+    """Paint each of four photographs in each style."""
+    out.mkdir(parents=True, exist_ok=True)
+    for picture in tqdm(PICTURES, unit="picture", disable=None):
+        for style in STYLES:
+            log = paint_picture(getattr(data, picture)(), STROKES[style], style, size=size)
+            pixels = np.rint(log.replay().transpose(1, 2, 0) * 255).astype(np.uint8)
+            pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))[:, :, ::-1]
+            file = out / f"{picture}-{style}.jpg"
+            if not cv2.imwrite(str(file), pixels, [cv2.IMWRITE_JPEG_QUALITY, 88]):
+                raise OSError(f"cannot write {file}")
+            if (picture, style) == FILM:
+                export(log, film, 360, stroke_seconds=0.04)
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        tyro.cli(main)
