@@ -31,7 +31,7 @@ class Style:
         background: of the canvas, unless somebody says another: "mean" (of the picture), "white"
             or "black".
         iterations: steps of the optimiser in each of the stages in which strokes are added, for 256
-            strokes at 256 px; they grow with the root of the strokes and of the pixels.
+            strokes at 256 px; they grow with the root of the strokes and with the pixels.
         finish: steps at the end, with all strokes; the same.
 
     Raises:
