@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from strokenet_gym.programs.base import Size, sides
-from strokenet_gym.targets.images import Pictures, fit_images
+from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.pictures import Pictures
 
 __all__ = [
     "DATA_SETS",
