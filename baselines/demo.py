@@ -10,12 +10,12 @@ import dataclasses
 import time
 from pathlib import Path
 
-import imageio.v3 as imageio
 import numpy as np
 import tyro
 from harness.measures import picture_grid
 from harness.scoring import random_policy, rollout
 from harness.task import Task
+from PIL import Image
 
 from strokenet_gym import BRUSHES
 from strokenet_gym.agents import load_agent
@@ -75,7 +75,8 @@ def main(args: Args) -> None:
     frames = films.reshape(-1, 4, *films.shape[1:]).transpose(2, 0, 3, 1, 4)
     frames = frames.reshape(NUM_ANCHORS, len(films) // 4 * 128, 4 * 128)
     frames = np.concatenate([frames, np.repeat(frames[-1:], 10, 0)])
-    imageio.imwrite(gif, frames, duration=80, loop=0)
+    film = [Image.fromarray(frame) for frame in frames]
+    film[0].save(gif, save_all=True, append_images=film[1:], duration=80, loop=0)
     print(f"\nTarget above neural above real: {grid}\nThe strokes as they are painted: {gif}")
     print(f"({time.monotonic() - start:.0f} s)")
 

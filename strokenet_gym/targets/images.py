@@ -275,6 +275,7 @@ def fit_image(image: Any, size: Size, channels: int, background: np.ndarray) -> 
     fitted[:] = background[:, None, None]
     top, left = (rows - height) // 2, (columns - width) // 2
     place = np.s_[top : top + height, left : left + width]
+    values: np.ndarray
     for c in range(channels):  # one after the other, which takes the least memory
         if c > 0 and numbers == 1:
             fitted[c][place] = fitted[0][place]
