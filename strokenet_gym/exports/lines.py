@@ -1,4 +1,4 @@
-"""The pen's paths of a stroke log in mm on paper, for plotters and robots: SVG of lines, and CSV."""
+"""The pen's paths of a stroke log in mm on paper, for plotters and robots: SVG and CSV."""
 
 from __future__ import annotations
 
