@@ -23,7 +23,6 @@ from strokenet_gym.targets import (
     read_image,
 )
 from strokenet_gym.targets.filling import place, put
-from strokenet_gym.targets.image_set import on_canvas
 
 BLACK = np.zeros(1, np.float32)
 
@@ -281,7 +280,10 @@ def test_images_are_placed_as_opencv_resizes_them(side, extent, rng):
     indices = np.array([2, 0, 2])
     placed = place(images, indices, extent, 128)
     for image, index in zip(placed, indices, strict=True):
-        expected = on_canvas(images[index], 128, extent / 128)
+        method = cv2.INTER_CUBIC if extent > side else cv2.INTER_AREA
+        expected, start = np.zeros((128, 128), int), (128 - extent) // 2
+        resized = cv2.resize(images[index], (extent, extent), interpolation=method)
+        expected[start : start + extent, start : start + extent] = resized
         assert np.abs(image.astype(int) - expected).max() <= 1
 
 
