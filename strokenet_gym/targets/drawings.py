@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import cv2
 import numpy as np
 
 __all__ = ["UNIT", "as_points", "normalised"]
@@ -32,7 +34,10 @@ def as_points(lines: Sequence[np.ndarray]) -> list[np.ndarray]:
             raise ValueError(f"a line must have the shape [K, 2], got {line.shape}")
         if not (np.abs(line) < 3).all():  # nor NaN
             raise ValueError("a line must be near the canvas")
-        points.append(np.rint(line * UNIT).astype(np.int16))
+        kept: Any = (line * UNIT).astype(np.float32)
+        if len(kept) > 2:  # those in between that are on the way are not needed
+            kept = cv2.approxPolyDP(kept, 1.0, False)[:, 0]
+        points.append(np.rint(kept).astype(np.int16))
     return points
 
 

@@ -215,7 +215,7 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
     _, height, columns = drawn.shape
     ink = np.empty((height, columns), np.float32)
     half, nothing, pixel_half = np.float32(width / 2), np.float32(0.0), np.float32(0.5)
-    reach = np.float32(width / 2 + 0.5)
+    reach, one = np.float32(width / 2 + 0.5), np.float32(1.0)
     for k in range(start, stop):
         ink[:] = nothing
         for line in range(drawings[which[k]], drawings[which[k] + 1]):
@@ -228,20 +228,22 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
                 dx = np.float32((points[q, 0] - points[p, 0]) * unit)
                 dy = np.float32((points[q, 1] - points[p, 1]) * unit)
                 square = dx * dx + dy * dy
-                per = np.float32(1.0) / square if square > nothing else nothing
+                per = one / square if square > nothing else nothing
                 top = max(0, math.ceil(min(y0, y0 + dy) - reach))
                 bottom = min(height - 1, math.floor(max(y0, y0 + dy) + reach))
                 left = max(0, math.ceil(min(x0, x0 + dx) - reach))
                 right = min(columns - 1, math.floor(max(x0, x0 + dx) + reach))
                 for y in range(top, bottom + 1):
                     row, v = ink[y], np.float32(y) - y0
-                    for x in range(left, right + 1):
-                        u = np.float32(x) - x0
-                        along = min(max((u * dx + v * dy) * per, nothing), np.float32(1.0))
+                    part, at = row[left : right + 1], np.float32(left) - x0
+                    for i in range(part.size):
+                        u = at + np.float32(i)
+                        along = min(max((u * dx + v * dy) * per, nothing), one)
                         a, b = u - along * dx, v - along * dy
-                        distance = math.sqrt(a * a + b * b)
+                        distance = np.sqrt(a * a + b * b)
                         low, high = max(-half, distance - pixel_half), distance + pixel_half
-                        row[x] = max(row[x], min(half, high) - low)
+                        part[i] = max(part[i], min(half, high) - low)
         for y in range(height):
+            row, canvas = ink[y], drawn[k, y]
             for x in range(columns):
-                drawn[k, y, x] = np.uint8(np.rint(ink[y, x] * np.float32(255.0)))
+                canvas[x] = np.uint8(np.rint(row[x] * np.float32(255.0)))
