@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from strokenet_gym.command import one_line_errors
 from strokenet_gym.exports import export
 from strokenet_gym.stroke_log import StrokeLog
+from strokenet_gym.targets.cache import cache_folder, cached_files, clear_cache
 from strokenet_gym.targets.download import download
 
 try:
@@ -78,11 +79,29 @@ def download_data(
         print(file)
 
 
+def cache(clear: tuple[str, ...] = (), clear_all: bool = False) -> None:
+    """Show what data sets and pictures have left in the cache, or clear it.
+
+    Args:
+        clear: Remove what these have left: the names that are shown. What is needed again is
+            prepared again.
+        clear_all: Remove all.
+    """
+    if clear or clear_all:
+        print(f"Freed {clear_cache(() if clear_all else clear) / 1e6:.1f} MB")
+        return
+    print(cache_folder())
+    for name, files in cached_files().items():
+        size = sum(file.stat().st_size for file in files)
+        print(f"{name:12} {len(files):6} files {size / 1e6:10.1f} MB")
+
+
 def main() -> None:
     """Run the command."""
     app = tyro.extras.SubcommandApp()
     app.command(name="paint")(paint)
     app.command(name="export")(export_log)
     app.command(name="download")(download_data)
+    app.command(name="cache")(cache)
     with one_line_errors():
         app.cli(prog="strokenet-gym", description=__doc__)

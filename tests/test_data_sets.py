@@ -1,5 +1,8 @@
 """The data sets: on small files in their formats, on the real ones, and fetched from a server."""
 
+import base64
+import contextlib
+import hashlib
 import http.server
 import io
 import json
@@ -197,6 +200,28 @@ def test_damaged_caches_are_made_again(small_sets, cache, name):
         assert file.read_bytes() == data
 
 
+def test_command_that_shows_and_clears_the_cache(small_sets, cache, tmp_path, monkeypatch, capsys):
+    from strokenet_gym.cli import main
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["strokenet-gym", "cache", *arguments])
+        capsys.readouterr()
+        with contextlib.suppress(SystemExit):
+            main()
+        return capsys.readouterr()
+
+    KanjiVG(small_sets, size=32)
+    Omniglot(small_sets, size=32)
+    shown = command().out
+    assert str(cache) in shown
+    assert "kanjivg           1 files" in shown
+    assert "Freed" in command("--clear", "kanjivg").out
+    assert [file.name[:8] for file in cache.iterdir()] == ["omniglot"]
+    assert "nothing of mnist; it has omniglot" in command("--clear", "mnist").err
+    command("--clear-all")
+    assert not list(cache.iterdir())
+
+
 def test_what_killed_preparations_left_is_swept(small_sets, cache):
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
@@ -270,6 +295,7 @@ class Server:
 
     def __init__(self):
         self.content, self.break_at, self.ranges, self.asked = {}, None, True, []
+        self.md5 = None
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -284,6 +310,8 @@ class Server:
                     start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Length", str(len(data) - start))
+                if outer.md5:
+                    self.send_header("x-goog-hash", f"crc32c=AAAAAA==,md5={outer.md5}")
                 self.end_headers()
                 stop = len(data) if outer.break_at is None else outer.break_at
                 self.wfile.write(data[start:stop])
@@ -302,7 +330,7 @@ def server(monkeypatch, small_sets):
     server = Server()
     file = small_sets / "omniglot" / "images_background_small1.zip"
     server.content["/images_background_small1.zip"] = file.read_bytes() * 1
-    digest = "sha256:" + __import__("hashlib").sha256(file.read_bytes()).hexdigest()
+    digest = "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
     address = server.address + "images_background_small1.zip"
     monkeypatch.setattr(Omniglot, "addresses", {address: digest})
     monkeypatch.setattr(QuickDraw, "category_address", server.address + "{category}.ndjson")
@@ -344,6 +372,41 @@ def test_wrong_checksum(server, tmp_path):
     with pytest.raises(ValueError, match="hash"):
         download.download("omniglot", tmp_path / "fetched")
     assert not list((tmp_path / "fetched" / "omniglot").iterdir())
+
+
+def test_checksums_that_servers_say(server, tmp_path):
+    server.content["/cat.ndjson"] = b"{}"
+    server.md5 = base64.b64encode(hashlib.md5(b"{}").digest()).decode()
+    download.download("quickdraw", tmp_path / "a", ["cat"])
+    server.content["/cat.ndjson"] = b"[]"
+    with pytest.raises(ValueError, match="another hash than its server says"):
+        download.download("quickdraw", tmp_path / "b", ["cat"])
+    assert not list((tmp_path / "b" / "quickdraw").iterdir())
+
+
+def test_a_damaged_zip_is_not_kept(server, tmp_path, monkeypatch):
+    """Of KanjiVG's no checksum is known here, but it has some."""
+    file = tmp_path / "data" / "kanjivg" / "kanjivg-main.zip"
+    monkeypatch.setattr(KanjiVG, "addresses", {server.address + file.name: None})
+    server.content["/" + file.name] = file.read_bytes()
+    assert download.download("KanjiVG", tmp_path / "a") == [tmp_path / "a" / "kanjivg" / file.name]
+    data = bytearray(file.read_bytes())
+    data[70] ^= 1
+    server.content["/" + file.name] = bytes(data)
+    with pytest.raises(ValueError, match=r"kanjivg-main\.zip came damaged .* removed"):
+        download.download("kanjivg", tmp_path / "b")
+    assert not list((tmp_path / "b" / "kanjivg").iterdir())
+
+
+def test_offline(server, tmp_path):
+    server.server.shutdown()
+    server.server.server_close()
+    address = next(iter(Omniglot.addresses))
+    with pytest.raises(
+        OSError, match=f"fetch {address} by hand and put it into .*omniglot"
+    ) as said:
+        download.download("omniglot", tmp_path / "fetched")
+    assert "\n" not in str(said.value)
 
 
 def test_download_refuses(server, tmp_path):

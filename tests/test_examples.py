@@ -68,16 +68,30 @@ def test_play(monkeypatch, capsys):
     play = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(play)
     event, moves = pygame.event.Event, [(160, 60 + 5 * k) for k in range(40)]
+    draw = [event(pygame.MOUSEMOTION, pos=pos, buttons=(1, 0, 0), rel=(0, 5)) for pos in moves]
+    tremble = [(300, 10), (301, 11)]
     script = [
-        *(event(pygame.MOUSEMOTION, pos=pos, buttons=(1, 0, 0), rel=(0, 5)) for pos in moves),
+        *(event(pygame.MOUSEMOTION, pos=pos, buttons=(1, 0, 0), rel=(1, 1)) for pos in tremble),
+        event(pygame.MOUSEBUTTONUP, button=1, pos=(301, 11)),  # is no stroke, nor part of one
+        *draw[:20],
+        event(pygame.MOUSEBUTTONDOWN, button=4, pos=(160, 160)),  # the wheel
+        event(pygame.MOUSEBUTTONUP, button=4, pos=(160, 160)),
+        *draw[20:],
         event(pygame.MOUSEBUTTONUP, button=1, pos=(160, 260)),
         event(pygame.KEYDOWN, key=pygame.K_n),
         event(pygame.KEYDOWN, key=pygame.K_q),
     ]
+    trails = []
+    fit = play.fit
+    monkeypatch.setattr(
+        play, "fit", lambda trail, radius: trails.append(trail) or fit(trail, radius)
+    )
     turns = iter(script)
     monkeypatch.setattr(pygame.event, "wait", lambda milliseconds: next(turns))
     play.main()
+    assert pygame.display.get_surface().get_flags() & pygame.RESIZABLE
     pygame.quit()
+    assert [[point[:2] for point in trail] for trail in trails] == [moves]
     scores = [float(part.split()[0]) for part in capsys.readouterr().out.split("residual ")[1:]]
     assert len(scores) == 2
     assert all(0 < score < 5 for score in scores)

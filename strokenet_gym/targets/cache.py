@@ -34,9 +34,17 @@ def clear_cache(names: tuple[str, ...] = ()) -> int:
 
     Returns:
         Bytes that this frees.
+
+    Raises:
+        ValueError: if the cache has nothing of that name.
     """
-    freed = 0
-    for name, files in cached_files().items():
+    freed, found = 0, cached_files()
+    unknown = set(names) - set(found)
+    if unknown:
+        raise ValueError(
+            f"the cache has nothing of {', '.join(sorted(unknown))}; it has {', '.join(found)}"
+        )
+    for name, files in found.items():
         for file in files if not names or name in names else ():
             freed += file.stat().st_size
             file.unlink()
