@@ -11,7 +11,7 @@ from strokenet_gym.command import one_line_errors
 from strokenet_gym.stroke import fit_anchors
 
 SIDE, LEAST = 320, 8  # pixels of a panel; of a stroke: a click may tremble
-KEYS = "left mouse button: draw it with one stroke    n: next    q: quit"
+KEYS = "left mouse button: draw one stroke   n: next   q: quit"
 
 
 def fit(trail: list, radius: float) -> Stroke:
@@ -26,7 +26,7 @@ def fit(trail: list, radius: float) -> Stroke:
 def main(targets: str = "glyphs", agent: str = "glyphs", seed: int = 0, radius: float = 0.07):
     """Paint against a trained agent, one stroke a picture."""
     env, player = gym.make("Painting-v0", targets=targets), load_agent(agent)
-    screen = pygame.display.set_mode((3 * SIDE, SIDE + 60), pygame.RESIZABLE)
+    screen = pygame.display.set_mode((3 * SIDE, SIDE + 40), pygame.RESIZABLE)
     start, trail, panels, caption = env.reset(seed=seed)[0], [], [], ""
     while True:
         for event in (pygame.event.wait(15), *pygame.event.get()):
@@ -36,7 +36,7 @@ def main(targets: str = "glyphs", agent: str = "glyphs", seed: int = 0, radius: 
             if key == pygame.K_n:
                 start, trail, panels, caption = env.reset()[0], [], [], ""
             elif event.type == pygame.MOUSEMOTION and event.buttons[0] and not panels:
-                place = np.multiply(event.pos, (3 * SIDE, SIDE + 60)) / screen.get_size()
+                place = np.multiply(event.pos, (3 * SIDE, SIDE + 40)) / screen.get_size()
                 trail.append((*place, pygame.time.get_ticks() / 1000))
             elif event.type == pygame.MOUSEBUTTONUP and event.button == 1 and not panels:
                 trail = trail if trail and np.ptp(trail, 0)[:2].max() >= LEAST else []
@@ -47,11 +47,9 @@ def main(targets: str = "glyphs", agent: str = "glyphs", seed: int = 0, radius: 
                     panels.append(seen["canvas"][0])
                     caption += f"{name}: residual {info['residual']:.3f}   "
                 print(caption)
-        image = np.zeros((SIDE + 60, 3 * SIDE, 3), np.uint8)
-        for k, panel in enumerate((start["target"][0], *panels)):
-            image[:SIDE, k * SIDE : (k + 1) * SIDE] = cv2.resize(panel, (SIDE, SIDE))[..., None]
-        cv2.putText(image, KEYS, (8, SIDE + 22), 0, 0.55, (255,) * 3)
-        cv2.putText(image, caption, (8, SIDE + 48), 0, 0.55, (255,) * 3)
+        row = [cv2.resize(p, (SIDE, SIDE)) for p in (start["target"][0], *panels)]
+        image = cv2.merge([np.pad(np.hstack(row), ((0, 40), (0, (3 - len(row)) * SIDE)))] * 3)
+        cv2.putText(image, caption + KEYS, (8, SIDE + 24), 0, 0.55, (255,) * 3)
         for *place, _ in trail:
             cv2.circle(image, np.int32(place), 2, (255, 160, 0), -1)
         pygame.surfarray.blit_array(screen, cv2.resize(image, screen.get_size()).swapaxes(0, 1))
