@@ -19,7 +19,7 @@ from strokenet_gym.targets.image_set import ImageSet, Item, find_data, in_split
 __all__ = ["QuickDraw"]
 
 _SHARE = 0.8  # of the canvas that a drawing's longer side fills
-_WIDTH = 0.03  # of its lines, canvas widths
+_WIDTH = 0.038  # of its lines, canvas widths
 _LONGEST = 2**24  # bytes of a drawing
 # What a cloud's console and a browser make of a file's name.
 _PREFIX = re.compile(r"^(full[_ -])?(simplified|raw|numpy_bitmap|numpy bitmap|binary)[_ -]")
