@@ -37,7 +37,7 @@ _FORMATS = (
     "AVIF", "BMP", "DIB", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM",
     "PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP",
 )  # fmt: skip
-_BYTES = 16  # of memory for a pixel, while a picture is read and fitted
+_BYTES = 20  # of memory for a pixel, while a picture is read and fitted
 _LONGEST = 300  # characters of a path in a message
 _LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
 _COLOURS = range(1, 5)  # numbers of a pixel: grey, grey and opacity, RGB, RGBA
@@ -287,7 +287,10 @@ def fit_image(image: Any, size: Size, channels: int, background: np.ndarray) -> 
         else:
             values = plane(pixels, c if numbers > 2 else 0)
         if opacity is not None:
-            values = (values - background[c]) * opacity + background[c]
+            own = None if pixels.dtype == np.float32 else values  # not somebody's array
+            values = np.subtract(values, background[c], out=own)
+            values *= opacity
+            values += background[c]
         if scale != 1:
             values = cv2.resize(values, (width, height), interpolation=method)
         np.clip(values, 0, 1, out=fitted[c][place])
