@@ -11,13 +11,12 @@ import dataclasses
 import time
 from pathlib import Path
 
-import cv2
-import imageio.v3 as imageio
 import numpy as np
 import tyro
 from harness.measures import picture_grid
 from harness.scoring import random_policy, rollout
 from harness.task import Task
+from PIL import Image
 from skimage import data
 
 from strokenet_gym import BRUSHES
@@ -79,15 +78,15 @@ def paint_characters(args: Args) -> None:
     frames = films.reshape(-1, 4, *films.shape[1:]).transpose(2, 0, 3, 1, 4)
     frames = frames.reshape(NUM_ANCHORS, len(films) // 4 * 128, 4 * 128)
     frames = np.concatenate([frames, np.repeat(frames[-1:], 10, 0)])
-    imageio.imwrite(gif, frames, duration=80, loop=0)
+    film = [Image.fromarray(frame) for frame in frames]
+    film[0].save(gif, save_all=True, append_images=film[1:], duration=80, loop=0)
     print(f"\nTarget above neural above real: {grid}\nThe strokes as they are painted: {gif}\n")
 
 
 def paint_photograph(args: Args) -> None:
     """The planner's, by the command `strokenet-gym paint`."""
     photograph = args.out / "photograph.png"
-    if not cv2.imwrite(str(photograph), data.astronaut()[:, :, ::-1]):
-        raise OSError(f"cannot write {photograph}")
+    Image.fromarray(data.astronaut()).save(photograph)
     files = tuple(args.out / f"painting{suffix}" for suffix in (".png", ".svg", ".gif"))
     print(f"Painting {photograph} in {args.strokes} strokes, as `strokenet-gym paint` does:")
     paint(str(photograph), args.strokes, seed=args.seed, to=files)

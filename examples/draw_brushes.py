@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tyro
+from PIL import Image
 
 from strokenet_gym import BRUSHES, Program, Stroke
 from strokenet_gym.command import one_line_errors
@@ -37,8 +38,7 @@ def main(out: Path = Path("runs/brushes.png"), size: int = 256) -> None:
         tiles.append(tile)
     rows = [np.concatenate(tiles[k : k + 3], 1) for k in range(0, len(tiles), 3)]
     out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(out), np.concatenate(rows)[:, :, ::-1]):
-        raise OSError(f"cannot write {out}")
+    Image.fromarray(np.concatenate(rows)).save(out)
     print(f"Wrote {out}")
 
 

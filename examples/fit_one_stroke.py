@@ -8,10 +8,10 @@ Writes a GIF: target | stroke fitted with the exact gradient | with the learned 
 from pathlib import Path
 
 import gymnasium as gym
-import imageio.v3 as imageio
 import numpy as np
 import torch
 import tyro
+from PIL import Image
 from tqdm import trange
 
 from strokenet_gym import Glyphs, Stroke, pack
@@ -45,7 +45,8 @@ def main(
         if step % 4 == 0 or step == steps - 1:
             frames.append((np.concatenate(canvases, 1) * 255).astype(np.uint8))
     out.parent.mkdir(parents=True, exist_ok=True)
-    imageio.imwrite(out, np.stack(frames + frames[-1:] * 10), duration=60, loop=0)
+    film = [Image.fromarray(frame) for frame in frames + frames[-1:] * 10]
+    film[0].save(out, save_all=True, append_images=film[1:], duration=60, loop=0)
 
     real = gym.make("Painting-v0", targets=target)  # the judge of both
     for name, action in zip(("exact gradient", "learned gradient"), actions, strict=True):

@@ -8,11 +8,11 @@ stroke is what the agent makes of the points on the line between their latent ve
 
 from pathlib import Path
 
-import cv2
 import gymnasium as gym
 import numpy as np
 import torch
 import tyro
+from PIL import Image
 
 from strokenet_gym import MNIST, load_agent
 from strokenet_gym.command import one_line_errors
@@ -45,8 +45,7 @@ def main(
         originals = [(end * 255).astype(np.uint8) for end in ends]
         lines.append(np.concatenate([originals[0], *canvases, originals[1]], 1))
     out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(out), np.concatenate(lines)):
-        raise OSError(f"cannot write {out}")
+    Image.fromarray(np.concatenate(lines)).save(out)
     print(f"Wrote {out}: digit, {steps} paintings from it to the other, the other digit")
 
 

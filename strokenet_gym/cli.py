@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from strokenet_gym.command import one_line_errors
 from strokenet_gym.exports import export
 from strokenet_gym.stroke_log import StrokeLog
+from strokenet_gym.targets.cache import cache_folder, cached_files, clear_cache
 from strokenet_gym.targets.download import download
 
 try:
@@ -26,27 +27,39 @@ def export_log(
     log: Annotated[Path, tyro.conf.Positional],
     to: Path,
     size: int = 512,
-    stroke_seconds: float = 0.5,
+    seconds: float | None = None,
+    fps: int = 25,
+    detail: float = 1.0,
+    lines: bool = False,
+    pen_mm: float | None = None,
     paper_mm: tuple[float, float] = (210.0, 297.0),
     brush: str | None = None,
 ) -> None:
-    """Turn a stroke log into a picture, a film, or points for a plotter.
+    """Turn a stroke log into a picture, a film, or lines or points for a plotter.
 
     Args:
         log: The log, as RecordStrokes writes it.
-        to: File to write; its suffix says what kind: .png, .svg, .gif, .mp4, .csv or .json.
+        to: File to write; its suffix says what kind: .png, .jpg, .webp, .svg, .gif, .mp4, .csv or
+            .json.
         size: Width and height in pixels; any size is as sharp.
-        stroke_seconds: How long a stroke takes in a GIF or MP4.
-        paper_mm: Width and height of the paper, for CSV.
+        seconds: How long all strokes take in a GIF or MP4; by default half a second for each, but
+            at most 20 in all.
+        fps: Frames a second.
+        detail: Of an SVG; 2 has outlines twice as close, for more bytes.
+        lines: Draw in SVG where the pen goes, in mm, instead of what it leaves.
+        pen_mm: Width of the pen for these; by default each is as wide as its stroke.
+        paper_mm: Width and height of the paper, for lines and CSV.
         brush: Paint with this instead of what the log says: a name, a JSON file of a brush's
             numbers, or module:name of a program.
     """
-    options: dict[str, object] = {}
-    if to.suffix in (".gif", ".mp4"):
-        options["stroke_seconds"] = stroke_seconds
-    if to.suffix == ".csv":
-        options["paper_mm"] = paper_mm
-    export(StrokeLog.load(log, brush), to, size, **options)
+    paper = {"paper_mm": paper_mm}
+    options: dict[str, dict[str, Any]] = {
+        ".gif": {"seconds": seconds, "fps": fps},
+        ".mp4": {"seconds": seconds, "fps": fps},
+        ".svg": {"detail": detail, "lines": lines, "pen_mm": pen_mm, **paper},
+        ".csv": paper,
+    }
+    export(StrokeLog.load(log, brush), to, size, **options.get(to.suffix.lower(), {}))
     print(f"Wrote {to}")
 
 
@@ -66,11 +79,29 @@ def download_data(
         print(file)
 
 
+def cache(clear: tuple[str, ...] = (), clear_all: bool = False) -> None:
+    """Show what data sets and pictures have left in the cache, or clear it.
+
+    Args:
+        clear: Remove what these have left: the names that are shown. What is needed again is
+            prepared again.
+        clear_all: Remove all.
+    """
+    if clear or clear_all:
+        print(f"Freed {clear_cache(() if clear_all else clear) / 1e6:.1f} MB")
+        return
+    print(cache_folder())
+    for name, files in cached_files().items():
+        size = sum(file.stat().st_size for file in files)
+        print(f"{name:12} {len(files):6} files {size / 1e6:10.1f} MB")
+
+
 def main() -> None:
     """Run the command."""
     app = tyro.extras.SubcommandApp()
     app.command(name="paint")(paint)
     app.command(name="export")(export_log)
     app.command(name="download")(download_data)
+    app.command(name="cache")(cache)
     with one_line_errors():
         app.cli(prog="strokenet-gym", description=__doc__)

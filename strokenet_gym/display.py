@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -56,12 +57,13 @@ def frame(scene: Scene, size: tuple[int, int] | None = None, anchors: bool = Fal
         anchors: draw the last stroke's anchors (the larger, the more pressure) and path.
 
     Returns:
-        uint8 ``[height + 24, 2 * width + 8, 3]``.
+        uint8 ``[height + 24, 2 * width + 8, 3]``, one row higher if that is odd: films want even.
     """
     rows, columns = scene.canvas.shape[1:]
     times = -(-_MIN_SIDE // max(rows, columns))
     height, width = size or (rows * times, columns * times)
-    image = np.full((height + _CAPTION, 2 * width + _GAP, 3), _GREY, np.uint8)
+    caption = _CAPTION + height % 2
+    image = np.full((height + caption, 2 * width + _GAP, 3), _GREY, np.uint8)
     for picture, left in ((scene.target, 0), (scene.canvas, width + _GAP)):
         colour = np.broadcast_to(picture, (3, rows, columns)).transpose(1, 2, 0)
         way = cv2.INTER_NEAREST if height >= rows else cv2.INTER_AREA
@@ -215,8 +217,11 @@ class Window:
                 self._anchors = not self._anchors
             elif key == pygame.K_s:
                 file = time.strftime("strokenet-%Y%m%d-%H%M%S.png")
-                saved = cv2.imwrite(file, image[:, :, ::-1])
-                print(f"Wrote {file}" if saved else f"cannot write {file}", file=sys.stderr)
+                try:
+                    Path(file).write_bytes(cv2.imencode(".png", image[:, :, ::-1])[1].tobytes())
+                    print(f"Wrote {file}", file=sys.stderr)
+                except OSError as error:
+                    print(f"cannot write {file}: {error.strerror}", file=sys.stderr)
 
     def close(self) -> None:
         """Close the window; the next picture opens it again, unless the user closed it."""

@@ -1,13 +1,19 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and how much memory reading one may take."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["replace_file"]
+__all__ = ["check_memory", "replace_file", "sweep"]
+
+_MEMORY_MB = 1024  # that reading one file may take, unless STROKENET_MEMORY_MB says otherwise
+_DAY = 86_400.0  # seconds
 
 
 @contextlib.contextmanager
@@ -21,11 +27,60 @@ def replace_file(path: Path) -> Iterator[Path]:
         The path to write to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(
-        f".{path.stem}-{os.getpid()}.new{path.suffix}"
-    )  # writers look at the suffix
+    # Writers look at the suffix, and sweep() at the machine and the process.
+    new = path.with_name(f".{path.stem}-{_machine()}-{os.getpid()}.new{path.suffix}")
     try:
         yield new
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what :func:`replace_file` left in a folder in processes that were killed."""
+    for file in folder.glob(f".*-{_machine()}-*.new*"):
+        found = re.search(r"-(\d+)\.new[^-]*$", file.name)
+        with contextlib.suppress(OSError):
+            if found and not _at_work(int(found[1]), file):
+                file.unlink()
+
+
+def _machine() -> str:
+    """This machine's name: processes of another one, or of another container, are not known."""
+    return re.sub(r"\W", "", platform.node())
+
+
+def _at_work(process: int, file: Path) -> bool:
+    """Whether the process that writes a file may still be running."""
+    if os.name == "nt":  # where asking for a process may end it
+        return time.time() - file.stat().st_mtime < _DAY
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def check_memory(what: str, needed: int) -> None:
+    """Refuse to read a file that would take too much memory, before it is taken.
+
+    Args:
+        what: the file, for the message.
+        needed: bytes that reading it takes at most.
+
+    Raises:
+        ValueError: if that is more than 1,024 MB, or than the environment variable
+            STROKENET_MEMORY_MB says.
+    """
+    said = os.environ.get("STROKENET_MEMORY_MB", "") or str(_MEMORY_MB)
+    if not re.fullmatch(r"\d{1,9}", said):
+        raise ValueError(f"STROKENET_MEMORY_MB must be a whole number of megabytes, got {said!r}")
+    allowed = int(said)
+    if needed > allowed * 2**20:
+        wanted = -(-needed // 2**20)
+        raise ValueError(
+            f"{what} would take {wanted:,} MB of memory, and {allowed:,} MB are allowed: if you "
+            f"trust it, set the environment variable STROKENET_MEMORY_MB={wanted}"
+        )

@@ -1,9 +1,15 @@
 """The data sets: on small files in their formats, on the real ones, and fetched from a server."""
 
+import base64
+import contextlib
+import hashlib
 import http.server
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import zipfile
 
@@ -11,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from strokenet_gym import files
 from strokenet_gym.targets import (
     DATA_SETS,
     KanjiVG,
@@ -72,10 +79,10 @@ def test_splits_share_nothing_and_repeat(small_sets, name, total):
     train, test = (DATA_SETS[name](small_sets, split, 32) for split in ("train", "test"))
     assert len(train) + len(test) == total
     assert 0 < len(test) < total / 3
-    side = {"omniglot": 105}.get(name, 32)
-    assert train.images.shape == (len(train), side, side)
+    if name == "omniglot":
+        assert train.images.shape == (len(train), 105, 105)
     again = DATA_SETS[name](small_sets, "train", 32)
-    np.testing.assert_array_equal(train.images, again.images)
+    np.testing.assert_array_equal(list(train), list(again))
     np.testing.assert_array_equal(train.labels, again.labels)
     if name == "kanjivg":
         assert not set(train.labels) & set(test.labels)
@@ -122,29 +129,6 @@ def test_published_split_of_omniglot(small_sets):
     assert set(Omniglot(small_sets, "test").labels) == {"Klingon/character01"}
 
 
-def test_other_formats_of_quickdraw(tmp_path, cache):
-    simplified = {"word": "cat", "recognized": True, "drawing": [[[0, 255], [10, 10]]]}
-    lines = [json.dumps({**simplified, "key_id": str(k)}) for k in range(50)]
-    (tmp_path / "cat.ndjson").write_text("\n".join(lines) + "\n\n")
-    sketches = QuickDraw(tmp_path, size=32)
-    assert sketches[0][15:17].max() > 0.5
-    (tmp_path / "cat.ndjson").unlink()
-    bitmaps = np.zeros((50, 784), np.uint8)
-    bitmaps[:, 28 * 14 : 28 * 15] = 255
-    np.save(tmp_path / "dog.npy", bitmaps)
-    sketches = QuickDraw(tmp_path, size=32)
-    assert 30 < len(sketches) < 50
-    assert set(sketches.labels) == {"dog"}
-    assert sketches[0][15:18].max() > 0.5
-
-
-def test_kanji_from_a_folder(tmp_path, cache):
-    (tmp_path / "kanji").mkdir()
-    for code in range(0x4E00, 0x4E00 + 20):
-        (tmp_path / "kanji" / f"{code:05x}.svg").write_text(SVG)
-    assert len(KanjiVG(tmp_path, size=32)) + len(KanjiVG(tmp_path, "test", 32)) == 20
-
-
 def spoil_zip(path, name, data):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(name, data)
@@ -153,9 +137,7 @@ def spoil_zip(path, name, data):
 @pytest.mark.parametrize(
     ("name", "member", "data", "message"),
     [
-        ("omniglot", "a/Greek/c/x.png", b"no image", "is not an image"),
-        ("quickdraw", "cat.ndjson", b'{"recognized": tru', "line 1 of cat.ndjson .* is damaged"),
-        ("quickdraw", "cat.ndjson", b'{"recognized": true}', "damaged: KeyError"),
+        ("omniglot", "a/Greek/c/x.png", b"no image", "cannot read a/Greek/c/x.png .* as an image"),
         ("kanjivg", "kanji/04e01.svg", b"<svg><path d=", "04e01.svg is damaged"),
         ("kanjivg", "kanji/04e01.svg", b'<svg><path d="M1,?"/></svg>', "04e01.svg is damaged"),
         ("kanjivg", "kanji/04e01.svg",
@@ -184,20 +166,73 @@ def test_damaged_and_missing_files(small_sets, name, tmp_path):
 
 
 def test_cache(small_sets, cache, capsys, monkeypatch):
-    first = KanjiVG(small_sets, size=32)
+    images = list(KanjiVG(small_sets, size=32))
     assert "preparing kanjivg" in capsys.readouterr().err
-    assert len(list(cache.iterdir())) == 2
-    images = np.array(first.images)
+    assert len(list(cache.iterdir())) == 1
     with monkeypatch.context() as patch:
         patch.setattr(KanjiVG, "_prepare", None)  # is not called any more
-        np.testing.assert_array_equal(KanjiVG(small_sets, size=32).images, images)
-    (file,) = cache.glob("kanjivg-*.images")
-    file.write_bytes(file.read_bytes()[:200])  # damaged: it is made again
-    np.testing.assert_array_equal(KanjiVG(small_sets, size=32).images, images)
-    KanjiVG(small_sets, size=16)
-    assert len(list(cache.iterdir())) == 4
+        np.testing.assert_array_equal(list(KanjiVG(small_sets, size=32)), images)
+        assert KanjiVG(small_sets, size=16)[0].shape == (16, 16)  # any size is drawn from it
     monkeypatch.setenv("STROKENET_CACHE", "/proc/nothing")  # cannot be written to
-    np.testing.assert_array_equal(KanjiVG(small_sets, size=32).images, images)
+    np.testing.assert_array_equal(list(KanjiVG(small_sets, size=32)), images)
+
+
+@pytest.mark.parametrize("name", ["kanjivg", "omniglot"])
+def test_damaged_caches_are_made_again(small_sets, cache, name):
+    def items():
+        return list(DATA_SETS[name](small_sets, size=32))
+
+    whole = items()
+    (file,) = cache.iterdir()
+    data = file.read_bytes()
+    head, _, rest = data.partition(b"\n")
+    known = json.loads(head)
+    for spoilt in (
+        data[:200], b"", b"\0" * len(data), head + b"\n" + b"\0" * len(rest),
+        json.dumps({**known, "names": 7}).encode() + b"\n" + rest,
+        json.dumps({**known, "names": {"a": 1}}).encode() + b"\n" + rest,
+        json.dumps({**known, "bytes": None}).encode() + b"\n" + rest,
+        json.dumps({**known, "side": "x"}).encode() + b"\n" + rest,
+        json.dumps([known]).encode() + b"\n" + rest, b"[" * 100_000,
+    ):  # fmt: skip
+        file.write_bytes(spoilt)
+        np.testing.assert_array_equal(items(), whole)
+        assert file.read_bytes() == data
+
+
+def test_command_that_shows_and_clears_the_cache(small_sets, cache, tmp_path, monkeypatch, capsys):
+    from strokenet_gym.cli import main
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["strokenet-gym", "cache", *arguments])
+        capsys.readouterr()
+        with contextlib.suppress(SystemExit):
+            main()
+        return capsys.readouterr()
+
+    KanjiVG(small_sets, size=32)
+    Omniglot(small_sets, size=32)
+    shown = command().out
+    assert str(cache) in shown
+    assert "kanjivg           1 files" in shown
+    assert "Freed" in command("--clear", "kanjivg").out
+    assert [file.name[:8] for file in cache.iterdir()] == ["omniglot"]
+    assert "nothing of mnist; it has omniglot" in command("--clear", "mnist").err
+    command("--clear-all")
+    assert not list(cache.iterdir())
+
+
+def test_what_killed_preparations_left_is_swept(small_sets, cache):
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    cache.mkdir()
+    with files.replace_file(cache / "kanjivg-x.prepared") as new:
+        left = new.with_name(new.name.replace(str(os.getpid()), str(process.pid)))
+        left.write_bytes(b"part")
+        new.touch()
+    (cache / "kanjivg-x.prepared").unlink()
+    KanjiVG(small_sets, size=32)
+    assert [file.suffix for file in cache.iterdir()] == [".prepared"]
 
 
 def test_a_preparation_that_fails_leaves_nothing(small_sets, cache, monkeypatch):
@@ -208,7 +243,18 @@ def test_a_preparation_that_fails_leaves_nothing(small_sets, cache, monkeypatch)
     monkeypatch.setattr(KanjiVG, "_prepare", stop)
     with pytest.raises(KeyboardInterrupt):
         KanjiVG(small_sets, size=32)
-    assert not list(cache.iterdir())
+    assert not cache.exists()
+
+
+def test_a_full_disk_is_no_error(small_sets, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    whole = list(KanjiVG(small_sets, size=32))
+    monkeypatch.setenv("STROKENET_CACHE", str(small_sets / "other"))
+    monkeypatch.setattr(type(small_sets), "write_bytes", full)
+    np.testing.assert_array_equal(list(KanjiVG(small_sets, size=32)), whole)
+    assert not list((small_sets / "other").iterdir())
 
 
 def test_cache_without_a_home(small_sets, monkeypatch):
@@ -249,6 +295,7 @@ class Server:
 
     def __init__(self):
         self.content, self.break_at, self.ranges, self.asked = {}, None, True, []
+        self.md5 = None
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -263,6 +310,8 @@ class Server:
                     start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Length", str(len(data) - start))
+                if outer.md5:
+                    self.send_header("x-goog-hash", f"crc32c=AAAAAA==,md5={outer.md5}")
                 self.end_headers()
                 stop = len(data) if outer.break_at is None else outer.break_at
                 self.wfile.write(data[start:stop])
@@ -281,7 +330,7 @@ def server(monkeypatch, small_sets):
     server = Server()
     file = small_sets / "omniglot" / "images_background_small1.zip"
     server.content["/images_background_small1.zip"] = file.read_bytes() * 1
-    digest = "sha256:" + __import__("hashlib").sha256(file.read_bytes()).hexdigest()
+    digest = "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
     address = server.address + "images_background_small1.zip"
     monkeypatch.setattr(Omniglot, "addresses", {address: digest})
     monkeypatch.setattr(QuickDraw, "category_address", server.address + "{category}.ndjson")
@@ -323,6 +372,41 @@ def test_wrong_checksum(server, tmp_path):
     with pytest.raises(ValueError, match="hash"):
         download.download("omniglot", tmp_path / "fetched")
     assert not list((tmp_path / "fetched" / "omniglot").iterdir())
+
+
+def test_checksums_that_servers_say(server, tmp_path):
+    server.content["/cat.ndjson"] = b"{}"
+    server.md5 = base64.b64encode(hashlib.md5(b"{}").digest()).decode()
+    download.download("quickdraw", tmp_path / "a", ["cat"])
+    server.content["/cat.ndjson"] = b"[]"
+    with pytest.raises(ValueError, match="another hash than its server says"):
+        download.download("quickdraw", tmp_path / "b", ["cat"])
+    assert not list((tmp_path / "b" / "quickdraw").iterdir())
+
+
+def test_a_damaged_zip_is_not_kept(server, tmp_path, monkeypatch):
+    """Of KanjiVG's no checksum is known here, but it has some."""
+    file = tmp_path / "data" / "kanjivg" / "kanjivg-main.zip"
+    monkeypatch.setattr(KanjiVG, "addresses", {server.address + file.name: None})
+    server.content["/" + file.name] = file.read_bytes()
+    assert download.download("KanjiVG", tmp_path / "a") == [tmp_path / "a" / "kanjivg" / file.name]
+    data = bytearray(file.read_bytes())
+    data[70] ^= 1
+    server.content["/" + file.name] = bytes(data)
+    with pytest.raises(ValueError, match=r"kanjivg-main\.zip came damaged .* removed"):
+        download.download("kanjivg", tmp_path / "b")
+    assert not list((tmp_path / "b" / "kanjivg").iterdir())
+
+
+def test_offline(server, tmp_path):
+    server.server.shutdown()
+    server.server.server_close()
+    address = next(iter(Omniglot.addresses))
+    with pytest.raises(
+        OSError, match=f"fetch {address} by hand and put it into .*omniglot"
+    ) as said:
+        download.download("omniglot", tmp_path / "fetched")
+    assert "\n" not in str(said.value)
 
 
 def test_download_refuses(server, tmp_path):

@@ -137,7 +137,7 @@ def test_refused(size):
 def test_exports(rng, tmp_path):
     stroke = Stroke(*(f[0].astype(float) for f in three_body_strokes(rng, 1)))
     log = StrokeLog(SIZE, (0.0,), PENCIL, strokes=[stroke])
-    options = {".gif": {"stroke_seconds": 0.1}, ".mp4": {"stroke_seconds": 0.1}}
+    options = {".gif": {"seconds": 0.1}, ".mp4": {"seconds": 0.1}}
     for suffix in (".png", ".svg", ".gif", ".mp4", ".csv"):
         export(log, tmp_path / f"picture{suffix}", 128, **options.get(suffix, {}))
     assert cv2.imread(str(tmp_path / "picture.png")).shape == (80, 128, 3)

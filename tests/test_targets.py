@@ -16,14 +16,13 @@ from strokenet_gym.targets import (
     MNIST,
     ArrayTargets,
     Glyphs,
-    ImageFolder,
+    ImageFiles,
     fit_image,
-    images,
     make_targets,
+    pictures,
     read_image,
 )
 from strokenet_gym.targets.filling import place, put
-from strokenet_gym.targets.image_set import on_canvas
 
 BLACK = np.zeros(1, np.float32)
 
@@ -147,7 +146,7 @@ def test_unreadable_images(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "count"),
-    [((9, 9), 1), ((9, 9, 3), 1), ((3, 9, 9), 1), ((5, 9, 9), 5), ((5, 9, 9, 3), 5)],
+    [((9, 9), 1), ((9, 9, 3), 1), ((1, 9, 9), 1), ((5, 9, 9), 5), ((5, 9, 9, 3), 5)],
 )
 def test_arrays(shape, count, rng):
     source = ArrayTargets(np.zeros(shape))
@@ -164,7 +163,7 @@ def test_fit_image_downscales_with_anti_aliasing():
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((4, 4, 4)), "shape"),
+        (np.zeros((5, 5, 5)), "shape"),
         (np.zeros(4), "shape"),
         (np.zeros((0, 4)), "shape"),
         (np.full((4, 4), 2.0), r"0 … 1, got 2"),
@@ -216,7 +215,7 @@ def test_same_seed_same_targets_single_and_batched(kind, tiny_mnist, tmp_path, r
 
 def test_a_batch_is_what_sample_and_fit_image_give(tiny_mnist, rng):
     background = np.full(3, 0.5, np.float32)
-    for source in (Glyphs(24), MNIST(tiny_mnist, size=24), ArrayTargets(rng.random((3, 9, 5)))):
+    for source in (Glyphs(24), MNIST(tiny_mnist, size=24), ArrayTargets(rng.random((1, 3, 9, 5)))):
         for size in (24, 17):
             rngs, others = ([np.random.default_rng(k) for k in range(6)] for _ in range(2))
             batch = source.sample_fitted(rngs, size, 3, background)
@@ -281,7 +280,10 @@ def test_images_are_placed_as_opencv_resizes_them(side, extent, rng):
     indices = np.array([2, 0, 2])
     placed = place(images, indices, extent, 128)
     for image, index in zip(placed, indices, strict=True):
-        expected = on_canvas(images[index], 128, extent / 128)
+        method = cv2.INTER_CUBIC if extent > side else cv2.INTER_AREA
+        expected, start = np.zeros((128, 128), int), (128 - extent) // 2
+        resized = cv2.resize(images[index], (extent, extent), interpolation=method)
+        expected[start : start + extent, start : start + extent] = resized
         assert np.abs(image.astype(int) - expected).max() <= 1
 
 
@@ -312,8 +314,8 @@ def test_targets_do_not_depend_on_the_number_of_threads(tiny_mnist, monkeypatch)
 def test_pictures_are_fitted_once_and_copies_still_work(tmp_path, rng, monkeypatch):
     cv2.imwrite(str(tmp_path / "picture.png"), rng.integers(0, 256, (30, 50)).astype(np.uint8))
     calls = []
-    monkeypatch.setattr(images, "fit_image", lambda *a: calls.append(a) or fit_image(*a))
-    for source in (ImageFolder(tmp_path), ArrayTargets(rng.random((30, 50)))):
+    monkeypatch.setattr(pictures, "fit_image", lambda *a: calls.append(a) or fit_image(*a))
+    for source in (ImageFiles(tmp_path), ArrayTargets(rng.random((30, 50)))):
         calls.clear()
         batches = [
             one.sample_fitted([rng, rng], 16, 1, BLACK) for one in (source, copy.deepcopy(source))
@@ -321,11 +323,11 @@ def test_pictures_are_fitted_once_and_copies_still_work(tmp_path, rng, monkeypat
         assert len(calls) == 1
         batches[0][:] = 0  # is the caller's
         stored = pickle.dumps(source)
-        monkeypatch.setattr(images, "_KEPT", 0)
+        monkeypatch.setattr(pictures, "_KEPT", 0)
         again = pickle.loads(stored).sample_fitted([rng, rng], 16, 1, BLACK)
-        assert len(calls) == 3  # nothing is kept any more
+        assert len(calls) == (2 if isinstance(source, ImageFiles) else 3)  # a file's: on disk
         monkeypatch.undo()
-        monkeypatch.setattr(images, "fit_image", lambda *a: calls.append(a) or fit_image(*a))
+        monkeypatch.setattr(pictures, "fit_image", lambda *a: calls.append(a) or fit_image(*a))
         np.testing.assert_array_equal(again, batches[1])
 
 

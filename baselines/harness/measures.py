@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 from skimage.metrics import structural_similarity
 
 __all__ = ["picture_grid", "psnr", "ssim"]
@@ -39,7 +39,6 @@ def picture_grid(rows: Sequence[Sequence[np.ndarray]], path: Path, columns: int 
         groups.append(np.broadcast_to(tall, (3, *tall.shape[1:])))
     groups += [np.zeros_like(groups[0])] * (-len(groups) % columns)
     lines = [np.concatenate(groups[i : i + columns], 2) for i in range(0, len(groups), columns)]
-    image = np.concatenate(lines, 1).transpose(1, 2, 0)[:, :, ::-1]
+    image = np.concatenate(lines, 1).transpose(1, 2, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.ascontiguousarray(image)):
-        raise OSError(f"cannot write {path}")
+    Image.fromarray(np.ascontiguousarray(image)).save(path)

@@ -14,8 +14,7 @@ import tyro
 
 from strokenet_gym import load_program
 from strokenet_gym.programs import Program
-from strokenet_gym.targets import ImageSet, Targets, channels_of, make_targets
-from strokenet_gym.targets.images import ImageFolder, read_image
+from strokenet_gym.targets import ImageFiles, ImageSet, Targets, channels_of, make_targets
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -113,8 +112,8 @@ class Task:
         """
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(Task)}
         del values["data_dir"], values["modules"]
-        if isinstance(self.source, ImageFolder):
-            values["targets"] = str(Path(self.targets).resolve())
+        if isinstance(self.source, ImageFiles):
+            values["targets"] = str(Path(self.targets).expanduser().resolve())
         if str(self.brush).endswith(".json"):
             values["brush"] = self.program.to_json()
         return values | {"channels": self.num_channels, "background": list(self.background)}
@@ -171,11 +170,11 @@ class Task:
                 raise
             # Some sets are split by label: then all test items stand for the selected ones.
             source = make_targets(name, self.canvas_size, self.data_dir, split)
-        if isinstance(source, (ImageSet, ImageFolder)):
+        if isinstance(source, (ImageSet, ImageFiles)):
             # In random order, since they are sorted.
             chosen = np.random.default_rng(0).permutation(len(source))[:limit].tolist()
-            if isinstance(source, ImageFolder):
-                return [read_image(source.files[i]) for i in chosen], None
+            if isinstance(source, ImageFiles):
+                return [source[i] for i in chosen], None
             return [source[i] for i in chosen], source.labels[chosen]
         rng = np.random.default_rng({"train": 0, "test": 10**6}[split])
         return [source.sample(rng) for _ in range(limit or 1000)], None

@@ -25,7 +25,6 @@ from strokenet_gym.stroke_log import StrokeLog
 __all__ = ["measures", "paint", "read_palette"]
 
 _FILM_SIDE = 640  # pixels, at most
-_FILM_SECONDS = 12.0  # for all strokes, about
 _SHOW_SECONDS = 0.05  # between two pictures of the window
 
 
@@ -152,11 +151,8 @@ def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -
 
 
 def _write(log: StrokeLog, file: Path, size: int) -> None:
-    if file.suffix in (".gif", ".mp4"):
-        each = min(0.5, _FILM_SECONDS / max(1, len(log.strokes)))
-        export(log, file, min(size, _FILM_SIDE), stroke_seconds=each)
-    else:
-        export(log, file, size)
+    film = file.suffix.lower() in (".gif", ".mp4")
+    export(log, file, min(size, _FILM_SIDE) if film else size)
 
 
 def read_palette(palette: str) -> int | np.ndarray:

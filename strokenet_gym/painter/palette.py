@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.envs.arguments import whole
-from strokenet_gym.painter.picture import LUMA
+from strokenet_gym.targets.images import LUMA
 
 __all__ = ["Palette"]
 
@@ -30,6 +30,7 @@ class Palette:
         given = np.asarray(palette, float)
         self.given = given.ndim > 0
         self._colours = given
+        self._own = np.zeros(0, int)  # which of them each stroke has
         if not self.given:
             self._count = whole(palette, "palette", 1, 256)
             return
@@ -46,7 +47,7 @@ class Palette:
         """Give each stroke a colour.
 
         Colours that are to be found come from k-means at first, and then go each time to the middle
-        of what their strokes would like.
+        of what their strokes would like; in between :meth:`moved` moves them down the gradient.
 
         Args:
             wanted: ``[N, C]``, the colours that the strokes would like.
@@ -63,7 +64,26 @@ class Palette:
                 self._colours, rounds = _spread(wanted, weight, self._count), _ROUNDS
             for _ in range(rounds):
                 self._colours = _centred(wanted, weight, self._colours)
-        return self._colours[_nearest(wanted, self._colours)]
+        self._own = _nearest(wanted, self._colours)
+        return self._colours[self._own]
+
+    def shared(self, slope: np.ndarray) -> np.ndarray:
+        """The derivative by the colours that strokes share, ``[N, C]``, from that by their own."""
+        total = np.zeros_like(self._colours)
+        if not self.given:
+            np.add.at(total, self._own, slope)
+        return total[self._own]
+
+    def moved(self, colours: np.ndarray) -> np.ndarray:
+        """The strokes' colours, ``[N, C]``, after each was moved: those of the palette move along,
+        to the middle of their strokes', unless they are given.
+        """
+        if not self.given:
+            count = np.bincount(self._own, minlength=len(self._colours))[:, None]
+            total = np.zeros_like(self._colours)
+            np.add.at(total, self._own, colours)
+            self._colours = np.where(count > 0, total / np.maximum(count, 1), self._colours)
+        return self._colours[self._own]
 
 
 def _spread(wanted: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
 from strokenet_gym.envs.arguments import whole
-from strokenet_gym.targets.images import read_image
+from strokenet_gym.targets.images import LUMA, load_image, plane
 
 __all__ = [
-    "LUMA",
     "find_colour",
     "load_canvas",
     "load_picture",
@@ -27,7 +24,6 @@ __all__ = [
 _SHORTEST, _LONGEST = 16, 4096  # pixels of a side
 _USUAL = 2048  # at most, if nobody says
 _SLIMMEST = 64  # times as long as wide
-LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
 _COLOURS = {"white": 1.0, "black": 0.0}
 
 
@@ -35,8 +31,7 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
     """Read a picture and look whether it can be painted.
 
     Args:
-        image: a file, or an array ``[H, W]``, ``[H, W, 1 … 4]`` or ``[1 or 3, H, W]``: grey, grey
-            and opacity, RGB, or RGBA; uint8 or uint16, or float in 0 … 1.
+        image: as :func:`strokenet_gym.targets.load_image` takes it.
         grey: whether it is wanted in grey.
 
     Returns:
@@ -46,49 +41,18 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is a URL, or not a picture.
     """
-    from_file = isinstance(image, (str, os.PathLike))
-    pixels: np.ndarray = _read(os.fspath(image)) if from_file else np.asarray(image)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    if pixels.ndim == 3 and pixels.shape[0] in (1, 3) and pixels.shape[2] not in (1, 2, 3, 4):
-        pixels = np.moveaxis(pixels, 0, -1)
-    if pixels.ndim != 3 or pixels.size == 0 or pixels.shape[2] not in (1, 2, 3, 4):
-        raise ValueError(
-            "a picture must have the shape [H, W], [H, W, 1 … 4] or [1 or 3, H, W], "
-            f"got {np.shape(image)}"
-        )
-    height, width = pixels.shape[:2]
+    pixels = load_image(image)
+    height, width, numbers = pixels.shape
     if max(height, width) > _SLIMMEST * min(height, width):
         raise ValueError(
             f"a picture may be {_SLIMMEST} times as long as wide, got {width}x{height}"
         )
-    if pixels.dtype in (np.uint8, np.uint16):
-        pixels = pixels / np.float32(np.iinfo(pixels.dtype).max)
-    elif pixels.dtype.kind != "f":
-        raise ValueError(f"a picture must be uint8, uint16 or float, got dtype {pixels.dtype}")
-    elif not (pixels.min() >= 0 and pixels.max() <= 1):
-        raise ValueError(
-            f"a float picture must be in 0 … 1, got {pixels.min():g} … {pixels.max():g}"
-        )
-    colour: np.ndarray = pixels.astype(np.float32, copy=False)
-    opacity = np.ones((height, width), np.float32)
-    if colour.shape[2] in (2, 4):
-        colour, opacity = colour[:, :, :-1], np.ascontiguousarray(colour[:, :, -1])
-    if grey and colour.shape[2] == 3:
-        colour = cv2.cvtColor(np.ascontiguousarray(colour), cv2.COLOR_RGB2GRAY)[:, :, None]
-    return np.array(np.moveaxis(colour, -1, 0), order="C"), opacity
-
-
-def _read(path: str) -> np.ndarray:
-    """A file's pixels, with their opacity if it has any."""
-    if re.match(r"[a-z][a-z0-9+.-]+://", path, re.IGNORECASE):
-        raise ValueError(f"URLs are not read: download the picture first, got {path}")
-    pixels = read_image(path)  # turned as the camera says
-    if Path(path).suffix.lower() in (".png", ".webp", ".tif", ".tiff"):
-        whole_file = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-        if whole_file is not None and whole_file.shape[2:] == (4,):
-            return cv2.cvtColor(whole_file, cv2.COLOR_BGRA2RGBA)
-    return pixels
+    opaque = numbers in (1, 3)
+    opacity = np.ones((height, width), np.float32) if opaque else plane(pixels, -1)
+    colour = np.stack([plane(pixels, c) for c in range(3 if numbers > 2 else 1)])
+    if grey and len(colour) == 3:
+        colour = np.tensordot(np.array(LUMA, np.float32), colour, 1)[None]
+    return colour, opacity
 
 
 def load_canvas(canvas: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -115,9 +115,10 @@ class Planner:
     """Plans the strokes of a picture, step by step.
 
     Args:
-        image: a file, or an array ``[H, W]``, ``[H, W, 1 … 4]`` or ``[1 or 3, H, W]`` (grey, grey
-            and opacity, RGB or RGBA); uint8, uint16, or float in 0 … 1. What is transparent in it
-            has the background's colour. A grey picture is painted in grey.
+        image: a file, a PIL image, or an array or tensor ``[H, W]``, ``[H, W, 1 … 4]`` or
+            ``[1 … 4, H, W]`` (grey, grey and opacity, RGB or RGBA); bool, uint8, uint16, or float
+            in 0 … 1. What is transparent in it has the background's colour. A grey picture is
+            painted in grey.
         strokes: how many at most, 1 … 100000; fewer if no more of them gain anything.
         style: a name in :data:`strokenet_gym.STYLES`, or a :class:`strokenet_gym.Style`.
         size: longer side of the finished picture in pixels, 16 … 4096; by default the picture's,
@@ -245,17 +246,18 @@ class Planner:
             palette = self._palette
             if palette is not None and not palette.given and number < _FREE:
                 palette = None
-            adam, goal = Adam(self._parameters), self._parameters.colour
+            adam = Adam(self._parameters)
             for step, rate in enumerate(self._clock.rates(number)):
                 if self.strokes == 0:
                     break
                 if palette is not None and step % _SETTLES == 0 and rate > _SETTLED:
-                    goal = self._settled(palette).colour
+                    self._parameters = self._settled(palette)
                 slope, _ = self.slope("draft")
+                if palette is not None:
+                    slope = slope._replace(colour=palette.shared(slope.colour))
                 moved = limit(adam.step(self._parameters, slope, rate), self.style, self._extent)
                 if palette is not None:
-                    pull = (1 - rate) ** 2 if rate > _SETTLED else 1.0
-                    moved = moved._replace(colour=moved.colour + pull * (goal - moved.colour))
+                    moved = moved._replace(colour=palette.moved(moved.colour))
                 self._parameters = moved
                 yield
         self._composite("exact")

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets.glyphs import Glyphs
 from strokenet_gym.targets.image_set import DATA_SETS, ImageSet
 from strokenet_gym.targets.images import (
-    ArrayTargets,
-    ImageFolder,
-    channels_of,
+    check_path,
     fit_image,
+    is_pil,
+    load_image,
     read_image,
+    shown,
 )
 from strokenet_gym.targets.kanjivg import KanjiVG
 from strokenet_gym.targets.mnist import MNIST
 from strokenet_gym.targets.omniglot import Omniglot
+from strokenet_gym.targets.pictures import ArrayTargets, ImageFiles, channels_of, find_pictures
 from strokenet_gym.targets.quickdraw import QuickDraw
 
 __all__ = [
@@ -27,7 +31,7 @@ __all__ = [
     "MNIST",
     "ArrayTargets",
     "Glyphs",
-    "ImageFolder",
+    "ImageFiles",
     "ImageSet",
     "KanjiVG",
     "Omniglot",
@@ -35,6 +39,7 @@ __all__ = [
     "Targets",
     "channels_of",
     "fit_image",
+    "load_image",
     "make_targets",
     "read_image",
 ]
@@ -63,8 +68,10 @@ def make_targets(
 
     Args:
         targets: "glyphs"; the name of a data set in :data:`DATA_SETS` ("mnist", …), or the name
-            and a selection of labels ("quickdraw:cat,house"); the path of an image or of a folder
-            of images; an array; or an object with ``sample(rng)``, which is returned as it is.
+            and a selection of labels ("quickdraw:cat,house"), in any case; the path of an image or
+            of a folder of images, or a pattern ("photos/*.jpg"), with ``~`` for the home; an
+            array, a tensor or a PIL image; a list of paths or of such images; or an object with
+            ``sample(rng)``, which is returned as it is.
         size: the canvas' shorter side in pixels; data sets prepare their images for it.
         data_dir: folder with the data sets; by default the environment variable STROKENET_DATA.
         split: "train" or "test", for data sets that have one.
@@ -76,16 +83,23 @@ def make_targets(
     """
     if isinstance(targets, Targets):
         return targets
-    if isinstance(targets, np.ndarray):
+    if _is_image(targets):
         return ArrayTargets(targets)
+    if isinstance(targets, (list, tuple)) and targets:
+        if all(isinstance(entry, (str, os.PathLike)) for entry in targets):
+            return ImageFiles(targets)
+        if all(map(_is_image, targets)):
+            return ArrayTargets(targets)
     if not isinstance(targets, (str, os.PathLike)):
         raise TypeError(
-            "targets must be a name, a path, an array or an object with sample(rng), "
-            f"got {type(targets).__name__}"
+            "targets must be a name, a path, an array, a tensor, a PIL image, a list of paths or "
+            f"of images, or an object with sample(rng), got {type(targets).__name__}"
         )
-    if targets == "glyphs":
+    text = os.fspath(targets)
+    if text.lower() == "glyphs":
         return Glyphs(size)
-    name, _, labels = os.fspath(targets).partition(":")
+    name, _, labels = text.partition(":")
+    name = name.lower()
     if name in DATA_SETS:
         folder = data_dir or os.environ.get("STROKENET_DATA")
         if folder is None:
@@ -94,11 +108,30 @@ def make_targets(
                 f"the folder that has it, or run `strokenet-gym download {name} --to FOLDER` first"
             )
         select = [label.strip() for label in labels.split(",") if label.strip()]
-        return DATA_SETS[name](Path(folder), split, size, select)
-    if Path(targets).exists():
-        return ImageFolder(Path(targets))
-    known = ", ".join(["glyphs", *DATA_SETS])
+        return DATA_SETS[name](Path(folder).expanduser(), split, size, select)
+    return _files(text)
+
+
+def _is_image(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or is_tensor(value) or is_pil(value)
+
+
+def _files(text: str) -> ImageFiles:
+    """The images that a path or a pattern means."""
+    path = check_path(text)
+    try:
+        there = path.exists()
+    except (OSError, ValueError):  # longer than a path can be, or with a null character
+        there = False
+    if there:
+        return ImageFiles(path)
+    if any(c in text for c in "*?["):
+        return ImageFiles(find_pictures(text))
+    known = ["glyphs", *DATA_SETS]
+    if len(path.parts) > 1 or path.suffix:
+        raise FileNotFoundError(f"no such file or folder: {shown(text)!r}")
+    near = difflib.get_close_matches(text.partition(":")[0].lower(), known, 1)
     raise ValueError(
-        f"unknown targets {os.fspath(targets)!r}: neither one of {known} nor the path "
-        "of an image or a folder"
+        f"unknown targets {shown(text)!r}: neither one of {', '.join(known)} nor the path "
+        f"of an image or a folder{f'; did you mean {near[0]!r}?' if near else ''}"
     )

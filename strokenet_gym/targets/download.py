@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
+import re
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from strokenet_gym.extras import require
 from strokenet_gym.targets.image_set import DATA_SETS
@@ -20,7 +24,9 @@ _PIECE = 2**16  # bytes that are written at a time
 def download(name: str, folder: Path, categories: Sequence[str] = ()) -> list[Path]:
     """Fetch a data set's published files; those that are there and whole are kept.
 
-    A broken download goes on where it stopped when it is called again. Needs the extra "data".
+    What comes is compared with the checksum that is known here, or that the server says, or that is
+    in a zip. A broken download goes on where it stopped when it is called again. Needs the extra
+    "data".
 
     Args:
         name: of the set, in :data:`DATA_SETS`.
@@ -36,7 +42,9 @@ def download(name: str, folder: Path, categories: Sequence[str] = ()) -> list[Pa
     """
     require("data", "pooch", "tqdm")
     import pooch
+    import requests
 
+    name = name.lower()
     if name not in DATA_SETS:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(DATA_SETS)}")
     address = DATA_SETS[name].category_address
@@ -51,16 +59,40 @@ def download(name: str, folder: Path, categories: Sequence[str] = ()) -> list[Pa
         files |= {address.format(category=quote(c)): None for c in categories}
     results = []
     for source, checksum in files.items():
-        target = folder / name / Path(unquote(source)).name
+        target = folder.expanduser() / name / Path(unquote(source)).name
         results.append(target)
-        pooch.retrieve(
-            source,
-            known_hash=checksum,
-            fname=target.name,
-            path=target.parent,
-            downloader=_Resuming(target.with_name(target.name + ".part")),
-        )
+        try:
+            pooch.retrieve(
+                source,
+                known_hash=checksum,
+                fname=target.name,
+                path=target.parent,
+                downloader=_Resuming(target.with_name(target.name + ".part")),
+            )
+        except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+            raise OSError(
+                f"cannot reach {urlsplit(source).netloc}: fetch {source} by hand and put it into "
+                f"{target.parent}, or try again"
+            ) from error
+        if checksum is None and target.suffix == ".zip":
+            _check_zip(target)
     return results
+
+
+def _check_zip(file: Path) -> None:
+    """Compare a zip with the checksums in it.
+
+    Raises:
+        ValueError: if one is wrong; the file is removed.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            wrong = archive.testzip()
+    except Exception as error:  # whatever unpacking raises
+        wrong = str(error)
+    if wrong is not None:
+        file.unlink()
+        raise ValueError(f"{file} came damaged ({wrong}) and was removed: try again")
 
 
 class _Resuming:
@@ -104,4 +136,17 @@ class _Resuming:
                     raise OSError(
                         f"{url} broke off at {self._part.stat().st_size} of {total} bytes"
                     )
+        said = re.search(r"md5=([^,\s]+)", answer.headers.get("x-goog-hash", ""))
+        if said and said[1] != _md5(self._part):
+            self._part.unlink()
+            raise ValueError(f"{url} came with another hash than its server says: try again")
         os.replace(self._part, output_file)
+
+
+def _md5(file: Path) -> str:
+    """The checksum in the form in which Google's servers say it."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with file.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+    return base64.b64encode(digest.digest()).decode()

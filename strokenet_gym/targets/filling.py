@@ -12,9 +12,9 @@ from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce, kernel_cache
 
 with kernel_cache():
-    from strokenet_gym.targets.raster import draw_glyphs, place_images, set_targets
+    from strokenet_gym.targets.raster import draw_glyphs, draw_lines, place_images, set_targets
 
-__all__ = ["draw", "place", "put"]
+__all__ = ["draw", "place", "put", "trace"]
 
 _LEAST = 16  # fewer targets are not worth another thread
 _VISIBLE = np.float32(0.51 / 255)
@@ -117,5 +117,26 @@ def draw(
         draw_glyphs(drawn, *glyphs, start, stop)
 
     announce(draw_glyphs)
+    threads.run(work, len(drawn), _LEAST)
+    return drawn
+
+
+def trace(
+    points: np.ndarray,
+    lines: np.ndarray,
+    drawings: np.ndarray,
+    which: np.ndarray,
+    unit: float,
+    width: float,
+    size: int,
+) -> np.ndarray:
+    """Draw lines, white on black, uint8 ``[N, size, size]``; see :func:`draw_lines`."""
+    drawn = np.empty((len(which), size, size), np.uint8)
+    kept = points, lines, drawings, which, unit, width
+
+    def work(start: int, stop: int) -> None:
+        draw_lines(drawn, *kept, start, stop)
+
+    announce(draw_lines)
     threads.run(work, len(drawn), _LEAST)
     return drawn

@@ -1,72 +1,68 @@
-"""Data sets as images that are prepared once: splits, selections, and a cache on disk."""
+"""Data sets as images and drawings that are prepared once: splits, selections, and a cache."""
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
-import io
 import json
-import math
 import os
 import sys
 import warnings
-import zipfile
+import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 
+from strokenet_gym.files import replace_file, sweep
 from strokenet_gym.programs.base import Size, sides
-from strokenet_gym.targets.images import Pictures, fit_images
+from strokenet_gym.targets.archives import folders_of
+from strokenet_gym.targets.cache import cache_folder
+from strokenet_gym.targets.drawings import UNIT
+from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.pictures import Pictures
 
-__all__ = [
-    "DATA_SETS",
-    "ImageSet",
-    "Item",
-    "find_data",
-    "in_split",
-    "members",
-    "normalised",
-    "on_canvas",
-    "rasterise",
-]
+__all__ = ["DATA_SETS", "ImageSet", "Item", "find_data", "in_split"]
 
-_VERSION = 1  # of the prepared images; a new one leaves old files aside
+_VERSION = 2  # of what is kept; a new one leaves old files aside
 _TEST_SHARE = 26  # of 256
-_OVERSAMPLING = 2
+# What is kept, and of what type; the widest first, so that all of them are aligned.
+_ARRAYS = {"lines": "<i8", "drawings": "<i8", "codes": "<u4", "points": "<i2", "images": "|u1"}
 
-Item = tuple[str, np.ndarray]  # a label, and an image uint8 [size, size]
+# A label, and an image uint8 [S, S], or lines as drawings.as_points() gives them.
+Item = tuple[str, "np.ndarray | list[np.ndarray]"]
 DATA_SETS: dict[str, type[ImageSet]] = {}  # a class enters itself
 
 
 class ImageSet(Pictures):
-    """Grey images of a data set, prepared for one canvas size.
+    """Grey images or drawings of a data set, prepared once for all canvas sizes.
 
     A subclass says what its published files are (``name``, ``patterns``, ``addresses``), which
-    labels a selection means (``is_a``), and prepares the images (``_prepare``); this class keeps
-    them on disk, in the folder that the environment variable STROKENET_CACHE names, or in the
-    user's cache. The subclass is entered in :data:`DATA_SETS`, and ``targets="NAME"`` means it.
+    labels a selection means (``is_a``), and prepares the items (``_prepare``): images in a size of
+    their own, or drawings as lines, which are drawn when they are sampled. This class keeps them on
+    disk, see :func:`strokenet_gym.targets.cache.cache_folder`. The subclass is entered in
+    :data:`DATA_SETS`, and ``targets="NAME"`` means it.
 
     Args:
         data_dir: folder with the published files, or one that has them in a subfolder of the data
             set's name.
         split: "train" or "test".
         size: width and height of the images in pixels.
-        select: labels of the images to take; all if empty.
+        select: labels of the images to take, in any case; all if empty.
+        limit: take at most so many of each label, the first ones.
 
     Attributes:
-        images: uint8 ``[N, S, S]``, white on black, as they are kept: in the canvas' size, or in
-            their own where that is small; indexing gives them in the canvas' size. Not to be
-            changed.
-        labels: what each image shows, str ``[N]``.
+        images: uint8 ``[N, S, S]``, white on black, as they are kept. Not to be changed.
+        labels: what each item shows, str ``[N]``: those of the images, then those of the drawings.
         name: of the set; of a subclass, as all that follows.
-        patterns: of its files: those of the first pattern that matches any are taken.
+        patterns: of its files, in any case: those of the first pattern that matches any are taken.
         addresses: of its files, with their checksums, None where they change or have none.
         category_address: of a file with ``{category}`` in it, for a set that has one for each.
-        kept_size: of the images on disk in pixels; None for the canvas'.
-        share: of the canvas' width that they fill, if they have a size of their own.
+        share: of the canvas' width that an image fills.
+        line_width: of drawings, where the canvas is 1 wide.
         version: of how they are prepared: another one has them prepared anew.
 
     Raises:
@@ -79,8 +75,8 @@ class ImageSet(Pictures):
     patterns: ClassVar[tuple[str, ...]] = ()
     addresses: ClassVar[dict[str, str | None]] = {}
     category_address: ClassVar[str | None] = None
-    kept_size: ClassVar[int | None] = None
     share: ClassVar[float] = 1.0
+    line_width: ClassVar[float] = 0.03
     version: ClassVar[int] = 1
     channels = 1
 
@@ -100,83 +96,131 @@ class ImageSet(Pictures):
         split: str = "train",
         size: int = 128,
         select: Sequence[str] = (),
+        limit: int | None = None,
     ) -> None:
-        self._arguments = data_dir, split, size, tuple(select)
-        self.size = size
+        self._arguments = data_dir, split, size, tuple(select), limit
+        self.size, self.limit = size, limit
         if split not in ("train", "test"):
             raise ValueError(f"unknown split {split!r} of {self.name}; known: train, test")
-        files = self._find(Path(data_dir), split)
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1, got {limit}")
+        files = self._find(Path(data_dir).expanduser(), split, select)
         stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-        kept = self.kept_size or size
-        key = hashlib.sha256(
-            json.dumps([_VERSION, self.version, split, kept, *select, stats]).encode()
-        )
-        folder = _cache_folder()
-        path = folder / f"{self.name}-{key.hexdigest()[:20]}"
-        if not self._open(path, kept):
+        wanted = sorted(label.casefold() for label in select)
+        key = json.dumps([_VERSION, self.version, split, wanted, limit, stats])
+        folder = cache_folder()
+        path = folder / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.prepared"
+        if not self._open(path):
             print(
                 f"strokenet_gym: preparing {self.name}, {split} (once; kept in {folder})",
                 file=sys.stderr,
             )
-            self._make(self._prepare(files, split, kept, select), path, kept)
-        for label in select:
-            if not any(self.is_a(found, label) for found in np.unique(self.labels)):
-                warnings.warn(f"{self.name} has no {split} images of {label!r}", stacklevel=2)
+            self._make(_counted(self._prepare(files, split, select), limit), path)
+        self._warn_of_unknown(Path(data_dir).expanduser(), split, select)
         if len(self.labels) == 0:
             what = f" of {', '.join(select)}" if select else ""
             raise ValueError(f"{self.name} has no {split} images{what} in {data_dir}")
 
-    def _open(self, path: Path, kept: int) -> bool:
-        """Open what was prepared earlier, if it is there and whole."""
+    def _warn_of_unknown(self, folder: Path, split: str, select: Sequence[str]) -> None:
+        names = np.unique(self.labels).tolist()
+        for label in select:
+            if any(self.is_a(name, label) for name in names):
+                continue
+            known_ones = [*self._known(self._find(folder, split, ())), *names]
+            known = {name.casefold(): name for name in known_ones}
+            near = difflib.get_close_matches(label.casefold(), known, 3)
+            meant = " or ".join(repr(known[name]) for name in near)
+            text = f"{self.name} has no {split} images of {label!r}"
+            warnings.warn(f"{text}; did you mean {meant}?" if near else text, stacklevel=3)
+
+    def _known(self, files: list[Path]) -> Iterable[str]:
+        """Labels that somebody may have meant, as far as names of files say them."""
+        return ()
+
+    def _open(self, path: Path) -> bool:
+        """Open what was prepared earlier, if it is there, whole and what it was."""
         try:
-            self.labels = np.array(json.loads(path.with_suffix(".json").read_text()), str)
-            shape = len(self.labels), kept, kept
-            if path.with_suffix(".images").stat().st_size != math.prod(shape):
+            with path.open("rb") as file:
+                header = json.loads(file.readline(2**24))
+                begin = file.tell()
+            data = np.memmap(path, np.uint8, "r", offset=begin).view(np.ndarray)
+            if zlib.crc32(data.data) != header["crc"]:
                 return False
-            images = np.memmap(path.with_suffix(".images"), np.uint8, "r", shape=shape)
-            self.images = images.view(np.ndarray)  # which is faster to index
-        except (OSError, ValueError):  # not there, damaged, or empty
+            self._take(data, header)
+        except Exception:  # not there, empty, or damaged in any way: it is prepared again
             return False
         return True
 
-    def _make(self, items: Iterator[Item], path: Path, kept: int) -> None:
-        """Prepare the images, in a file as they come, or in memory where no file can be kept.
+    def _take(self, data: np.ndarray, header: dict[str, Any]) -> None:
+        """Take what was prepared from its bytes."""
+        found, start = {}, 0
+        for name, kind in _ARRAYS.items():
+            stop = start + header["bytes"][name]
+            found[name], start = data[start:stop].view(kind), stop
+        side = header["side"]
+        self._names: list[str] = [str(name) for name in header["names"]]
+        self.labels = (
+            np.array(self._names, str)[found["codes"]] if self._names else np.array([], str)
+        )
+        self.images = found["images"].reshape(-1, side, side)
+        self._points = found["points"].reshape(-1, 2)
+        self._lines, self._drawings = found["lines"], found["drawings"]
+        if len(self.labels) != len(self.images) + len(self._drawings) - 1:
+            raise ValueError("labels and items differ in number")
 
-        A file appears whole, so that two processes may prepare the same.
+    def _make(self, items: Iterable[Item], path: Path) -> None:
+        """Prepare the items, and keep them in a file, or in memory where no file can be kept.
+
+        The file appears whole, so that two processes may prepare the same.
         """
-        new = path.with_name(f"{path.name}-{os.getpid()}.new")
-        labels: list[str] = []
-        with contextlib.ExitStack() as stack:
-            stack.callback(new.unlink, missing_ok=True)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file: IO[bytes] = stack.enter_context(new.open("w+b"))
-                kept_on_disk = True
-            except OSError:
-                file, kept_on_disk = io.BytesIO(), False
-                stack.pop_all()
-            for label, image in items:
-                labels.append(label)
-                file.write(image.tobytes())
-            file.flush()
-            if kept_on_disk and labels:
-                os.replace(new, path.with_suffix(".images"))
-                new.write_text(json.dumps(labels))
-                os.replace(new, path.with_suffix(".json"))
-                if self._open(path, kept):
+        names: dict[str, int] = {}
+        codes: tuple[array, array] = array("I"), array("I")  # of images, of drawings
+        images, points, side = bytearray(), bytearray(), 1
+        lines, drawings = array("q", [0]), array("q", [0])
+        for label, item in items:
+            code = names.setdefault(label, len(names))
+            if isinstance(item, list):
+                codes[1].append(code)
+                for line in item:
+                    points += line.astype("<i2").tobytes()
+                    lines.append(len(points) // 4)
+                drawings.append(len(lines) - 1)
+                continue
+            codes[0].append(code)
+            side = len(item) if not images else side
+            if item.shape != (side, side) or item.dtype != np.uint8:
+                raise ValueError(
+                    f"images of {self.name} must be uint8 of one size, got {item.dtype} of "
+                    f"{item.shape} after {side}"
+                )
+            images += item.tobytes()
+        found = {
+            "lines": np.array(lines, "<i8").tobytes(),
+            "drawings": np.array(drawings, "<i8").tobytes(),
+            "codes": np.array(codes[0] + codes[1], "<u4").tobytes(),
+            "points": bytes(points),
+            "images": bytes(images),
+        }
+        data = b"".join(found[name] for name in _ARRAYS)
+        header: dict[str, Any] = {"side": side, "names": list(names), "crc": zlib.crc32(data)}
+        header["bytes"] = {name: len(part) for name, part in found.items()}
+        text = json.dumps(header)
+        text += " " * (-(len(text) + 1) % 8) + "\n"
+        with contextlib.suppress(OSError):  # no folder, or a full disk
+            if names:
+                with replace_file(path) as new:
+                    sweep(path.parent)
+                    new.write_bytes(text.encode() + data)
+                if self._open(path):
                     return
-            file.seek(0)
-            self.labels = np.array(labels, str)
-            self.images = np.frombuffer(file.read(), np.uint8).reshape(-1, kept, kept)
+        self._take(np.frombuffer(data, np.uint8), header)
 
-    def _find(self, data_dir: Path, split: str) -> list[Path]:
-        """The published files that a split is made of."""
+    def _find(self, data_dir: Path, split: str, select: Sequence[str]) -> list[Path]:
+        """The published files that a split, or a selection of it, is made of."""
         return find_data(type(self), data_dir, *self.patterns)
 
-    def _prepare(
-        self, files: list[Path], split: str, size: int, select: Sequence[str]
-    ) -> Iterator[Item]:
-        """The images of a split, or of those labels of it."""
+    def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
+        """The items of a split, or of those labels of it; more than ``limit`` may come."""
         raise NotImplementedError
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -184,25 +228,33 @@ class ImageSet(Pictures):
         return type(self), self._arguments
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.labels)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """The image of that index, float32 ``[size, size]`` in 0 … 1."""
+        """The item of that index, float32 ``[size, size]`` in 0 … 1."""
         (image,) = self._placed(np.array([range(len(self))[index]]))
         return image.astype(np.float32) / 255
 
     def _placed(self, indices: np.ndarray) -> np.ndarray:
-        """The images of these indices in the canvas' size, uint8 ``[N, size, size]``."""
-        if self.kept_size is None:
-            return self.images[indices]
-        from strokenet_gym.targets.filling import place  # compiled kernels
+        """The items of these indices in the canvas' size, uint8 ``[N, size, size]``."""
+        from strokenet_gym.targets.filling import place, trace  # compiled kernels
 
-        return place(self.images, indices, max(1, round(self.size * self.share)), self.size)
+        drawn = indices >= len(self.images)
+        extent = max(1, round(self.size * self.share))
+        kept = self._points, self._lines, self._drawings, indices[drawn] - len(self.images)
+        if drawn.all():
+            return trace(*kept, self.size / UNIT, self.size * self.line_width, self.size)
+        if not drawn.any():
+            return place(self.images, indices, extent, self.size)
+        placed = np.empty((len(indices), self.size, self.size), np.uint8)
+        placed[drawn] = trace(*kept, self.size / UNIT, self.size * self.line_width, self.size)
+        placed[~drawn] = place(self.images, indices[~drawn], extent, self.size)
+        return placed
 
     @staticmethod
     def is_a(label: str, selected: str) -> bool:
         """Whether a label is what somebody selected."""
-        return label == selected
+        return label.casefold() == selected.casefold()
 
     @classmethod
     def is_selected(cls, label: str, select: Sequence[str]) -> bool:
@@ -222,12 +274,21 @@ class ImageSet(Pictures):
         return self._placed(np.array([rng.integers(len(self)) for rng in rngs]))[:, None]
 
 
-def _cache_folder() -> Path:
-    """The folder in the environment variable STROKENET_CACHE, or one in the user's cache."""
-    for variable, rest in (("STROKENET_CACHE", ""), ("XDG_CACHE_HOME", "strokenet_gym/targets")):
-        if os.environ.get(variable):
-            return Path(os.environ[variable]) / rest
-    return Path(os.path.expanduser("~")) / ".cache" / "strokenet_gym" / "targets"
+def _counted(items: Iterator[Item], limit: int | None) -> Iterator[Item]:
+    """The items up to the limit of each label, with a bar that says how many there are."""
+    counts: dict[str, int] = {}
+    with contextlib.ExitStack() as stack:
+        bar: Any = None
+        with contextlib.suppress(ImportError):  # of the extra "data"
+            from tqdm import tqdm
+
+            bar = stack.enter_context(tqdm(unit=" items", disable=None, leave=False))
+        for label, item in items:
+            counts[label] = counts.get(label, 0) + 1
+            if limit is None or counts[label] <= limit:
+                yield label, item
+            if bar is not None:
+                bar.update()
 
 
 def find_data(data_set: type[ImageSet], data_dir: Path, *patterns: str) -> list[Path]:
@@ -236,15 +297,15 @@ def find_data(data_set: type[ImageSet], data_dir: Path, *patterns: str) -> list[
     Args:
         data_set: the data set.
         data_dir: the folder.
-        patterns: the files of the first one that matches any are taken.
+        patterns: of names, in any case; the files of the first one that matches any are taken.
 
     Raises:
         FileNotFoundError: if there are none; the message names the command that fetches them.
     """
     name = data_set.name
     for pattern in patterns:
-        for folder in (data_dir / name, data_dir):
-            files = sorted(folder.glob(pattern))
+        for folder in folders_of(data_dir, name):
+            files = sorted(f for f in folder.glob(_in_any_case(pattern)) if f.name[0] != ".")
             if files:
                 return files
     fetch = ""
@@ -257,74 +318,12 @@ def find_data(data_set: type[ImageSet], data_dir: Path, *patterns: str) -> list[
     )
 
 
+def _in_any_case(pattern: str) -> str:
+    if "[" in pattern:
+        return pattern
+    return "".join(f"[{c}{c.swapcase()}]" if c.isalpha() else c for c in pattern)
+
+
 def in_split(key: str, split: str) -> bool:
     """Whether an item belongs to a split, by a hash of its key: a tenth of them to "test"."""
     return (hashlib.sha256(key.encode()).digest()[0] < _TEST_SHARE) == (split == "test")
-
-
-def rasterise(lines: Iterable[np.ndarray], size: int, width: float) -> np.ndarray:
-    """Draw lines with round ends, white on black, with anti-aliasing.
-
-    Args:
-        lines: ``[K, 2]`` each: x, y in 0 … 1, y down. A single point is a dot.
-        size: width and height of the image in pixels.
-        width: of the lines, where the image has 1.
-
-    Returns:
-        uint8 ``[size, size]``.
-    """
-    large, bits = size * _OVERSAMPLING, 4
-    image = np.zeros((large, large), np.uint8)
-    thickness = max(1, round(width * large))
-    for line in lines:
-        points = np.rint((line * large - 0.5) * 2**bits).astype(np.int32)
-        if len(np.unique(points, axis=0)) == 1:
-            radius = thickness * 2**bits // 2
-            cv2.circle(image, points[0].tolist(), radius, 255, -1, cv2.LINE_AA, bits)
-        else:
-            cv2.polylines(image, [points], False, 255, thickness, cv2.LINE_AA, bits)
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def members(file: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of a zip's files with that suffix, by name.
-
-    Raises:
-        ValueError: if the zip is damaged.
-    """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            for name in sorted(archive.namelist()):
-                if name.endswith(suffix):
-                    yield name, archive.read(name)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
-
-
-def on_canvas(picture: np.ndarray, size: int, share: float) -> np.ndarray:
-    """Resize a square picture to a share of the canvas, with anti-aliasing, and centre it.
-
-    Args:
-        picture: uint8 ``[S, S]``.
-        size: width and height of the canvas in pixels.
-        share: of the canvas' width.
-
-    Returns:
-        uint8 ``[size, size]``.
-    """
-    extent = max(1, round(size * share))
-    method = cv2.INTER_CUBIC if extent > picture.shape[0] else cv2.INTER_AREA
-    image = np.zeros((size, size), np.uint8)
-    start = (size - extent) // 2
-    resized = cv2.resize(picture, (extent, extent), interpolation=method)
-    image[start : start + extent, start : start + extent] = resized
-    return image
-
-
-def normalised(lines: Sequence[np.ndarray], share: float) -> Iterator[np.ndarray]:
-    """Lines moved and scaled so that they are centred and their longer side is ``share``."""
-    points = np.concatenate(lines)
-    low, high = points.min(0), points.max(0)
-    extent = max(float((high - low).max()), 1e-9)
-    for line in lines:
-        yield (line - (low + high) / 2) * (share / extent) + 0.5

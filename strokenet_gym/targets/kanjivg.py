@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import ClassVar
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
 
 import numpy as np
 
 from strokenet_gym.extras import require
-from strokenet_gym.targets.image_set import (
-    ImageSet,
-    Item,
-    in_split,
-    members,
-    rasterise,
-)
+from strokenet_gym.targets.archives import members, open_file
+from strokenet_gym.targets.drawings import as_points
+from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 
 __all__ = ["KanjiVG"]
 
@@ -28,44 +25,85 @@ _STEPS = 12  # points on a curve
 class KanjiVG(ImageSet):
     """Kanji, kana, letters and signs, white on black, in lines of one width.
 
-    Made from ``kanjivg*.zip`` or a folder ``kanji`` of SVG files, without variants; needs the extra
-    "data". A tenth of the characters are for tests, by a hash of their code. Labels are characters.
+    Made from ``kanjivg*.zip``, a folder ``kanji`` of SVG files, or ``kanjivg*.xml`` (plain or
+    gzipped), without variants; needs the extra "data". Of several files the last by name says what
+    a character is. A tenth of the characters are for tests, by a hash of their code. Labels are
+    characters.
     """
 
     name = "kanjivg"
-    patterns = "kanjivg*.zip", "kanji/?????.svg"
+    patterns = "kanjivg*.zip", "kanji", "kanjivg*.xml*", "?????.svg"
+    line_width = _WIDTH / _VIEW * _SHARE
     addresses: ClassVar = {
         "https://github.com/KanjiVG/kanjivg/releases/download/r20240807/kanjivg-20240807-main.zip":
             None,
     }  # fmt: skip
 
-    def _prepare(
-        self, files: list[Path], split: str, size: int, select: Sequence[str]
-    ) -> Iterator[Item]:
+    def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
         require("data", "svgpathtools", "defusedxml")
-        for file in files:
-            packed = file.suffix == ".zip"
-            for name, data in members(file, ".svg") if packed else [(str(file), file.read_bytes())]:
-                code = Path(name).stem
-                if len(code) != 5 or not in_split(code, split):
+        seen = set()
+        for file in reversed(files):
+            xml = ".xml" in [suffix.lower() for suffix in file.suffixes]
+            for code, curves, name in _of_one_file(file) if xml else _of_many(file):
+                if code in seen or not in_split(code, split):
                     continue
+                seen.add(code)
                 character = chr(int(code, 16))
                 if self.is_selected(character, select):
-                    margin = (1 - _SHARE) / 2
-                    lines = [margin + _SHARE * line / _VIEW for line in _lines(data, name)]
-                    yield character, rasterise(lines, size, _WIDTH / _VIEW * _SHARE)
+                    try:
+                        yield character, as_points(_lines(curves()))
+                    except Exception as error:  # whatever parsers of paths raise
+                        raise ValueError(f"{name} is damaged: {error} (in {file})") from error
 
 
-def _lines(data: bytes, name: str) -> list[np.ndarray]:
-    """Points along each stroke of an SVG, in its view box."""
-    from defusedxml import DefusedXmlException, ElementTree
+def _of_many(file: Path) -> Iterator[tuple[str, Any, str]]:
+    """Code, paths and name of each SVG in a zip or a folder."""
+    from defusedxml import ElementTree
+
+    for name, data in members(file, ".svg"):
+        code = PurePosixPath(name).stem.lower()
+        if re.fullmatch("[0-9a-f]{5}", code) and int(code, 16) <= 0x10FFFF:
+
+            def curves(data: bytes = data) -> list[str]:
+                root = ElementTree.fromstring(data)
+                return [path.get("d", "") for path in root.iterfind(".//{*}path")]
+
+            yield code, curves, name
+
+
+def _of_one_file(file: Path) -> Iterator[tuple[str, Any, str]]:
+    """The same of each character in KanjiVG's single file."""
+    from defusedxml import ElementTree
+
+    try:
+        with open_file(file) as stream:
+            for _, element in ElementTree.iterparse(stream, events=("end",)):
+                found = re.fullmatch("kvg:kanji_([0-9a-f]{5})", element.get("id") or "")
+                if found and element.tag == "kanji":
+                    data = [path.get("d", "") for path in element.iterfind(".//path")]
+                    yield found[1], lambda data=data: data, found[1]
+                    element.clear()
+    except Exception as error:
+        if isinstance(error, ValueError) and str(file) in str(error):
+            raise
+        raise ValueError(f"{file} is damaged: {error}") from error
+
+
+def _lines(curves: list[str]) -> list[np.ndarray]:
+    """Points along each stroke, where the canvas is 1 wide."""
     from svgpathtools import parse_path
 
-    t = np.linspace(0, 1, _STEPS)
-    try:
-        root = ElementTree.fromstring(data)
-        curves = [parse_path(path.get("d")) for path in root.iterfind(".//{*}path")]
-    except (ElementTree.ParseError, DefusedXmlException, ValueError, TypeError) as error:
-        raise ValueError(f"{name} is damaged: {error}") from error
-    points = [np.concatenate([np.atleast_1d(piece.poly()(t)) for piece in c]) for c in curves if c]
-    return [np.stack([p.real, p.imag], 1) for p in points]
+    t, lines = np.linspace(0, 1, _STEPS), []
+    for curve in curves:
+        pieces = parse_path(curve) if curve else []
+        if pieces:
+            points = [np.atleast_1d(_points(piece, t)) for piece in pieces]
+            line = np.concatenate(points) * (_SHARE / _VIEW)
+            lines.append(np.stack([line.real, line.imag], 1) + (1 - _SHARE) / 2)
+    return lines
+
+
+def _points(piece: Any, t: np.ndarray) -> Any:
+    if hasattr(piece, "poly"):
+        return piece.poly()(t)
+    return [piece.point(place) for place in t]  # an arc

@@ -1,37 +1,30 @@
-"""MNIST digits from the published IDX files, placed on the canvas as in the paper."""
+"""MNIST digits, and sets in its format, from the published IDX files, placed as in the paper."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from strokenet_gym.targets.archives import folders_of, read_file
 from strokenet_gym.targets.image_set import ImageSet, Item, find_data
 
 __all__ = ["MNIST", "read_idx"]
 
 _ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-_FILES = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
+_SPLITS = {"train": "train", "test": "(?:t10k|test)"}
 
 
 def read_idx(path: Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes, plain or gzipped.
 
     Raises:
-        ValueError: if it is damaged, cut short, or not such a file.
+        ValueError: if it is damaged, cut short, too large, or not such a file.
     """
-    try:
-        raw = path.read_bytes()
-        data = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is damaged or cut short: {error}") from error
+    data = read_file(path)
     if len(data) < 4 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 4:
         raise ValueError(f"{path} is not an IDX file of bytes: it starts with {data[:4]!r}")
     header = 4 + 4 * data[3]
@@ -47,13 +40,15 @@ def read_idx(path: Path) -> np.ndarray:
 class MNIST(ImageSet):
     """Handwritten digits, white on black.
 
-    Made from the published files ``train-images-idx3-ubyte`` and so on, with or without ``.gz``.
-    The digits are enlarged with cubic interpolation to 120/256 of the canvas and centred. Labels
-    are "0" to "9".
+    Made from the published files ``train-images-idx3-ubyte`` and so on, with or without ``.gz``,
+    also as torchvision keeps them; those of Fashion-MNIST and KMNIST have the same names, and
+    EMNIST's, of which there may be one kind in the folder, are read too. The digits are enlarged
+    with cubic interpolation to 120/256 of the canvas and centred. Labels are "0" to "9"; of EMNIST
+    those that its mapping says.
     """
 
     name = "mnist"
-    kept_size = 28
+    patterns = ("train-images-idx3-ubyte.gz",)
     share = 120 / 256  # the paper enlarges the digits to 120 px and pads them to 256
     addresses: ClassVar = {
         _ADDRESS + "train-images-idx3-ubyte.gz":
@@ -66,18 +61,57 @@ class MNIST(ImageSet):
             "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     }  # fmt: skip
 
-    def _find(self, data_dir: Path, split: str) -> list[Path]:
-        return [find_data(type(self), data_dir, f"{f}.gz", f)[0] for f in _FILES[split]]
+    def _find(self, data_dir: Path, split: str, select: Sequence[str]) -> list[Path]:
+        folders = folders_of(data_dir, self.name)
+        for other in ("fashionmnist", "kmnist", "emnist"):  # torchvision's folders
+            folders += [f for f in folders_of(data_dir, other) if f not in folders]
+        for prefix in ("", r"emnist-\w+-"):
+            for folder in folders:
+                names = sorted(f.name for f in folder.iterdir() if f.is_file())
+                found = [_matching(names, prefix, split, kind) for kind in ("images", "labels")]
+                if found[0] and found[1]:
+                    if len(found[0]) > 1 and prefix:
+                        raise ValueError(
+                            f"{folder} has several kinds of EMNIST ({', '.join(found[0])}): leave "
+                            "one in a folder of its own"
+                        )
+                    return [folder / names[0] for names in found]
+        first = {"train": "train", "test": "t10k"}[split]
+        missing = [f"{first}-images-idx3-ubyte.gz", f"{first}-images-idx3-ubyte"]
+        found_one = find_data(type(self), data_dir, *missing)
+        raise FileNotFoundError(f"{found_one[0]} has no {first}-labels-idx1-ubyte beside it")
 
-    def _prepare(
-        self, files: list[Path], split: str, size: int, select: Sequence[str]
-    ) -> Iterator[Item]:
+    def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
         digits, numbers = (read_idx(file) for file in files)
         if digits.shape[1:] != (28, 28) or numbers.shape != digits.shape[:1]:
             raise ValueError(
                 f"{files[0]} has the shape {digits.shape} and {files[1]} {numbers.shape}: "
                 "expected [N, 28, 28] and [N]"
             )
-        for digit, number in zip(digits, numbers, strict=True):
-            if self.is_selected(str(number), select):
-                yield str(number), digit
+        emnist = files[0].name.lower().startswith("emnist-")
+        names = _mapping(files[0]) if emnist else {}
+        for digit, number in zip(digits, numbers.tolist(), strict=True):
+            label = names.get(number, str(number))
+            if self.is_selected(label, select):
+                yield label, digit.T if emnist else digit  # which is published on its side
+
+
+def _matching(names: list[str], prefix: str, split: str, kind: str) -> list[str]:
+    """Of names of files those that have a split's images or labels; gzipped ones come last."""
+    pattern = rf"{prefix}{_SPLITS[split]}-{kind}[-.]idx\d-ubyte(\.gz)?"
+    found = [name for name in names if re.fullmatch(pattern, name, re.IGNORECASE)]
+    kept = {name.lower().removesuffix(".gz"): name for name in reversed(found)}
+    return list(kept.values())
+
+
+def _mapping(file: Path) -> dict[int, str]:
+    """What the numbers of an EMNIST mean, from the text beside it, if that is there."""
+    kind = "-".join(file.name.split("-")[:2])
+    text = file.with_name(f"{kind}-mapping.txt")
+    if not text.is_file():
+        return {}
+    lines = [line.split() for line in text.read_text(errors="replace").splitlines()]
+    try:
+        return {int(line[0]): chr(int(line[1])) for line in lines if len(line) >= 2}
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text} is damaged: {error}") from error

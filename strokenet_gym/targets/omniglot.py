@@ -1,30 +1,31 @@
-"""Omniglot's handwritten characters from the published zips of images."""
+"""Omniglot's handwritten characters from the published zips of images, or their folders."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-import cv2
-import numpy as np
-
-from strokenet_gym.targets.image_set import ImageSet, Item, in_split, members
+from strokenet_gym.targets.archives import members, names
+from strokenet_gym.targets.image_set import ImageSet, Item, find_data, in_split
+from strokenet_gym.targets.images import decode
 
 __all__ = ["Omniglot"]
+
+_SIDE = 105  # pixels
 
 
 class Omniglot(ImageSet):
     """Characters of many alphabets, each drawn by 20 people; white on black.
 
-    Made from ``images_background*.zip``. If ``images_evaluation.zip`` is there too, that is the
-    test split. Else a tenth of the drawings are for tests, by a hash of their names. Labels are
-    such as "Greek/character03"; an alphabet such as "Greek" selects all of its characters.
+    Made from ``images_background*.zip``, or the folder of that name. If ``images_evaluation`` is
+    there too, that is the test split. Else a tenth of the drawings are for tests, by a hash of
+    their names. Labels are such as "Greek/character03"; an alphabet such as "Greek" selects all of
+    its characters.
     """
 
     name = "omniglot"
-    patterns = "images_background.zip", "images_background*.zip"
-    kept_size = 105
+    patterns = "images_background.zip", "images_background", "images_background*"
     share = 0.75
     addresses: ClassVar = {
         "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
@@ -32,32 +33,45 @@ class Omniglot(ImageSet):
             "sha256:f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
     }  # fmt: skip
 
-    def _find(self, data_dir: Path, split: str) -> list[Path]:
-        files = super()._find(data_dir, split)
-        evaluation = files[0].with_name("images_evaluation.zip")
-        if not evaluation.exists():
+    def _find(self, data_dir: Path, split: str, select: Sequence[str]) -> list[Path]:
+        files = super()._find(data_dir, split, select)
+        try:
+            evaluation = find_data(type(self), files[0].parent, "images_evaluation*")[:1]
+        except FileNotFoundError:
             return files
-        return [evaluation] if split == "test" else [*files, evaluation]
+        return evaluation if split == "test" else [*files, *evaluation]
 
-    def _prepare(
-        self, files: list[Path], split: str, size: int, select: Sequence[str]
-    ) -> Iterator[Item]:
-        published = any(file.name == "images_evaluation.zip" for file in files)
+    def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
+        published = any(map(_is_evaluation, files))
+        seen = set()
         for file in files:
-            if published and (file.name == "images_evaluation.zip") != (split == "test"):
+            if published and _is_evaluation(file) != (split == "test"):
                 continue
             for name, data in members(file, ".png"):
-                _, alphabet, character, drawing = name.split("/")
-                label = f"{alphabet}/{character}"
-                if not self.is_selected(label, select):
+                parts = PurePosixPath(name).parts
+                if len(parts) < 3:
                     continue
-                if published or in_split(f"{label}/{drawing}", split):
-                    ink = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-                    if ink is None or ink.shape != (size, size):
-                        raise ValueError(f"{name} in {file} is not an image of {size} px")
-                    yield label, 255 - ink
+                alphabet, character, drawing = parts[-3:]
+                label = f"{alphabet}/{character}"
+                key = f"{label}/{drawing}"
+                if key in seen or not self.is_selected(label, select):
+                    continue
+                if published or in_split(key, split):
+                    seen.add(key)
+                    image = decode(data, f"{name} in {file}", (_SIDE, _SIDE))
+                    yield label, 255 - (image if image.ndim == 2 else image[:, :, 0])
+
+    def _known(self, files: list[Path]) -> set[str]:
+        paths = [PurePosixPath(name).parts for file in files for name in names(file, ".png")]
+        labels = {parts[-3:-1] for parts in paths if len(parts) > 2}
+        return {alphabet for alphabet, _ in labels} | {"/".join(label) for label in labels}
 
     @staticmethod
     def is_a(label: str, selected: str) -> bool:
         """Whether a character, or its alphabet, was selected."""
-        return selected in (label, label.partition("/")[0])
+        wanted = selected.casefold()
+        return wanted in (label.casefold(), label.partition("/")[0].casefold())
+
+
+def _is_evaluation(file: Path) -> bool:
+    return file.name.lower().startswith("images_evaluation")

@@ -1,78 +1,187 @@
-"""Quick, Draw! sketches: the published raw or simplified drawings (ndjson) or bitmaps (npy)."""
+"""Quick, Draw! sketches: the published drawings (ndjson or bin, raw or simplified) or bitmaps."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import re
+import struct
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 import numpy as np
 
-from strokenet_gym.targets.image_set import (
-    ImageSet,
-    Item,
-    in_split,
-    members,
-    normalised,
-    on_canvas,
-    rasterise,
-)
+from strokenet_gym.targets.archives import names, streams
+from strokenet_gym.targets.drawings import as_points, normalised
+from strokenet_gym.targets.image_set import ImageSet, Item, find_data, in_split
 
 __all__ = ["QuickDraw"]
 
 _SHARE = 0.8  # of the canvas that a drawing's longer side fills
-_WIDTH = 0.03  # of its lines, canvas widths
+_WIDTH = 0.038  # of its lines, canvas widths
+_LONGEST = 2**24  # bytes of a drawing
+# What a cloud's console and a browser make of a file's name.
+_PREFIX = re.compile(r"^(full[_ -])?(simplified|raw|numpy_bitmap|numpy bitmap|binary)[_ -]")
+_KINDS = ".ndjson", ".bin", ".npy"  # of a category that has several the first counts
+
+Read = Callable[[IO[bytes], str], Iterator["tuple[str, str, Any] | None"]]
 
 
 class QuickDraw(ImageSet):
     """Sketches of things, white on black, those that the game recognised.
 
-    Made from ``CATEGORY.ndjson`` files (raw or simplified), a zip of them, or ``CATEGORY.npy``
-    bitmaps. A tenth are for tests, by a hash of their category and key. Labels are categories.
+    Made from files ``cat.ndjson`` or ``cat.bin`` (raw or simplified drawings), zips of them, and
+    bitmaps ``cat.npy`` of categories that have no drawings; names may have the prefixes that the
+    console of the published bucket gives. Labels are categories: what the drawings say they are,
+    else their file's name. A tenth are for tests, by a hash of what identifies a drawing. Drawings
+    that cannot be read are left out.
     """
 
     name = "quickdraw"
-    patterns = "*.ndjson", "*quickdraw*.zip", "*.npy"
+    patterns = "*.ndjson", "*.bin", "*.npy", "*quick*draw*.zip"
+    share = _SHARE
+    line_width = _WIDTH
     category_address = (
         "https://storage.googleapis.com/quickdraw_dataset/full/simplified/{category}.ndjson"
     )
 
-    def _prepare(
-        self, files: list[Path], split: str, size: int, select: Sequence[str]
-    ) -> Iterator[Item]:
-        for file in files:
-            if file.suffix == ".npy":
-                if self.is_selected(file.stem, select):
-                    yield from _bitmaps(file, split, size)
+    def _find(self, data_dir: Path, split: str, select: Sequence[str]) -> list[Path]:
+        """The files of the selected categories, by their names where these say so."""
+        found: list[Path] = []
+        for pattern in self.patterns:
+            try:
+                found += find_data(type(self), data_dir, pattern)
+            except FileNotFoundError:
                 continue
-            packed = file.suffix == ".zip"
-            texts = members(file, ".ndjson") if packed else [(file.name, file.read_bytes())]
-            for name, text in texts:
-                category = Path(name).stem
-                if self.is_selected(category, select):
-                    yield from _drawings(text, category, split, size, f"{name} in {file}")
+        if not found:
+            find_data(type(self), data_dir, *self.patterns)  # raises
+        zips = [file for file in found if file.suffix.lower() == ".zip"]
+        plain = [file for file in found if file not in zips]
+        named = [file for file in plain if self.is_selected(_category(file.name), select)]
+        unnamed = [s for s in select if not any(self.is_a(_category(f.name), s) for f in plain)]
+        files = plain if unnamed and not zips else named
+        best: dict[str, str] = {}
+        for kind in _KINDS:
+            for file in files:
+                if file.suffix.lower() == kind:
+                    best.setdefault(_category(file.name).casefold(), kind)
+        kept = [f for f in files if best[_category(f.name).casefold()] == f.suffix.lower()]
+        return sorted([*kept, *(zips if unnamed or not select else [])])
+
+    def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
+        seen: set[tuple[str, str]] = set()
+        bad: dict[str, int] = {}
+        for file in files:
+            for kind, read in _READERS.items():
+                if file.suffix.lower() not in (kind, ".zip"):
+                    continue
+                for name, stream in streams(file, kind):
+                    where = f"{name} in {file.parent if name == file.name else file}"
+                    if file.suffix.lower() == ".zip" and not self._may_have(name, select):
+                        continue
+                    count = 0
+                    for entry in _checked(read(stream, name), f"{name} in {file}"):
+                        if entry is None:
+                            bad[where] = bad.get(where, 0) + 1
+                            continue
+                        label, key, item = entry
+                        # The key is the drawing's own and its word: no matter where it lies.
+                        known = (label, key) in seen
+                        if known or not in_split(f"{label}/{key}", split):
+                            continue
+                        if self.is_selected(label, select):
+                            seen.add((label, key))
+                            yield label, item
+                            count += 1
+                            if self.limit is not None and count >= self.limit:
+                                break
+        if bad:
+            total, shown = sum(bad.values()), "; ".join(list(bad)[:3])
+            more = "; …" if len(bad) > 3 else ""
+            warnings.warn(
+                f"{total} drawings of quickdraw cannot be read and are left out: {shown}{more}",
+                stacklevel=2,
+            )
+
+    def _known(self, files: list[Path]) -> set[str]:
+        packed = [f for f in files if f.suffix.lower() == ".zip"]
+        inner = [name for file in packed for kind in _KINDS for name in names(file, kind)]
+        plain = [file.name for file in files if file not in packed]
+        return {_category(PurePosixPath(name).name) for name in [*plain, *inner]}
+
+    def _may_have(self, name: str, select: Sequence[str]) -> bool:
+        """Whether a file in a zip of categories has a selected one, as its name says."""
+        return self.is_selected(_category(PurePosixPath(name).name), select)
 
 
-def _drawings(text: bytes, category: str, split: str, size: int, where: str) -> Iterator[Item]:
-    for number, line in enumerate(text.splitlines(), 1):
+def _category(name: str) -> str:
+    """The category that a file's name says."""
+    stem = re.sub(r"\.\w+$", "", name).replace("%20", " ").replace("+", " ")
+    return _PREFIX.sub("", stem, count=1)
+
+
+def _checked(entries: Iterator[Any], where: str) -> Iterator[Any]:
+    """The same entries; whatever a damaged file raises becomes a ValueError."""
+    try:
+        yield from entries
+    except Exception as error:
+        raise ValueError(f"{where} is damaged: {error}") from error
+
+
+def _drawings(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | None]:
+    """Label, key and lines of each recognised drawing; None for a line that is none."""
+    while line := stream.readline(_LONGEST):
+        if len(line) == _LONGEST and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):  # the rest of it
+                line = stream.readline(_LONGEST)
+            yield None
+            continue
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
-            if not entry["recognized"] or not in_split(f"{category}/{entry['key_id']}", split):
-                continue
-            lines = [np.array(stroke[:2], float).T for stroke in entry["drawing"]]
-            image = rasterise(normalised(lines, _SHARE), size, _WIDTH)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise ValueError(f"line {number} of {where} is damaged: {error!r}") from error
-        yield category, image
+            if entry["recognized"]:
+                lines = [np.array(stroke[:2], float).T for stroke in entry["drawing"]]
+                item = as_points(list(normalised(lines, _SHARE)))
+                yield str(entry.get("word") or _category(name)), str(entry["key_id"]), item
+        except Exception:  # whatever a line of nobody's makes
+            yield None
 
 
-def _bitmaps(file: Path, split: str, size: int) -> Iterator[Item]:
-    try:
-        pictures = np.load(file, mmap_mode="r", allow_pickle=False).reshape(-1, 28, 28)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
-    for index, picture in enumerate(pictures):
-        if in_split(f"{file.stem}/{index}", split):
-            yield file.stem, on_canvas(np.asarray(picture), size, _SHARE)
+def _packed(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | None]:
+    """The same of the published binary files."""
+    label = _category(PurePosixPath(name).name)
+    while head := stream.read(17):
+        try:
+            key, _, recognised, _, count = struct.unpack("<Q2sBIH", head)
+            lines = []
+            for _ in range(count):
+                (number,) = struct.unpack("<H", stream.read(2))
+                data = stream.read(2 * number)
+                lines.append(np.frombuffer(data, np.uint8).reshape(2, number).T.astype(float))
+            if recognised:
+                yield label, str(key), as_points(list(normalised(lines, _SHARE)))
+        except (ValueError, struct.error):
+            yield None
+            return  # nobody knows where the next one begins
+
+
+def _bitmaps(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | None]:
+    """Label, number and picture of each bitmap."""
+    label = _category(PurePosixPath(name).name)
+    version = np.lib.format.read_magic(stream)
+    first = version == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    shape, fortran, kind = read(stream)
+    if fortran or kind != np.uint8 or len(shape) != 2 or shape[1] != 28 * 28:
+        raise ValueError(f"its shape is {shape} and its type {kind}, not [N, 784] of bytes")
+    for index in range(shape[0]):
+        data = stream.read(28 * 28)
+        if len(data) < 28 * 28:
+            yield None
+            return
+        yield label, str(index), np.frombuffer(data, np.uint8).reshape(28, 28)
+
+
+_READERS: dict[str, Read] = {".ndjson": _drawings, ".bin": _packed, ".npy": _bitmaps}

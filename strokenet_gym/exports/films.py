@@ -1,0 +1,177 @@
+"""Films of a stroke log: how the strokes grow, as GIF or MP4, encoded by ffmpeg."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from strokenet_gym.envs.arguments import whole
+from strokenet_gym.exports.pictures import to_rgb
+from strokenet_gym.extras import require
+from strokenet_gym.stroke import part_way
+from strokenet_gym.stroke_log import StrokeLog
+
+__all__ = ["film", "write_gif", "write_mp4"]
+
+_STROKE_SECONDS, _MOST_SECONDS = 0.5, 20.0  # by default: for a stroke, and for all of them
+_GIF_FPS = 50  # browsers slow down what is faster
+_LOOKS = 24  # pictures that a GIF's colours are taken from
+_LOOK_SIDE = 192  # their longer side in pixels
+
+# Players guess what is not said, browsers bt709 from 720 lines on. The matrix is bt601's, which
+# Chromium's software shows within 2 levels; of bt709's it is up to 12 levels off.
+_SAID = {
+    "range": "tv",
+    "colorspace": "smpte170m",
+    "color_primaries": "bt709",  # sRGB's
+    "color_trc": "iec61966-2-1",
+}
+_MP4 = (
+    "-vf", "scale=in_range=pc:out_range=tv:out_color_matrix=smpte170m"
+    ":flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp,format=yuv420p,"
+    f"setparams={':'.join(f'{name}={value}' for name, value in _SAID.items())}",
+    "-c:v", "libx264", "-crf", "16", "-movflags", "+faststart",
+)  # fmt: skip
+# One palette for all frames, and no dithering, so that what does not change has one colour; of a
+# frame only what changed is written.
+_GIF = ("-lavfi", "[0][1]paletteuse=dither=none", "-loop", "0")
+
+
+def film(
+    log: StrokeLog,
+    size: int | tuple[int, int],
+    seconds: float | None = None,
+    fps: int = 25,
+) -> Iterator[np.ndarray]:
+    """Frames of the strokes as they grow, and a second of the picture at the end.
+
+    Args:
+        log: the episode.
+        size: the longer side in pixels, or height and width.
+        seconds: how long all strokes take, the same for each; by default half a second for each,
+            but at most 20 in all.
+        fps: frames a second, from 1 to 240.
+
+    Yields:
+        uint8 ``[H, W, 3]``.
+
+    Raises:
+        ValueError: if a number is out of its range.
+    """
+    fps = whole(fps, "fps", 1, 240)
+    count = len(log.strokes)
+    if seconds is None:
+        seconds = min(_STROKE_SECONDS * count, _MOST_SECONDS)
+    elif not 0 < seconds <= 86_400:
+        raise ValueError(f"seconds must be above 0 and at most 86400, got {seconds}")
+    return _frames(log, size, max(1, round(seconds * fps)) if count else 0, fps)
+
+
+def _frames(
+    log: StrokeLog, size: int | tuple[int, int], frames: int, rest: int
+) -> Iterator[np.ndarray]:
+    """So many frames in which all strokes grow, and a rest."""
+    canvas, done, count = log.blank(size), 0, len(log.strokes)
+    for frame in range(1, frames + 1):
+        whole_strokes, share = divmod(frame * count, frames)
+        for stroke in log.strokes[done:whole_strokes]:
+            canvas = log.paint(canvas, stroke)
+        done = whole_strokes
+        if share and count < frames:  # where strokes are fast, each frame has whole ones
+            yield to_rgb(log.paint(canvas, part_way(log.strokes[done], share / frames)))
+        else:
+            yield to_rgb(canvas)
+    picture = to_rgb(canvas)
+    for _ in range(rest):
+        yield picture
+
+
+def write_mp4(
+    log: StrokeLog,
+    path: Path,
+    size: tuple[int, int],
+    seconds: float | None = None,
+    fps: int = 25,
+) -> None:
+    """Write a film in H.264, of even sides, as the codec wants them."""
+    require("export", "imageio_ffmpeg")
+    height, width = (max(2, side - side % 2) for side in size)
+    _encode(film(log, (height, width), seconds, fps), path, (height, width), fps, *_MP4)
+
+
+def write_gif(
+    log: StrokeLog,
+    path: Path,
+    size: tuple[int, int],
+    seconds: float | None = None,
+    fps: int = 25,
+) -> None:
+    """Write a film as GIF, of at most 50 frames a second."""
+    require("export", "imageio_ffmpeg")
+    fps = min(whole(fps, "fps", 1, 240), _GIF_FPS)
+    frames = film(log, size, seconds, fps)
+    with tempfile.TemporaryDirectory(prefix="strokenet-") as folder:
+        palette = Path(folder) / "palette.png"
+        _write_palette(log, palette)
+        _encode(frames, path, size, fps, "-i", str(palette), *_GIF)
+
+
+def _write_palette(log: StrokeLog, path: Path) -> None:
+    """Write the colours of a film, 255 and a transparent one, as ffmpeg wants them."""
+    from PIL import Image
+
+    count = len(log.strokes)
+    looks = min(_LOOKS, count)
+    small = log.sides(min(_LOOK_SIDE, max(log.sides())))
+    pictures = np.concatenate(list(_frames(log, small, looks, 1)))
+    background = to_rgb(log.blank((1, 1)))[0]
+    # Colours that cover few pixels count as well: strokes may be thin.
+    unlike = (pictures != background).any(-1)
+    inked = pictures[unlike] if unlike.any() else background
+    found = Image.fromarray(inked[None]).quantize(254, Image.Quantize.MEDIANCUT, kmeans=1)
+    colours = np.array(found.getpalette(), np.uint8).reshape(-1, 3)[:254]
+    colours = np.concatenate([background, colours, np.repeat(background, 255 - len(colours), 0)])
+    opacity = np.full((256, 1), 255, np.uint8)
+    opacity[-1] = 0
+    pixels = np.concatenate([colours, opacity], 1).reshape(16, 16, 4)
+    Image.fromarray(pixels).save(path)
+
+
+def _encode(
+    frames: Iterator[np.ndarray], path: Path, size: tuple[int, int], fps: int, *arguments: str
+) -> None:
+    """Have ffmpeg write frames, uint8 ``[H, W, 3]`` each.
+
+    Raises:
+        OSError: if it cannot; what it says is in the message.
+    """
+    import imageio_ffmpeg
+
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-r", str(fps)]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-xerror", "-y", *raw, "-i", "-"]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [*command, *arguments, f"file:{path}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        assert process.stdin is not None
+        try:
+            with contextlib.suppress(BrokenPipeError), process.stdin:  # ended, it says why below
+                for frame in frames:
+                    process.stdin.write(frame.tobytes())
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            status = process.wait()
+        said.seek(0)
+        if status != 0 or not path.exists():
+            lines = said.read().decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            raise OSError(f"cannot write {path}: ffmpeg ended with status {status}: {lines[-1]}")

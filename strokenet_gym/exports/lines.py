@@ -1,0 +1,92 @@
+"""The pen's paths of a stroke log in mm on paper, for plotters and robots: SVG and CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.programs.stamped import pen_path
+from strokenet_gym.stroke_log import StrokeLog
+
+__all__ = ["write_csv", "write_lines"]
+
+_LIFTED = 1e-3  # pressure at which the pen leaves no ink
+_OFF_MM = 0.01  # that a simplified line may be off
+
+
+def write_csv(
+    log: StrokeLog,
+    path: Path,
+    size: tuple[int, int],
+    paper_mm: tuple[float, float] = (210.0, 297.0),
+) -> None:
+    """Write points along each path, in mm from the paper's lower left corner.
+
+    The canvas fills the paper's width or height and is centred.
+    """
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["stroke", "x_mm", "y_mm", "pressure", "width_mm"])
+        for number, points in enumerate(_points(log, paper_mm), 1):
+            writer.writerows([number, *(f"{value:.4f}" for value in point)] for point in points)
+
+
+def write_lines(
+    log: StrokeLog, path: Path, pen_mm: float | None, paper_mm: tuple[float, float]
+) -> None:
+    """Write each stroke as one path without a fill, in an SVG of the paper's size.
+
+    Where the pen is lifted a path goes on elsewhere. Its width is the pen's, or the mean of the
+    stroke's.
+    """
+    import cv2
+
+    from strokenet_gym.exports.svg import css
+
+    if pen_mm is not None and not 0 < pen_mm <= 1000:
+        raise ValueError(f"pen_mm must be above 0 and at most 1000, got {pen_mm}")
+    found = list(_points(log, paper_mm))
+    width, height = paper_mm
+    text = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}mm" height="{height:g}mm" '
+        f'viewBox="0 0 {width:g} {height:g}" fill="none" stroke-linecap="round" '
+        'stroke-linejoin="round">'
+    ]
+    for number, (stroke, points) in enumerate(zip(log.strokes, found, strict=True), 1):
+        down = points[:, 2] > _LIFTED
+        # A pen that is set down at one point leaves a dot: a line of no length.
+        changes = np.flatnonzero(np.diff(down)) + 1
+        runs = [r for r in np.split(points, changes) if r[0, 2] > _LIFTED]
+        if not runs:
+            continue
+        data = ""
+        for run in runs:
+            line = np.stack([run[:, 0], height - run[:, 1]], 1).astype(np.float32)
+            simple: Any = cv2.approxPolyDP(line, _OFF_MM, False)[:, 0]
+            line = simple if len(simple) > 1 else np.repeat(simple, 2, 0)
+            data += "M" + " ".join(f"{x:.2f},{y:.2f}" for x, y in line)
+        wide = float(points[down, 3].mean()) if pen_mm is None else pen_mm
+        text.append(
+            f'<path id="stroke-{number:03}" stroke="{css(stroke.colour)}" '
+            f'stroke-width="{max(wide, 0.01):.3f}" d="{data}"/>'
+        )
+    path.write_text("\n".join([*text, "</svg>"]) + "\n")
+
+
+def _points(log: StrokeLog, paper_mm: tuple[float, float]) -> Iterator[np.ndarray]:
+    """For each stroke points along its path, ``[N, 4]``: x, y, pressure, width; in mm."""
+    width, height = paper_mm
+    if not (0 < width <= 1e5 and 0 < height <= 1e5):
+        raise ValueError(f"paper_mm must be two positive numbers, got {paper_mm}")
+    rows, columns = log.sides()
+    scale = min(width / columns, height / rows) / 2  # mm for half a pixel
+    half, half_x, half_y = scale * min(rows, columns), scale * columns, scale * rows
+    power = getattr(log.brush, "pressure_size", 1.0)
+    for stroke in log.strokes:
+        x, y, pressure = pen_path(stroke.position, stroke.pressure).T
+        wide = 2 * half * float(stroke.radius) * pressure**power
+        yield np.stack([width / 2 + half_x * x, height / 2 + half_y * y, pressure, wide], 1)

@@ -1,0 +1,185 @@
+"""SVG of a stroke log: each stroke a group of outlines, which lie on each other as contours do."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from strokenet_gym.exports.lines import write_lines
+from strokenet_gym.extras import require
+from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
+from strokenet_gym.stroke import Stroke
+from strokenet_gym.stroke_log import StrokeLog
+
+__all__ = ["write_svg"]
+
+_GRID = 1024  # pixels of the longer side of the picture that outlines are taken from
+_UNITS = 10  # of a coordinate in a pixel of that
+_OFF = 0.25  # of these pixels that a simplified outline may be off
+_STEP = 5.0  # levels of 255 that an outline adds to a stroke's opacity, about
+_LEAST = 2.0  # such levels, since programs round the opacity of each
+_BAND = 1.25  # pixels of the grid between two outlines, at least
+_OUTLINES = 5000  # of a picture: where strokes are many, each has fewer
+_FEWEST = 2  # outlines of a soft stroke
+_BROAD = 20  # pixels of the grid: where a radius has more, every second one is enough
+_ROUGH = 4  # and every fourth to see how soft a stroke is
+
+
+def write_svg(
+    log: StrokeLog,
+    path: Path,
+    size: tuple[int, int],
+    detail: float = 1.0,
+    lines: bool = False,
+    pen_mm: float | None = None,
+    paper_mm: tuple[float, float] = (210.0, 297.0),
+) -> None:
+    """Write what the strokes leave, or where the pen goes.
+
+    An opaque stroke with a hard edge is one path. A soft one has a path for each step of its
+    opacity: about one for 5 levels of 255, but none closer than can be seen, and fewer where there
+    are so many strokes that they would be more than 5,000 in all. ``detail`` divides the one and
+    multiplies the other. The grain of rough paper is left out.
+    """
+    if lines:
+        write_lines(log, path, pen_mm, paper_mm)
+        return
+    if not isinstance(log.brush, Brush):
+        raise ValueError(
+            f"SVG needs the shapes of strokes, which the program {log.brush.name!r} does not tell: "
+            "export to .png, .gif, .mp4 or .csv, or export its lines"
+        )
+    if not 0 < detail <= 100:
+        raise ValueError(f"detail must be above 0 and at most 100, got {detail}")
+    require("export", "contourpy")
+    rows, columns = grid = log.sides(_GRID)
+    brush = dataclasses.replace(log.brush, grain=0.0)
+    wanted = [_steps(stroke, brush, grid, detail) for stroke in log.strokes]
+    share = min(1.0, _OUTLINES * detail / max(1.0, sum(wanted)))
+    text = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" '
+        f'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" '
+        f'width="{size[1]}" height="{size[0]}" viewBox="0 0 {columns * _UNITS} {rows * _UNITS}">',
+        f'<rect id="background" width="{columns * _UNITS}" height="{rows * _UNITS}" '
+        f'fill="{css(np.asarray(log.background))}"/>',
+    ]
+    blend = BLENDS[log.brush.blend].css
+    blending = "" if blend == "normal" else f' style="mix-blend-mode:{blend}"'
+    for number, (stroke, steps) in enumerate(zip(log.strokes, wanted, strict=True), 1):
+        name = f"stroke-{number:03}"
+        colour = css(log.brush.lays_down(stroke, np.asarray(log.background)).colour)
+        text.append(f'<g id="{name}" inkscape:label="{name}" fill="{colour}"{blending}>')
+        levels = 1 if steps <= 1 else max(_FEWEST, round(steps * share))
+        text += [
+            f'<path fill-rule="evenodd" fill-opacity="{opacity:.4f}" d="{outline}"/>'
+            for opacity, outline in _contours(stroke, brush, grid, levels, log.brush.grain)
+        ]
+        text.append("</g>")
+    path.write_text("\n".join([*text, "</svg>"]) + "\n")
+
+
+def css(colour: np.ndarray) -> str:
+    """A colour in 0 … 1, of 1 or 3 channels, as ``#rrggbb``."""
+    levels = np.rint(np.broadcast_to(colour, 3).clip(0, 1) * 255).astype(int)
+    return "#" + "".join(f"{level:02x}" for level in levels)
+
+
+def _opacity(
+    stroke: Stroke, brush: Brush, grid: tuple[int, int], pixel: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A stroke's opacity where it has ink, and the place where that begins.
+
+    The stroke is drawn on a canvas of its own that is as large as it needs.
+
+    Args:
+        stroke: the stroke, without a batch.
+        brush: what draws it.
+        grid: height and width of the picture.
+        pixel: side of the pixels that are drawn, in those of the grid.
+
+    Returns:
+        ``[H, W]``, and x, y in these pixels.
+    """
+    shape = np.array(grid[::-1]) / pixel  # x, y
+    half = min(shape) / 2
+    path = pen_path(stroke.position, stroke.pressure)[:, :2]
+    places = (path * [1, -1] + 1) / 2 * shape
+    reach = max(float(stroke.radius) * half, 1.0) + 2
+    low = np.floor(places.min(0) - reach).clip(0, np.ceil(shape)).astype(int)
+    high = np.ceil(places.max(0) + reach).clip(0, np.ceil(shape)).astype(int)
+    extent = high - low
+    if (extent < 1).any():
+        return np.zeros((0, 0)), low
+    pixels = (np.asarray(stroke.position) * [1, -1] + 1) / 2 * shape - low
+    moved = Stroke(
+        np.asarray(stroke.colour)[None],
+        np.asarray(stroke.radius)[None] * (half / (extent.min() / 2)),
+        ((2 * pixels / extent - 1) * [1, -1])[None],
+        np.asarray(stroke.pressure)[None],
+    )
+    return brush.draw(moved, (int(extent[1]), int(extent[0])))[0], low
+
+
+def _steps(stroke: Stroke, brush: Brush, grid: tuple[int, int], detail: float) -> float:
+    """How many outlines the eye needs of a stroke: 1 of one with a hard edge, 0 of none."""
+    pixel = _ROUGH
+    alpha, _ = _opacity(stroke, brush, grid, pixel)
+    highest = float(alpha.max(initial=0.0))
+    if highest < 0.5 / 255:
+        return 0.0
+    inked, full = (np.count_nonzero(alpha > share * highest) for share in (0.05, 0.95))
+    # Where opacity changes most it takes that many pixels from nothing to the highest.
+    slope = np.hypot(*np.gradient(np.pad(alpha, 1)))
+    band = highest / float(np.median(slope[slope > highest / 100])) * pixel
+    if full >= 0.8 * inked or band < 2 * pixel:
+        return 1.0
+    most = highest * 255 / max(_STEP / detail, _LEAST)
+    return max(_FEWEST, min(most, band / _BAND * detail))
+
+
+def _contours(
+    stroke: Stroke, brush: Brush, grid: tuple[int, int], levels: int, grain: float
+) -> Iterator[tuple[float, str]]:
+    """The opacity of each outline of a stroke, from the outermost one, and its path data."""
+    import contourpy
+
+    pixel = 2 if float(stroke.radius) * min(grid) / 2 > _BROAD else 1
+    alpha, low = _opacity(stroke, brush, grid, pixel)
+    highest = float(alpha.max(initial=0.0))
+    if highest < 0.5 / 255:
+        return
+    inked = [np.flatnonzero((alpha > 0).any(axis)) for axis in (0, 1)]  # columns, rows
+    (left, right), (top, bottom) = ((found[0], found[-1] + 1) for found in inked)
+    alpha, low = alpha[top:bottom, left:right], low + np.array([left, top])
+    # A frame of copies of the rim, so that an outline reaches the canvas' border and beyond.
+    alpha = np.pad(alpha, 1, mode="edge")
+    generator = contourpy.contour_generator(z=alpha, fill_type="OuterOffset")
+    below = 0.0  # opacity of the outlines so far
+    for level in range(1, levels + 1):
+        reached = highest * (1 - grain / 2) * level / levels
+        filled: Any = generator.filled(highest * (level - 0.5) / levels, np.inf)
+        rings = [
+            (points[start:stop] + low - 0.5) * pixel
+            for points, starts in zip(*filled, strict=True)
+            for start, stop in itertools.pairwise(starts)
+        ]
+        outline = "".join(map(_ring, rings))
+        if outline:
+            yield 1 - (1 - reached) / (1 - below), outline
+            below = reached
+
+
+def _ring(points: np.ndarray) -> str:
+    """A closed path through points of the grid, in steps from one to the next, simplified."""
+    simple = cv2.approxPolyDP(points.astype(np.float32), _OFF, True)[:, 0]
+    corners = np.rint(simple * _UNITS).astype(int)
+    if len(corners) < 3:
+        return ""
+    (x, y), *steps = np.diff(corners, axis=0, prepend=0).tolist()
+    return f"M{x} {y}l{' '.join(f'{x} {y}' for x, y in steps)}z".replace(" -", "-")

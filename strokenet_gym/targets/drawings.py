@@ -1,0 +1,56 @@
+"""Drawings as lines: kept as points, whatever the size in which they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+__all__ = ["UNIT", "as_points", "normalised"]
+
+UNIT = 2**13  # of a point's coordinate in a canvas' width: a sixteenth of a pixel at 512 px
+
+
+def as_points(lines: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Lines as they are kept.
+
+    Args:
+        lines: ``[K, 2]`` each: x, y in 0 … 1 of the canvas, y down. A single point is a dot.
+
+    Returns:
+        int16 ``[K, 2]`` each, in units of :data:`UNIT`.
+
+    Raises:
+        ValueError: if there is none, or a number is not finite or far from the canvas.
+    """
+    if not lines:
+        raise ValueError("there are no lines")
+    points = []
+    for line in lines:
+        line = np.asarray(line, float)
+        if line.ndim != 2 or line.shape[1] != 2 or len(line) == 0:
+            raise ValueError(f"a line must have the shape [K, 2], got {line.shape}")
+        if not (np.abs(line) < 3).all():  # nor NaN
+            raise ValueError("a line must be near the canvas")
+        kept: Any = (line * UNIT).astype(np.float32)
+        if len(kept) > 2:  # those in between that are on the way are not needed
+            kept = cv2.approxPolyDP(kept, 1.0, False)[:, 0]
+        points.append(np.rint(kept).astype(np.int16))
+    return points
+
+
+def normalised(lines: Sequence[np.ndarray], share: float) -> Iterator[np.ndarray]:
+    """Lines moved and scaled so that they are centred and their longer side is ``share``.
+
+    Raises:
+        ValueError: if there are none, or a number is not finite.
+    """
+    points = np.concatenate(lines)
+    if not (np.abs(points) < 1e9).all():  # nor NaN
+        raise ValueError("a line has a number that is not finite")
+    low, high = points.min(0), points.max(0)
+    extent = max(float((high - low).max()), 1e-9)
+    for line in lines:
+        yield (line - (low + high) / 2) * (share / extent) + 0.5
