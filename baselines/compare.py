@@ -25,11 +25,12 @@ from harness.methods import METHODS
 from harness.report import draw_curves, draw_paintings, summarise, table
 from harness.rl import first_stroke
 from harness.run import lock
-from harness.scoring import SCORES, twin_of
+from harness.scoring import SCORES
 from harness.task import Task
 
 from strokenet_gym.agents import neighbour_penalty
 from strokenet_gym.command import one_line_errors
+from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.stroke import action_size
 
 HERE = Path(__file__).parent
@@ -156,7 +157,7 @@ def choose_methods(args: Args) -> list[str]:
         ValueError: if there is none of that name, or the brush does not allow it.
     """
     exact = args.program.gradient == "exact"
-    has = {"twin": twin_of(args) is not None, "exact": exact, None: True}
+    has = {"twin": twin_of(args.program) is not None, "exact": exact, None: True}
     allowed = [name for name, method in METHODS.items() if has[method.needs]]
     wrong = set(args.methods or ()) - set(allowed)
     if wrong or args.methods == ():

@@ -17,6 +17,7 @@ except ImportError:
         'strokenet-gym needs tyro, run `pip install "strokenet-gym[export]"`'
     ) from None
 
+from strokenet_gym.brush_sheet import brushes
 from strokenet_gym.painter.command import paint
 
 __all__ = ["main"]
@@ -39,7 +40,7 @@ def export_log(
         stroke_seconds: How long a stroke takes in a GIF or MP4.
         paper_mm: Width and height of the paper, for CSV.
         brush: Paint with this instead of what the log says: a name, a JSON file of a brush's
-            numbers, or module:name of a program.
+            numbers, mypaint:NAME, or module:name of a program.
     """
     options: dict[str, object] = {}
     if to.suffix in (".gif", ".mp4"):
@@ -71,6 +72,7 @@ def main() -> None:
     app = tyro.extras.SubcommandApp()
     app.command(name="paint")(paint)
     app.command(name="export")(export_log)
+    app.command(name="brushes")(brushes)
     app.command(name="download")(download_data)
     with one_line_errors():
         app.cli(prog="strokenet-gym", description=__doc__)
