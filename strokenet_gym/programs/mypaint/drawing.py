@@ -18,9 +18,9 @@ from strokenet_gym.programs.stamped.spline import cubic, place, spline_tangents
 __all__ = ["connect", "guard", "paint_strokes"]
 
 STEPS = 8  # points of a segment
-PACE = 0.0103  # seconds between two points: no round number, which has the clock run backwards
+PACE = 0.031  # seconds between two points: no round number, which has the clock run backwards
 _PAUSE = 10.0  # seconds before a stroke
-REACH = 3.0  # half-widths; the pen stays as near as that
+REACH = 2.0  # half-widths of the canvas' own sides; the pen stays as near as that
 _FAR = 20_000.0  # pixels; dabs beyond are dropped, since the library has a table that grows so far
 _ONE = 32768  # in a surface's numbers
 _ROOM = 64  # pixels of a tile
@@ -96,9 +96,8 @@ def paint_strokes(
             x, y, p = position[b, i, 0], position[b, i, 1], pressure[b, i]
             inked = inked and math.isfinite(x + y + p)
             some = some or p > 0.0
-            x = min(max(x * width / 2.0, -REACH * half - width), REACH * half + width)
-            y = min(max(y * height / 2.0, -REACH * half - height), REACH * half + height)
-            path[i, 0], path[i, 1] = width / 2.0 + x, height / 2.0 - y
+            path[i, 0] = (1.0 + min(max(x, -REACH), REACH)) * width / 2.0
+            path[i, 1] = (1.0 - min(max(y, -REACH), REACH)) * height / 2.0
         for c in range(channels):
             inked = inked and math.isfinite(colour[b, c])
         if not (inked and some):
