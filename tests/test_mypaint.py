@@ -14,7 +14,7 @@ from conftest import run
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.utils.env_checker import check_env
 
-from strokenet_gym import RecordStrokes, StrokeLog, Stroke, export, load_program
+from strokenet_gym import RecordStrokes, Stroke, StrokeLog, export, load_program
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.mypaint import brush_names
 from strokenet_gym.programs.mypaint.library import load_library
@@ -126,7 +126,11 @@ def test_the_same_strokes_are_the_same_bits_in_two_processes():
     found = []
     for threads in ("1", "4"):
         result = subprocess.run(
-            [sys.executable, "-c", f"import os; os.environ['NUMBA_NUM_THREADS'] = '{threads}'" + PAINT],
+            [
+                sys.executable,
+                "-c",
+                f"import os; os.environ['NUMBA_NUM_THREADS'] = '{threads}'" + PAINT,
+            ],
             capture_output=True,
             text=True,
             timeout=120,
