@@ -20,18 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gymnasium.vector import AutoresetMode
+from harness.fitting import fit, residuals_of
 from harness.methods import METHODS
 from harness.report import draw_curves, draw_paintings, summarise, table
-from harness.rl import first_stroke
 from harness.run import lock
 from harness.scoring import SCORES
 from harness.task import Task
 
-from strokenet_gym.agents import neighbour_penalty
 from strokenet_gym.command import one_line_errors
 from strokenet_gym.programs.learned import twin_of
-from strokenet_gym.stroke import action_size
 
 HERE = Path(__file__).parent
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -42,7 +39,7 @@ class Args(Task):
     """Compare methods after equal training time."""
 
     out: Path | None = None
-    """Output folder (runs/compare-TARGETS-STROKES); one that is half done is gone on with."""
+    """Output folder (runs/compare-TARGETS-STROKES-BRUSH); one that is half done is gone on with."""
     minutes: float = 15.0
     """Training time of each method and seed."""
     seeds: int = 3
@@ -111,43 +108,19 @@ def run(command: list[str]) -> int:
                 signal.signal(number, handler)
 
 
-def optimum(args: Args, count: int = 100, steps: int = 400) -> float:
-    """The residual that gradient descent on the strokes reaches, target by target.
+def optimum(args: Args) -> float | None:
+    """The residual that gradient descent on the strokes of each of 100 targets reaches.
 
-    Adam through the real program, from the stroke that an untrained agent starts with, all strokes
-    of a picture at once.
+    Through the real program's own gradient, or through the network that imitates it, painted by the
+    real one then; None if there is neither.
     """
-    targets, _ = args.test_targets(limit=count)
-    envs = args.make_vec(
-        "DifferentiablePainting-v0",
-        len(targets),
-        autoreset_mode=AutoresetMode.DISABLED,
-        reward="l2",  # whatever the task's: the residual is what is compared
-    )
-    (size,) = envs.single_action_space.shape
-    generator = torch.Generator().manual_seed(0)
-    start = first_stroke(size - action_size(0)).expand(len(targets), args.max_strokes, -1)
-    noise = 0.1 * torch.randn(start.shape, generator=generator)
-    actions = (start + noise).clamp(-0.95, 0.95).requires_grad_()
-    optimizer = torch.optim.Adam([actions], lr=0.03)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 0.03 * (1 - step / steps)
-        envs.reset(options={"target": targets, "as_tensor": True})
-        loss = torch.zeros(())
-        for k in range(args.max_strokes):
-            _, reward, *_, info = envs.step(actions[:, k])
-            loss = (
-                loss
-                - reward.sum()
-                + 0.3 * 0.01 ** (step / steps) * neighbour_penalty(actions[:, k]).sum()
-            )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        with torch.no_grad():
-            actions.clamp_(-1, 1)
-    return float(info["residual"].mean())
+    targets, _ = args.test_targets(limit=100)
+    if args.program.gradient == "exact":
+        return float(fit(args, targets, "DifferentiablePainting-v0")[1].mean())
+    if twin_of(args.program) is None:
+        return None
+    actions, _ = fit(args, targets, "NeuralPainting-v0", device="cpu")
+    return float(residuals_of(args, targets, actions).mean())
 
 
 def choose_methods(args: Args) -> list[str]:
@@ -175,7 +148,8 @@ def main(args: Args) -> None:
         raise ValueError(f"--seeds must be at least 1, got {args.seeds}")
     methods = choose_methods(args)
     if args.out is None:
-        args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.max_strokes}"
+        brush = "" if args.brush == "pencil" else f"-{Path(args.brush).name}"
+        args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.max_strokes}{brush}"
     args.out.mkdir(parents=True, exist_ok=True)
     with lock(args.out):
         check_settings(args)
@@ -183,8 +157,7 @@ def main(args: Args) -> None:
         for seed in range(args.seeds):
             for name in methods:
                 folders[name].append(train(args, name, seed))
-        best = optimum(args) if args.program.gradient == "exact" else None
-        report = summarise(settings_of(args), folders, best)
+        report = summarise(settings_of(args), folders, optimum(args))
         (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         (args.out / "report.md").write_text(table(report) + "\n")
         draw_curves(report, args.out / "curves.png")

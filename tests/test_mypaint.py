@@ -194,7 +194,7 @@ def test_environment_single_batched_recorded_replayed_exported(tmp_path):
     for suffix in (".png", ".csv", ".gif", ".mp4"):
         export(log, tmp_path / f"a{suffix}", 64)
     assert cv2.imread(str(tmp_path / "a.png")).shape == (48, 64, 3)
-    with pytest.raises(ValueError, match="SVG needs the shapes of strokes.*classic/charcoal"):
+    with pytest.raises(ValueError, match=r"SVG needs the shapes of strokes.*classic/charcoal"):
         export(log, tmp_path / "a.svg")
     copy = pickle.loads(pickle.dumps(single.unwrapped))
     copy.reset(seed=3)
@@ -204,7 +204,7 @@ def test_environment_single_batched_recorded_replayed_exported(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "error", "match"), [
-    ("mypaint:classic/charcoale", ValueError, "unknown brush 'mypaint:classic/charcoale'.*classic/"),
+    ("mypaint:classic/charcoale", ValueError, r"unknown brush 'mypaint:classic/charcoale'"),
     ("mypaint:", ValueError, "unknown brush"),
     ("mypaint:../../etc/passwd", ValueError, "unknown brush"),
     ("nowhere/a.myb", FileNotFoundError, "no brush file nowhere/a.myb"),
