@@ -39,7 +39,7 @@ class Args(Task):
     out: Path | None = None
     """Write the result as JSON."""
     figure: Path | None = None
-    """Write a grid of the first 12: target above what the strokes through each leave on the brush."""
+    """Write a grid of the first 12: target above what the strokes through each leave."""
 
 
 def main(args: Args) -> None:
