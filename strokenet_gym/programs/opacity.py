@@ -14,7 +14,7 @@ from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 __all__ = ["MOST_MISFIT", "misfit", "why_no_twin"]
 
 MOST_MISFIT = 0.01  # that a network may leave out
-_SIZE = 64  # pixels
+_SIZE = 32  # pixels
 _BLANK = 1e-5  # mean squared opacity over that of a full canvas; less is no ink
 
 
