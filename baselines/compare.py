@@ -20,14 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from harness.fitting import fit, residuals_of
 from harness.methods import METHODS
 from harness.report import draw_curves, draw_paintings, summarise, table
 from harness.run import lock
-from harness.scoring import SCORES, rollout, twin_of
+from harness.scoring import SCORES, rollout
 from harness.task import Task
 
 from strokenet_gym import Brush, PlannerAgent
 from strokenet_gym.command import one_line_errors
+from strokenet_gym.programs.learned import twin_of
 
 HERE = Path(__file__).parent
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -38,7 +40,7 @@ class Args(Task):
     """Compare methods after equal training time."""
 
     out: Path | None = None
-    """Output folder (runs/compare-TARGETS-STROKES); one that is half done is gone on with."""
+    """Output folder (runs/compare-TARGETS-STROKES-BRUSH); one that is half done is gone on with."""
     minutes: float = 15.0
     """Training time of each method and seed."""
     seeds: int = 3
@@ -110,12 +112,22 @@ def run(command: list[str]) -> int:
 
 
 def optimum(args: Args) -> float | None:
-    """The residual that the planner reaches, target by target; None without its kind of brush."""
-    if not isinstance(args.program, Brush):
-        return None
+    """The residual that can be reached, target by target.
+
+    By the planner with its kind of brush, else by gradient descent through the program's own
+    gradient, or through the network that imitates it, painted by the real one then; None if there
+    is none of these.
+    """
     targets, _ = args.test_targets(limit=args.planned)
-    planner = PlannerAgent(args.program, args.max_strokes)
-    return float(rollout(args, planner.act, targets, "Painting-v0")["residual"].mean())
+    if isinstance(args.program, Brush):
+        planner = PlannerAgent(args.program, args.max_strokes)
+        return float(rollout(args, planner.act, targets, "Painting-v0")["residual"].mean())
+    if args.program.gradient == "exact":
+        return float(fit(args, targets, "DifferentiablePainting-v0")[1].mean())
+    if twin_of(args.program) is None:
+        return None
+    actions, _ = fit(args, targets, "NeuralPainting-v0", device="cpu")
+    return float(residuals_of(args, targets, actions).mean())
 
 
 def choose_methods(args: Args) -> list[str]:
@@ -125,7 +137,7 @@ def choose_methods(args: Args) -> list[str]:
         ValueError: if there is none of that name, or the brush does not allow it.
     """
     exact = args.program.gradient == "exact"
-    has = {"twin": twin_of(args) is not None, "exact": exact, None: True}
+    has = {"twin": twin_of(args.program) is not None, "exact": exact, None: True}
     allowed = [name for name, method in METHODS.items() if has[method.needs]]
     wrong = set(args.methods or ()) - set(allowed)
     if wrong or args.methods == ():
@@ -144,7 +156,8 @@ def main(args: Args) -> None:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
     methods = choose_methods(args)
     if args.out is None:
-        args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.max_strokes}"
+        brush = "" if args.brush == "pencil" else f"-{Path(args.brush).name}"
+        args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.max_strokes}{brush}"
     args.out.mkdir(parents=True, exist_ok=True)
     with lock(args.out):
         check_settings(args)

@@ -1,9 +1,10 @@
-"""Train a generator to imitate the painting program.
+"""Train a generator to imitate a painting program.
 
 Strokes from three-body motion are drawn by the real program on the fly. The loss is L2 in units
 of the ink (so that thin strokes do not drown in black); batches of 64, then of 32.
 
     python baselines/train_generator.py --minutes 20 --out runs/generator
+    python baselines/train_generator.py --brush mypaint:classic/charcoal --minutes 4 --workers 1
     python baselines/train_generator.py --architecture paper --width 32 --minutes 60
     torchrun --nproc-per-node 2 baselines/train_generator.py          # several GPUs (or CPUs)
 
@@ -23,6 +24,7 @@ from typing import Literal
 import numpy as np
 import torch
 import tyro
+from harness.drawn_ahead import DrawnAhead
 from harness.run import Run
 from harness.stroke_files import StrokeFiles, write_strokes
 from harness.task import check_positive
@@ -36,13 +38,14 @@ from strokenet_gym.programs.learned import (
     ARCHITECTURES,
     CompactGenerator,
     PaperGenerator,
+    load_generator,
     save_generator,
 )
 from strokenet_gym.programs.learned.paper import DRAWN_SIZE, gaussian_dots
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.programs.opacity import why_no_twin
 from strokenet_gym.stroke import Stroke
 
-SIZES = (32, 48, 64, 96, 128, 192, 256)
 DOTS_SHARE = 1 / 6  # of the time, for the position encoder of the paper's generator
 
 
@@ -61,8 +64,14 @@ class Args:
     minutes: float = 20.0
     """Time budget."""
     brush: str = "pencil"
-    """Brush to imitate: a name, the path of a JSON file with a brush's numbers, or module:name of a
-    program."""
+    """Brush to imitate: a name, the path of a JSON file with a brush's numbers, mypaint:NAME, or
+    module:name of a program."""
+    workers: int = 0
+    """Processes that paint ahead while the network learns; 0: it waits for each batch."""
+    start: str | None = None
+    """Generator to start from: the name of a shipped one, or a path; of the same sizes."""
+    batch: int = 64
+    """Strokes in a batch; half as many after 60 % of the time."""
     lr: float | None = None
     """Learning rate at the start, falling to zero on a cosine; 0.01 for compact, 0.001 for paper
     by default."""
@@ -80,6 +89,8 @@ class Args:
     """Strokes to write."""
     read: Path | None = None
     """Train on such a data set, and not on strokes drawn on the fly."""
+    sizes: tuple[int, ...] = (32, 48, 64, 96, 128, 192, 256)
+    """Canvas sizes to learn at (compact)."""
 
 
 def sample(rng: np.random.Generator, batch: int, args: Args) -> Stroke:
@@ -104,7 +115,11 @@ def main(args: Args) -> None:
     if args.write is not None:
         write_strokes(args.write, args.count, DRAWN_SIZE, args.brush, args.seed)
         return
-    check_positive(args, "width", "hidden", "lr", "count")
+    check_positive(args, "width", "hidden", "lr", "count", "batch")
+    if args.workers < 0 or not args.sizes or min(args.sizes) < 16:
+        raise ValueError(
+            f"--workers must be 0 or more and --sizes at least 16, got {args.workers}, {args.sizes}"
+        )
     device = find_device(args.device, CompactGenerator())
     several = "RANK" in os.environ  # started by torchrun
     if several:
@@ -117,11 +132,21 @@ def main(args: Args) -> None:
     brush = load_program(args.brush)
     if getattr(brush, "grain", 0) > 0:
         raise ValueError(f"--brush {args.brush} has a grain, whose place a network cannot see")
+    if (why := why_no_twin(brush)) is not None:
+        raise ValueError(f"no network can imitate --brush {args.brush}: it {why}")
     files = None if args.read is None else StrokeFiles(args.read, args.brush)
     paper = args.architecture == "paper"
     sizes = {"width": args.width, "hidden": args.hidden}
     sizes = {name: value for name, value in sizes.items() if value is not None}
     generator = ARCHITECTURES[args.architecture](**sizes).to(device)
+    if args.start is not None:
+        before = load_generator(args.start)
+        if (before.architecture, before.sizes) != (args.architecture, generator.sizes):
+            raise ValueError(
+                f"--start {args.start} is {before.architecture} of the sizes {before.sizes}, to be "
+                f"trained is {args.architecture} of {generator.sizes}"
+            )
+        generator.load_state_dict(before.state_dict())
     highest = args.lr or (0.001 if paper else 0.01)
     optimizer = torch.optim.Adam(generator.parameters(), highest, betas=(0.9, 0.98), fused=True)
     run = Run(args, generator, optimizer)
@@ -151,12 +176,14 @@ def main(args: Args) -> None:
                 run.log_images("dots above prediction", picture[:, None])
         generator.dots.requires_grad_(False)
     learner = parallel(generator)
+    drawn = DrawnAhead(args.brush, args.workers)
     for progress in run.part(begin, 1.0):
-        batch = 64 if progress < 0.6 else 32
-        size = DRAWN_SIZE if paper else int(run.rng.choice(SIZES))
+        batch = args.batch if progress < 0.6 else -(-args.batch // 2)
         if files is None:
-            stroke = sample(run.rng, batch, args)
-            opacity = brush.draw(stroke, size)
+            while drawn.wanted:
+                size = DRAWN_SIZE if paper else int(run.rng.choice(args.sizes))
+                drawn.add(sample(run.rng, batch, args), size)
+            stroke, opacity = drawn.next()
         else:
             stroke, opacity = files.sample(run.rng, batch)
         truth = torch.from_numpy(opacity).to(device)
@@ -167,8 +194,10 @@ def main(args: Args) -> None:
         if run.step % 1000 == 0:
             picture = torch.cat([truth[:8], prediction[:8]])
             run.log_images("truth above prediction", picture[:, None])
+    drawn.close()
     if run.first:
-        save_generator(generator, args.out / "generator.safetensors", args.brush)
+        sizes = (DRAWN_SIZE,) if paper else args.sizes
+        save_generator(generator, args.out / "generator.safetensors", args.brush, sizes)
         print(f"Wrote {args.out / 'generator.safetensors'}")
     if several:
         distributed.destroy_process_group()

@@ -21,11 +21,12 @@ import cv2
 import numpy as np
 import torch
 from harness.run import Run
-from harness.scoring import rollout, twin_of, write_scores
+from harness.scoring import rollout, write_scores
 from harness.task import Task, check_positive
 
 from strokenet_gym.agents import ARCHITECTURES, load_agent, neighbour_penalty
 from strokenet_gym.command import one_line_errors
+from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.targets import Targets
 
 
@@ -101,7 +102,7 @@ def main(args: Args) -> None:
     if args.agent not in ARCHITECTURES:
         raise ValueError(f"--agent must be of {', '.join(ARCHITECTURES)}, got {args.agent}")
     if args.generator is None:
-        args.generator = twin_of(args) or "exact"
+        args.generator = twin_of(args.program) or "exact"
     torch.manual_seed(args.seed)
     envs = args.make_vec(
         "NeuralPainting-v0",

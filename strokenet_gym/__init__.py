@@ -1,9 +1,10 @@
 """Gymnasium environments in which agents paint with strokes, exactly or differentiably.
 
 Importing this package registers ``Painting-v0`` (the real painting program),
-``DifferentiablePainting-v0`` (the same with its exact gradient) and ``NeuralPainting-v0`` (a
-learned, differentiable imitation). The last two need PyTorch. All other names are loaded when they
-are first asked for (PEP 562), so that the import costs next to nothing.
+``DifferentiablePainting-v0`` (the same with its exact gradient), ``NeuralPainting-v0`` (a
+learned, differentiable imitation) and ``Spiral-v0`` (SPIRAL's task, with MyPaint's brushes). The
+second and the third need PyTorch. All other names are loaded when they are first asked for
+(PEP 562), so that the import costs next to nothing.
 """
 
 import importlib as _importlib
@@ -160,3 +161,10 @@ for _kind in ("Painting", "DifferentiablePainting", "NeuralPainting"):
             disable_env_checker=True,
             order_enforce=False,
         )
+if "Spiral-v0" not in _registration.registry:
+    _registration.register(
+        id="Spiral-v0",
+        entry_point="strokenet_gym.envs.spiral:SpiralEnv",
+        disable_env_checker=True,
+        order_enforce=False,
+    )

@@ -18,6 +18,7 @@ except ImportError:
         'strokenet-gym needs tyro, run `pip install "strokenet-gym[export]"`'
     ) from None
 
+from strokenet_gym.brush_sheet import brushes
 from strokenet_gym.painter.command import paint
 
 __all__ = ["main"]
@@ -50,7 +51,7 @@ def export_log(
         pen_mm: Width of the pen for these; by default each is as wide as its stroke.
         paper_mm: Width and height of the paper, for lines and CSV.
         brush: Paint with this instead of what the log says: a name, a JSON file of a brush's
-            numbers, or module:name of a program.
+            numbers, mypaint:NAME, or module:name of a program.
     """
     paper = {"paper_mm": paper_mm}
     options: dict[str, dict[str, Any]] = {
@@ -101,6 +102,7 @@ def main() -> None:
     app = tyro.extras.SubcommandApp()
     app.command(name="paint")(paint)
     app.command(name="export")(export_log)
+    app.command(name="brushes")(brushes)
     app.command(name="download")(download_data)
     app.command(name="cache")(cache)
     with one_line_errors():

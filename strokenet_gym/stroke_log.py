@@ -16,7 +16,7 @@ from strokenet_gym.envs.arguments import canvas_sides, whole
 from strokenet_gym.envs.arrays import array_of
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program, load_program
-from strokenet_gym.programs.base import sides
+from strokenet_gym.programs.base import MYPAINT, sides
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["RecordStrokes", "StrokeLog", "VectorRecordStrokes"]
@@ -142,7 +142,8 @@ class StrokeLog:
                 f"reads version {_VERSION}, so it may need an update"
             )
         said = document.get("brush")
-        if brush is None and isinstance(said, str) and ":" in said:  # nothing is imported for it
+        elsewhere = isinstance(said, str) and ":" in said and not said.startswith(MYPAINT)
+        if brush is None and elsewhere:  # nothing is imported for it
             raise ValueError(
                 f"{path} was painted by the program {said!r}, which is not at hand: pass "
                 f"brush={said!r}"

@@ -40,11 +40,6 @@ def test_interpolate_digits(tiny_mnist):
     assert cv2.imread(str(out)).shape == (2 * 128, 5 * 128, 3)
 
 
-def test_draw_brushes(tmp_path):
-    run("examples/draw_brushes.py", "--out", tmp_path / "brushes.png", "--size", 64)
-    assert cv2.imread(str(tmp_path / "brushes.png")).shape == (128, 192, 3)
-
-
 def test_watch_agent(tmp_path):
     text = run("examples/watch_agent.py", "--pictures", 2, "--stroke-seconds", 0.1,
                "--canvas-size", 64, "--record", tmp_path)  # fmt: skip

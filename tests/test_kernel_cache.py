@@ -60,7 +60,7 @@ def test_all_kernels_are_in_our_folder():
     """Numba's own folder beside a file would go on with old code after an upgrade."""
     code = """
 import sys
-import strokenet_gym.programs.stamped, strokenet_gym.targets.filling
+import strokenet_gym.programs.mypaint, strokenet_gym.targets.filling
 from numba.core.dispatcher import Dispatcher
 from strokenet_gym.programs.stamped.cache import _folder
 for name, module in list(sys.modules.items()):

@@ -18,6 +18,7 @@ from harness.measures import picture_grid, psnr
 from harness.stroke_samples import SAMPLERS
 from harness.task import check_positive
 from strokenet_gym import load_program
+from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned import (
     CompactGenerator,
     LearnedGenerator,
@@ -41,7 +42,8 @@ class GeneratorArgs:
     generator: str = "compact"
     """Name of a shipped generator, or path of its weights."""
     brush: str | None = None
-    """The program that it imitates, if it is from outside the package: module:name."""
+    """The program that it imitates, if it is not one of ours: mypaint:NAME or module:name; by
+    default the generator's name, if that is the brush's."""
     count: int = 2000
     """Strokes per kind."""
     canvas_size: int = 128
@@ -60,8 +62,9 @@ class GeneratorArgs:
 def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
     check_positive(args, "count", "canvas_size")
     generator = load_generator(args.generator)
-    if args.brush is not None:
-        generator.imitates = load_program(args.brush)
+    brush = args.generator if args.generator.startswith(MYPAINT) else args.brush
+    if brush is not None:
+        generator.imitates = load_program(brush)
     brush = generator.imitates
     exact = brush.gradient == "exact"  # else there is nothing to compare gradients with
     result: dict[str, Any] = {

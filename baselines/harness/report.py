@@ -33,7 +33,7 @@ def summarise(
     Args:
         settings: what all runs have in common.
         folders: of the runs, seed by seed, for each method.
-        optimum: the residual that the planner reaches, if the brush allows it.
+        optimum: the residual that can be reached, if there is a gradient.
     """
     report: dict[str, Any] = {"settings": settings, "optimum": optimum, "methods": {}}
     for name, paths in folders.items():
@@ -60,14 +60,17 @@ def summarise(
                 level = 1.02 * min(point["residual_exact"] for point in theirs["curve"])
                 first, slow_first = reached(mine["curve"], level), reached(theirs["curve"], level)
                 learned = slow_first["seconds"] > 0
-                parts.append(as_good(name, first, slow_first) if first and learned else None)
+                before = METHODS[name].minutes_before(settings.get("brush"))
+                parts.append(as_good(before, first, slow_first) if first and learned else None)
             method["as_good_as"][other] = parts
     return report
 
 
-def as_good(name: str, mine: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
+def as_good(
+    minutes_before: float, mine: dict[str, float], theirs: dict[str, float]
+) -> dict[str, float]:
     """How many times less of everything one point of a curve took than another's."""
-    before = METHODS[name].minutes_before * 60
+    before = minutes_before * 60
     return {
         "time": theirs["seconds"] / max(mine["seconds"], 1.0),
         "time_with_generator": theirs["seconds"] / max(mine["seconds"] + before, 1.0),
@@ -82,7 +85,7 @@ def table(report: dict[str, Any]) -> str:
     lines.append("| blank canvas | 1 | | |")
     lines.append(f"| random agent | {some['residual_random']:.2f} | | |")
     if report["optimum"] is not None:
-        lines.append(f"| planner, target by target | {report['optimum']:.4f} | | |")
+        lines.append(f"| gradient descent, target by target | {report['optimum']:.4f} | | |")
     for method in report["methods"].values():
         strokes = np.mean([run["curve"][-1]["strokes"] for run in method["runs"]])
         spread = f"{method['spread']:.4f}" if len(method["runs"]) > 1 else ""
@@ -94,7 +97,7 @@ def table(report: dict[str, Any]) -> str:
             if not any(results):
                 continue
             kinds = ["time", "strokes"]
-            if METHODS[name].minutes_before:
+            if METHODS[name].needs == "twin":
                 kinds.append("time_with_generator")
             cells = [", ".join(share(r and r[kind]) for r in results) for kind in kinds]
             cells += [""] * (3 - len(cells))
@@ -136,7 +139,7 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
         lines = {
             "random agent": (some["residual_random"], "--"),
             "blank canvas": (1, ":"),
-            "planner, target by target": (report["optimum"], "-."),
+            "gradient descent, target by target": (report["optimum"], "-."),
         }
         for label, (height, style) in lines.items():
             if height is None:

@@ -17,11 +17,10 @@ from tqdm import tqdm
 from harness.classifier import DigitClassifier
 from harness.measures import picture_grid, psnr, ssim
 from harness.task import Task
-from strokenet_gym import load_generator
-from strokenet_gym.programs.learned import GENERATORS
+from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.stroke import action_size
 
-__all__ = ["Policy", "random_policy", "rollout", "score", "twin_of", "write_scores"]
+__all__ = ["Policy", "random_policy", "rollout", "score", "write_scores"]
 
 Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
 MATTERS = 0.005  # gain of a stroke that is worth painting: half a percent of the picture
@@ -83,14 +82,6 @@ def random_policy(seed: int = 0) -> Policy:
     return policy
 
 
-def twin_of(task: Task) -> str | None:
-    """Name of a shipped network that imitates the task's brush, None if there is none."""
-    for name in GENERATORS:
-        if load_generator(name).imitates == task.program:
-            return name
-    return None
-
-
 def score(
     policy: Policy,
     task: Task,
@@ -121,7 +112,7 @@ def score(
         digits, on ``originals`` too.
     """
     targets, labels = task.test_targets(split, limit)
-    generator = twin_of(task) if generator is None else generator
+    generator = twin_of(task.program) if generator is None else generator
     runs = {"exact": rollout(task, policy, targets, "Painting-v0")}
     if generator is not None:
         runs["neural"] = rollout(task, policy, targets, "NeuralPainting-v0", generator=generator)

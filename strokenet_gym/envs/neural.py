@@ -20,13 +20,14 @@ from strokenet_gym.envs.painting_vector import PaintingVectorEnv
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.envs.tensors import find_device
 from strokenet_gym.programs import Program, load_program
-from strokenet_gym.programs.learned import load_generator
+from strokenet_gym.programs.learned import load_generator, twin_of
+from strokenet_gym.programs.opacity import why_no_twin
 
 __all__ = ["NeuralPaintingEnv", "NeuralPaintingVectorEnv"]
 
 
 def learned_program(
-    generator: str | os.PathLike | Mapping[str, Any] | Program,
+    generator: str | os.PathLike | Mapping[str, Any] | Program | None,
     brush: Brush,
     device: str | torch.device,
 ) -> Program:
@@ -36,6 +37,8 @@ def learned_program(
         ValueError: if there is none of that name, it has no gradient, its weights are not finite,
             or it imitates another brush.
     """
+    if generator is None:
+        generator = _twin_of(load_program(brush))
     if generator == "exact":
         return exact_program(brush)
     if isinstance(generator, (Program, Mapping)):
@@ -62,6 +65,27 @@ def learned_program(
             raise ValueError(f"the generator {program.name!r} has weights that are NaN or infinite")
         program.to(find_device(device, program))
     return program
+
+
+def _twin_of(brush: Program) -> str:
+    """The shipped network that imitates a brush.
+
+    Raises:
+        ValueError: if there is none; the message says whether there can be one.
+    """
+    name = twin_of(brush)
+    if name is not None:
+        return name
+    why = why_no_twin(brush)
+    if why is not None:
+        raise ValueError(
+            f"no network can imitate the brush {brush.name!r}, since it {why}: paint with it in "
+            "Painting-v0"
+        )
+    raise ValueError(
+        f"no network is shipped that imitates the brush {brush.name!r}: train one "
+        "(docs/extending.md says how) and pass it as generator="
+    )
 
 
 def real_program(program: Program, brush: Brush) -> Program:
@@ -92,11 +116,12 @@ class NeuralPaintingEnv(Differentiable, PaintingEnv):
 
     Those of `Painting-v0`, and
 
-    * `generator="compact"`: name of a shipped generator, path of a file of weights, any
-      `strokenet_gym.Program` that has a gradient (a network is taken as it is: freeze it, unless
-      you want to train it), or "exact": the brush's own gradient.
-    * `brush="pencil"`: the brush that the generator imitates. The window and recorded strokes show
-      what it paints.
+    * `generator=None`: the shipped network that imitates the brush; or name of a shipped one, path
+      of a file of weights, any `strokenet_gym.Program` that has a gradient (a network is taken as
+      it is: freeze it, unless you want to train it), or "exact": the brush's own gradient.
+    * `brush="pencil"`: the brush that the generator imitates; "mypaint:classic/charcoal",
+      "mypaint:classic/pencil" and "mypaint:deevad/airbrush" have networks too. The window and
+      recorded strokes show what it paints.
     * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one.
 
     ## Vectorized environment
@@ -127,7 +152,7 @@ class NeuralPaintingEnv(Differentiable, PaintingEnv):
         reward: str | Reward = "l2",
         render_mode: str | None = None,
         stroke_seconds: float = 0.5,
-        generator: str | os.PathLike | Program = "compact",
+        generator: str | os.PathLike | Program | None = None,
         device: str | torch.device = "auto",
     ) -> None:
         program = learned_program(generator, brush, device)
@@ -169,7 +194,7 @@ class NeuralPaintingVectorEnv(Differentiable, PaintingVectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         shown: int = 0,
         copy: bool = True,
-        generator: str | os.PathLike | Program = "compact",
+        generator: str | os.PathLike | Program | None = None,
         device: str | torch.device = "auto",
     ) -> None:
         program = learned_program(generator, brush, device)

@@ -1,7 +1,8 @@
 """What paints: one contract, and its implementations side by side.
 
-base.py is the contract; stamped/ is our own program, exact and with its exact gradient; learned/
-are the networks that imitate a program. Importing this loads neither numba nor torch.
+base.py is the contract; stamped/ is our own program, exact and with its exact gradient; mypaint/
+are real brushes, black boxes; learned/ are the networks that imitate a program. Importing this
+loads neither numba nor torch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from strokenet_gym.extras import import_object
-from strokenet_gym.programs.base import Program
+from strokenet_gym.programs.base import MYPAINT, Program
 
 __all__ = ["Program", "load_program"]
 
@@ -26,14 +27,16 @@ def load_program(
     Args:
         brush: a name in :data:`strokenet_gym.BRUSHES`; the path of a JSON file with a brush's
             numbers, or the numbers themselves, by their names in :class:`strokenet_gym.Brush`;
-            "module:name" of a program in somebody's module, or of its class; or a program, which is
-            returned as it is.
+            "mypaint:NAME" of a brush of MyPaint, or the path of its .myb file; "module:name" of a
+            program in somebody's module, or of its class; or a program, which is returned as it is.
         trusted: whether modules may be imported for it. What a data file says is not trusted.
 
     Raises:
         ValueError: if there is no program of that name, a number is wrong, or a module would have
             to be imported for what is not trusted.
         TypeError: if it is none of these.
+        FileNotFoundError: if there is no such .myb file.
+        DependencyNotInstalled: if it is a brush of MyPaint, and libmypaint is not installed.
     """
     if isinstance(brush, Program):
         return brush
@@ -53,6 +56,10 @@ def load_program(
             return Brush.from_numbers(json.loads(Path(name).read_text()))
         except (OSError, ValueError, TypeError) as error:
             raise ValueError(f"{name} is not a brush: {error}") from error
+    if name.startswith(MYPAINT) or Path(name).suffix == ".myb":
+        from strokenet_gym.programs.mypaint import MyPaintBrush
+
+        return MyPaintBrush.from_name(name)
     if ":" in name:
         if not trusted:
             raise ValueError(f"the program {name!r} is not at hand: pass brush={name!r}")
@@ -64,6 +71,6 @@ def load_program(
         found.loaded_from = name
         return found
     raise ValueError(
-        f"unknown brush {name!r}; known brushes: {', '.join(BRUSHES)}, or the path of a .json "
-        'file, or "module:name"'
+        f"unknown brush {name!r}; known brushes: {', '.join(BRUSHES)}, "
+        'the path of a .json file, "mypaint:NAME", or "module:name"'
     )

@@ -17,9 +17,10 @@ from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CELL", "Program", "Size", "Undo", "sides", "to_bytes"]
+__all__ = ["CELL", "MYPAINT", "Program", "Size", "Undo", "sides", "to_bytes"]
 
 _ROUNDING = 1e-5  # that a program's canvases may leave 0 … 1
+MYPAINT = "mypaint:"  # what the names of libmypaint's brushes begin with
 CELL = 8  # pixels of a row that a mark stands for: they fill a vector register
 
 

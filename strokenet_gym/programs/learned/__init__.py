@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 
 from strokenet_gym.extras import require
 
@@ -14,10 +15,11 @@ from safetensors.torch import save_file
 
 from strokenet_gym.pretrained import SHIPPED, check_finite, read_weights
 from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned.base import Imitated, LearnedGenerator
 from strokenet_gym.programs.learned.compact import CompactGenerator
 from strokenet_gym.programs.learned.paper import PaperGenerator
-from strokenet_gym.programs.stamped import Brush
+from strokenet_gym.programs.stamped import BRUSHES, Brush
 
 __all__ = [
     "ARCHITECTURES",
@@ -27,19 +29,33 @@ __all__ = [
     "PaperGenerator",
     "load_generator",
     "save_generator",
+    "twin_of",
 ]
 
 ARCHITECTURES: dict[str, type[LearnedGenerator]] = {
     "compact": CompactGenerator,
     "paper": PaperGenerator,
 }
-GENERATORS = {name: SHIPPED / f"generator_{name}.safetensors" for name in ARCHITECTURES}
+# The networks of our pencil by their architecture; of MyPaint's brushes by the brush.
+GENERATORS = {name: SHIPPED / f"generator_{name}.safetensors" for name in ARCHITECTURES} | {
+    f"{MYPAINT}{brush}": SHIPPED / f"generator_mypaint_{brush.replace('/', '_')}.safetensors"
+    for brush in ("classic/charcoal", "classic/pencil", "deevad/airbrush")
+}
 
 
 def save_generator(
-    generator: LearnedGenerator, path: str | os.PathLike, brush: str | Program
+    generator: LearnedGenerator,
+    path: str | os.PathLike,
+    brush: str | Program,
+    learned_at: Sequence[int] = (),
 ) -> None:
     """Write a generator's weights, its sizes and the brush that it imitates.
+
+    Args:
+        generator: the network.
+        path: where to.
+        brush: what it imitates.
+        learned_at: sides of the canvases that it has learned at, for people who read the file.
 
     Raises:
         ValueError: if a weight is NaN or infinite.
@@ -51,15 +67,25 @@ def save_generator(
     if not isinstance(program, Brush):
         about = {"name": program.name, "blend": program.blend, "radii": program.radii}
         metadata["program"] = json.dumps(about)
+    if learned_at:
+        metadata["learned_at"] = json.dumps(list(learned_at))
     metadata |= {name: str(value) for name, value in generator.sizes.items()}
     save_file(weights, path, metadata)
+
+
+def twin_of(brush: Program) -> str | None:
+    """Name of the shipped network that imitates a program, None if there is none."""
+    if brush == BRUSHES["pencil"]:
+        return "compact"
+    return brush.name if brush.name in GENERATORS else None
 
 
 def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") -> LearnedGenerator:
     """Load a generator, frozen and in eval mode.
 
     Args:
-        name: "compact" or "paper", or the path of a file that :func:`save_generator` wrote.
+        name: "compact" or "paper", of our pencil; "mypaint:classic/charcoal" and its kin, see
+            :data:`GENERATORS`; or the path of a file that :func:`save_generator` wrote.
         device: where to put it.
 
     Returns:
@@ -72,6 +98,7 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
     try:
         build, brush = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("brush")
         program = metadata.pop("program", None)
+        metadata.pop("learned_at", None)
         generator = build(**{key: int(value) for key, value in metadata.items()})
         generator.load_state_dict(weights)
         if program is not None:

@@ -54,7 +54,11 @@ def kernel_cache() -> Iterator[None]:
 
 def _find_folder() -> Path:
     here, key = Path(__file__).parent, hashlib.sha256()
-    elsewhere = here.parent / "base.py", here.parents[1] / "targets" / "raster.py"
+    elsewhere = (
+        here.parent / "base.py",
+        here.parent / "mypaint" / "drawing.py",
+        here.parents[1] / "targets" / "raster.py",
+    )
     for file in [*sorted(here.glob("*.py")), *elsewhere]:
         key.update(file.read_bytes())
     bases = [here / "__pycache__"]

@@ -1,0 +1,91 @@
+"""Fit strokes by gradient descent through some programs, and see what they leave on the brush.
+
+    python baselines/fit_strokes.py --brush mypaint:classic/charcoal --through twin pencil marker
+
+How much a learned imitation of a black box is worth: without one, there is only the gradient of
+another program.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+from harness.fitting import fit, residuals_of
+from harness.measures import picture_grid
+from harness.task import Task, check_positive
+
+from strokenet_gym import pack, unpack
+from strokenet_gym.command import one_line_errors
+
+TWIN = "twin"
+
+
+@dataclasses.dataclass(kw_only=True)
+class Args(Task):
+    """Fit strokes through programs, and paint them with the brush."""
+
+    through: tuple[str, ...] = (TWIN,)
+    """Programs with an exact gradient, as --brush names them; twin is the network that imitates the
+    brush."""
+    generator: str | None = None
+    """The twin: the name of a shipped one, or a path; by default the brush's own."""
+    count: int = 100
+    """Test targets."""
+    steps: int = 400
+    """Steps of gradient descent."""
+    out: Path | None = None
+    """Write the result as JSON."""
+    figure: Path | None = None
+    """Write a grid of the first 12: target above what the strokes through each leave."""
+
+
+def main(args: Args) -> None:
+    check_positive(args, "count", "steps")
+    targets, _ = args.test_targets(limit=args.count)
+    result: dict[str, dict[str, float]] = {}
+    rows = [np.stack([np.asarray(t, np.float32).reshape(1, *t.shape[-2:]) for t in targets[:12]])]
+    print("| through | residual there | on the brush |\n|---|---|---|")
+    for name in args.through:
+        if name == TWIN:
+            actions, there = fit(
+                args,
+                targets,
+                "NeuralPainting-v0",
+                args.steps,
+                generator=args.generator,
+                device="cpu",
+            )
+        else:
+            other = dataclasses.replace(args, brush=name)
+            actions, there = fit(other, targets, "DifferentiablePainting-v0", args.steps)
+            stroke = unpack(actions, args.num_channels, other.program.radii)
+            actions = pack(stroke, args.program.radii).astype(np.float32)
+        here = residuals_of(args, targets, actions)
+        result[name] = {"there": float(there.mean()), "here": float(here.mean())}
+        print(f"| {name} | {there.mean():.4f} | {here.mean():.4f} |", flush=True)
+        rows.append(paintings(args, targets[:12], actions[:12]))
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    if args.figure is not None:
+        picture_grid([np.uint8(255 * row) for row in rows], args.figure, 12)
+
+
+def paintings(args: Args, targets: list[np.ndarray], actions: np.ndarray) -> np.ndarray:
+    """The canvases that actions lead to, ``[N, C, H, W]`` in 0 … 1."""
+    program, size = args.program, args.canvas_size
+    background = np.broadcast_to(np.float32(args.background), args.num_channels).copy()
+    shape = len(targets), args.num_channels, size, size
+    canvas = np.broadcast_to(background[:, None, None], shape).astype(np.float32)
+    for k in range(args.max_strokes):
+        stroke = unpack(actions[:, k].astype(np.float64), args.num_channels, program.radii)
+        canvas = program.paint(canvas, stroke, background)
+    return canvas
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main(Args.from_command_line())

@@ -1,0 +1,133 @@
+"""The command ``strokenet-gym brushes``: what brushes there are, and how they look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import tyro
+from gymnasium.error import DependencyNotInstalled
+
+from strokenet_gym.files import replace_file
+from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.base import MYPAINT
+from strokenet_gym.programs.opacity import why_no_twin
+from strokenet_gym.programs.stamped import BRUSHES
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke
+
+__all__ = ["brushes", "draw_sheet"]
+
+_RED, _BLUE, _OCHRE = (0.8, 0.15, 0.1), (0.2, 0.3, 0.7), (0.8, 0.6, 0.1)
+
+
+def brushes(
+    names: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+    sheet: Path | None = None,
+    tile: int = 256,
+) -> None:
+    """List the brushes: ours, and those of MyPaint that are installed.
+
+    Of each is said whether it has an exact gradient, and whether a network imitates it or could be
+    trained to (baselines/train_generator.py).
+
+    Args:
+        names: Only these; as --brush takes them.
+        sheet: Write a picture with a stroke of each across two bars: a .png file.
+        tile: Width and height of a brush's part of the picture in pixels.
+    """
+    missing = None
+    if names:
+        chosen = [load_program(name) for name in names]
+    else:
+        chosen = list(BRUSHES.values())
+        try:
+            from strokenet_gym.programs.mypaint import brush_names
+
+            chosen += [load_program(f"{MYPAINT}{name}") for name in brush_names()]
+        except DependencyNotInstalled as error:
+            missing = error
+    width = max(len(brush.name) for brush in chosen)
+    for brush in chosen:
+        print(f"{brush.name:{width}}  {_abilities(brush)}", flush=True)
+    if missing is not None:
+        print(f"More brushes: {missing}")
+    if sheet is not None:
+        picture = draw_sheet(chosen, tile)
+        with replace_file(sheet) as new:
+            if not cv2.imwrite(str(new), picture[:, :, ::-1]):
+                raise OSError(f"cannot write {sheet}")
+        print(f"Wrote {sheet}")
+
+
+def _abilities(brush: Program) -> str:
+    said = ["exact gradient"] if brush.gradient == "exact" else []
+    if _has_twin(brush):
+        said.append("network shipped")
+    elif brush.gradient is None:
+        why = why_no_twin(brush)
+        said.append("network can be trained" if why is None else f"no network: {why}")
+    return ", ".join(said)
+
+
+def _has_twin(brush: Program) -> bool:
+    try:
+        from strokenet_gym.programs.learned import twin_of
+    except DependencyNotInstalled:  # without torch there are no networks
+        return False
+    return twin_of(brush) is not None
+
+
+def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
+    """Each brush across two bars, from light to full pressure.
+
+    Args:
+        chosen: the brushes.
+        tile: side of a brush's part in pixels, 16 … 1024.
+
+    Returns:
+        uint8 ``[rows * tile, columns * tile, 3]``.
+
+    Raises:
+        ValueError: if the size is out of its range.
+    """
+    if not 16 <= tile <= 1024:
+        raise ValueError(f"tile must be from 16 to 1024, got {tile}")
+    tiles = [_draw_tile(brush, tile) for brush in chosen]
+    columns = math.ceil(math.sqrt(len(tiles)))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    rows = [np.concatenate(tiles[k : k + columns], 1) for k in range(0, len(tiles), columns)]
+    return np.concatenate(rows)
+
+
+def _draw_tile(brush: Program, size: int) -> np.ndarray:
+    t = np.linspace(-1, 1, NUM_ANCHORS)
+    canvas = np.ones((1, 3, size, size), np.float32)
+    for y, colour in ((0.35, _BLUE), (-0.35, _OCHRE)):
+        bar = np.stack([0.9 * t, np.full(NUM_ANCHORS, y)], 1)
+        canvas = _put(canvas, BRUSHES["marker"], colour, bar, np.ones(NUM_ANCHORS), 0.1)
+    wave = np.stack([0.7 * t, 0.7 * np.sin(5 * t)], 1)
+    canvas = _put(canvas, brush, _RED, wave, np.linspace(0.15, 1, NUM_ANCHORS), 0.12)
+    drawn = np.ascontiguousarray((canvas[0] * 255).astype(np.uint8).transpose(1, 2, 0))
+    name, font = brush.name.removeprefix(MYPAINT), cv2.FONT_HERSHEY_SIMPLEX
+    wide, _ = cv2.getTextSize(name, font, 1.0, 1)[0]
+    scale = min(0.6 * max(1.0, size / 256), (size - 16) / wide)
+    cv2.putText(drawn, name, (8, size - 10), font, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return drawn
+
+
+def _put(
+    canvas: np.ndarray,
+    brush: Program,
+    colour: tuple[float, float, float],
+    points: np.ndarray,
+    pressure: np.ndarray,
+    radius: float,
+) -> np.ndarray:
+    """The canvas with a stroke."""
+    wide = float(np.clip(radius, *brush.radii))
+    stroke = Stroke(np.array([colour]), np.array([wide]), points[None], pressure[None])
+    return brush.paint(canvas, stroke, np.ones(3, np.float32))

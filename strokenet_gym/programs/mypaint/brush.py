@@ -1,0 +1,111 @@
+"""A brush of MyPaint as a painting program: a black box, with a grain of its own."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from strokenet_gym.programs.base import MYPAINT, Program
+from strokenet_gym.programs.mypaint import drawing
+from strokenet_gym.programs.mypaint.library import Surface, load_library
+from strokenet_gym.programs.mypaint.settings import find_brush, number_of, read_settings
+from strokenet_gym.programs.stamped import threads
+from strokenet_gym.programs.stamped.cache import announce
+from strokenet_gym.stroke import Stroke
+
+__all__ = ["MyPaintBrush"]
+
+_OWN = "radius_logarithmic", "color_h", "color_s", "color_v"  # what a stroke says itself
+_STRIDE = 17  # random numbers from a seed to the next: fewer are in part the same grain
+_local = threading.local()
+
+
+class MyPaintBrush(Program):
+    """Strokes by libmypaint, the brush engine of MyPaint, GIMP and Krita.
+
+    Its size, colour and pressure are the stroke's, all else is the brush's. The pen passes through
+    the same curve as ours, at a fixed pace: 8 points a segment, a hundredth of a second apart. Each
+    stroke gets a new brush, so that the same stroke is always the same picture, chance and all.
+    Strokes of a batch are painted side by side on all threads.
+
+    Args:
+        source: name of an installed brush, such as "classic/charcoal", or the path of a .myb file.
+        seed: 0 … 10000, of the library's random numbers: another seed gives another grain.
+
+    Raises:
+        ValueError: if there is no brush of that name, or its file is damaged.
+        FileNotFoundError: if there is no such file.
+        DependencyNotInstalled: if libmypaint, or its brushes, are not installed.
+    """
+
+    pressure_size = 0.0  # the brush knows; to others a line has the stroke's radius
+
+    def __init__(self, source: str, seed: int = 0) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= 10**4:
+            raise ValueError(f"seed must be a whole number from 0 to 10000, got {seed!r}")
+        self.source, self.seed = source, seed
+        drawing.connect(load_library())
+        self._settings = read_settings(find_brush(source))
+        self._own = np.array([number_of("setting", name) for name in _OWN], np.int64)
+
+    @classmethod
+    def from_name(cls, name: str) -> MyPaintBrush:
+        """The brush that :meth:`to_json` says: "mypaint:NAME" or "mypaint:NAME@SEED"."""
+        source, _, seed = name.removeprefix(MYPAINT).rpartition("@")
+        if source and seed.isdecimal():
+            return cls(source, int(seed))
+        return cls(name.removeprefix(MYPAINT))
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What :func:`strokenet_gym.load_program` finds it by, without its seed."""
+        return f"{MYPAINT}{self.source}"
+
+    def to_json(self) -> str:
+        """What :func:`strokenet_gym.load_program` finds it by."""
+        return f"{self.name}@{self.seed}" if self.seed else self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MyPaintBrush) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __reduce__(self) -> tuple:
+        """A copy in another process loads the library there."""
+        return MyPaintBrush, (self.source, self.seed)
+
+    def paint(
+        self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Return the canvases with a stroke painted on each, see :meth:`Program.paint`.
+
+        A stroke with a number that is NaN or infinite paints nothing.
+        """
+        painted = np.array(canvas, np.float32, order="C")
+        count, channels, height, width = painted.shape
+        colour, radius, position, pressure = (
+            np.ascontiguousarray(field, np.float64) for field in stroke
+        )
+        below = np.broadcast_to(np.asarray(background, np.float32), channels).copy()
+
+        def work(start: int, stop: int) -> None:
+            surface = _surface(height, width)
+            drawing.paint_strokes(
+                painted, below, colour, position, pressure, radius, *self._settings, self._own,
+                _STRIDE * self.seed, surface.address, surface.tiles, np.zeros(4, np.int32),
+                start, stop,
+            )  # fmt: skip
+
+        announce(drawing.paint_strokes)
+        threads.run(work, count, least=1)
+        return painted
+
+
+def _surface(height: int, width: int) -> Surface:
+    """The calling thread's surface; one size at a time."""
+    if getattr(_local, "size", None) != (height, width):
+        _local.surface, _local.size = Surface(height, width), (height, width)
+        drawing.guard(_local.surface.address)
+    return _local.surface

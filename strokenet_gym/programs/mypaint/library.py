@@ -1,0 +1,154 @@
+"""The library libmypaint of the system, and where its brushes are: found, loaded, and called.
+
+Nothing of it is part of this package. Its functions abort the whole process where an argument is
+out of bounds, so settings.py and drawing.py see to it that none ever is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.error import DependencyNotInstalled
+
+__all__ = ["Surface", "brush_folders", "load_library", "setting_range"]
+
+TILE = 64  # pixels
+_NAMES = "mypaint-1.5", "mypaint"
+_INSTALL = (
+    "run `apt-get install libmypaint-1.5-1 mypaint-brushes` (Debian, Ubuntu), `brew install "
+    "libmypaint mypaint-brushes` (macOS) or `conda install -c conda-forge libmypaint "
+    "mypaint-brushes`"
+)
+_POINTER, _INT, _FLOAT, _TEXT = ctypes.c_void_p, ctypes.c_int, ctypes.c_float, ctypes.c_char_p
+# Result and arguments of each function. Those that drawing.py calls are listed there too.
+_FUNCTIONS: dict[str, tuple[Any, ...]] = {
+    "mypaint_brush_new": (_POINTER,),
+    "mypaint_brush_unref": (None, _POINTER),
+    "mypaint_brush_reset": (None, _POINTER),
+    "mypaint_brush_set_base_value": (None, _POINTER, _INT, _FLOAT),
+    "mypaint_brush_set_mapping_n": (None, _POINTER, _INT, _INT, _INT),
+    "mypaint_brush_set_mapping_point": (None, _POINTER, *[_INT] * 3, *[_FLOAT] * 2),
+    "mypaint_brush_stroke_to": (_INT, _POINTER, _POINTER, *[_FLOAT] * 5, ctypes.c_double),
+    "mypaint_brush_setting_from_cname": (_INT, _TEXT),
+    "mypaint_brush_input_from_cname": (_INT, _TEXT),
+    "mypaint_brush_setting_info": (_POINTER, _INT),
+    "mypaint_fixed_tiled_surface_new": (_POINTER, _INT, _INT),
+    "mypaint_surface_unref": (None, _POINTER),
+    "mypaint_surface_begin_atomic": (None, _POINTER),
+    "mypaint_surface_end_atomic": (None, _POINTER, _POINTER),
+    "mypaint_tile_request_init": (None, _POINTER, *[_INT] * 4),
+    "mypaint_tiled_surface_tile_request_start": (None, _POINTER, _POINTER),
+    "mypaint_tiled_surface_tile_request_end": (None, _POINTER, _POINTER),
+}
+
+
+class _TileRequest(ctypes.Structure):
+    _fields_ = (
+        ("tx", _INT), ("ty", _INT), ("readonly", _INT), ("buffer", _POINTER),
+        ("context", _POINTER), ("thread_id", _INT), ("mipmap_level", _INT),
+    )  # fmt: skip
+
+
+class _SettingInfo(ctypes.Structure):
+    _fields_ = (
+        ("cname", _TEXT), ("name", _TEXT), ("constant", _INT), ("low", _FLOAT),
+        ("default", _FLOAT), ("high", _FLOAT), ("tooltip", _TEXT),
+    )  # fmt: skip
+
+
+@functools.cache
+def load_library() -> Any:
+    """The library, its functions with their types.
+
+    Raises:
+        DependencyNotInstalled: if it is not there; the message has the line that installs it.
+    """
+    for name in _candidates():
+        try:
+            library = ctypes.CDLL(name)
+            for function, (result, *arguments) in _FUNCTIONS.items():
+                called = getattr(library, function)
+                called.restype, called.argtypes = result, arguments
+        except (OSError, AttributeError):  # not there, or of another version
+            continue
+        return library
+    raise DependencyNotInstalled(f"libmypaint 1.5 or 1.6 is not installed, {_INSTALL}")
+
+
+def _candidates() -> Iterator[str]:
+    for name in _NAMES:
+        found = ctypes.util.find_library(name)
+        if found is not None:
+            yield found
+    for folder in (Path(sys.prefix) / "lib", Path("/opt/homebrew/lib"), Path("/usr/local/lib")):
+        for file in sorted(folder.glob("libmypaint*")):
+            if ".so" in file.name or file.suffix == ".dylib":
+                yield str(file)
+
+
+def brush_folders() -> list[Path]:
+    """Folders of installed brushes; what is in an earlier one counts. Empty if there are none."""
+    data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    shares = [Path(sys.prefix) / "share", *map(Path, data.split(":")), Path("/opt/homebrew/share")]
+    folders = [
+        share / "mypaint-data" / version / "brushes"
+        for share in shares
+        for version in ("2.0", "1.0")
+    ]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def missing_brushes() -> DependencyNotInstalled:
+    """The error that there are no brushes."""
+    return DependencyNotInstalled(f"the brushes of MyPaint are not installed, {_INSTALL}")
+
+
+@functools.cache
+def setting_range(setting: int) -> tuple[float, float]:
+    """The smallest and the largest base value of a setting."""
+    info = load_library().mypaint_brush_setting_info(setting)
+    known = ctypes.cast(info, ctypes.POINTER(_SettingInfo)).contents
+    return known.low, known.high
+
+
+class Surface:
+    """What libmypaint paints on; of one thread.
+
+    Attributes:
+        address: of the library's object.
+        tiles: uint16 ``[rows, columns, 64, 64, 4]``, its pixels: RGBA, premultiplied, 1 is 32768.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        library = load_library()
+        self._unref = library.mypaint_surface_unref
+        self.address: int = library.mypaint_fixed_tiled_surface_new(width, height)
+        rows, columns = -(-height // TILE), -(-width // TILE)
+        shape = rows, columns, TILE, TILE, 4
+        addresses = []
+        for ty in range(rows):
+            for tx in range(columns):
+                request = _TileRequest()
+                library.mypaint_tile_request_init(ctypes.byref(request), 0, tx, ty, 0)
+                library.mypaint_tiled_surface_tile_request_start(
+                    self.address, ctypes.byref(request)
+                )
+                addresses.append(request.buffer or 0)
+                library.mypaint_tiled_surface_tile_request_end(self.address, ctypes.byref(request))
+        size = TILE * TILE * 4 * 2  # bytes of a tile
+        if addresses != [addresses[0] + size * k for k in range(len(addresses))]:
+            raise RuntimeError("this libmypaint keeps its tiles apart: use version 1.5 or 1.6")
+        buffer = (ctypes.c_uint16 * int(np.prod(shape))).from_address(addresses[0])
+        self.tiles = np.ctypeslib.as_array(buffer).reshape(shape)
+
+    def __del__(self) -> None:
+        if getattr(self, "address", 0):
+            self._unref(self.address)

@@ -1,0 +1,161 @@
+"""Brushes of MyPaint: found by name, and their files read and checked.
+
+A file (.myb) is JSON: for each setting a base value, and for some of the pen's inputs (pressure,
+speed, chance, …) a line through points that says what they add to it. The library has a reader of
+its own, which aborts on damaged files; this one leads to the same pixels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from strokenet_gym.programs.mypaint.library import (
+    brush_folders,
+    load_library,
+    missing_brushes,
+    setting_range,
+)
+
+__all__ = ["Settings", "brush_names", "find_brush", "number_of", "read_settings"]
+
+_VERSION = 3  # of the format
+_MOST_POINTS = 64  # of a line
+
+
+class Settings(NamedTuple):
+    """A brush as the library takes it.
+
+    Attributes:
+        numbers: int64 ``[S]``, the settings that the file has; the others are 0.
+        base: float32 ``[S]``, their base values.
+        lines: int64 ``[N, 3]``: setting, input, number of points.
+        points: float32 ``[sum of these, 2]``: input, and what is added.
+    """
+
+    numbers: np.ndarray
+    base: np.ndarray
+    lines: np.ndarray
+    points: np.ndarray
+
+
+def brush_names() -> list[str]:
+    """The names of all installed brushes, such as "classic/charcoal".
+
+    Raises:
+        DependencyNotInstalled: if there are none.
+    """
+    files = {
+        file.relative_to(folder).with_suffix("").as_posix()
+        for folder in brush_folders()
+        for file in folder.glob("*/*.myb")
+    }
+    if not files:
+        raise missing_brushes()
+    return sorted(files, key=str.lower)
+
+
+def find_brush(name: str) -> Path:
+    """The file of a brush.
+
+    Args:
+        name: of an installed brush, or the path of a .myb file.
+
+    Raises:
+        ValueError: if there is no brush of that name.
+        FileNotFoundError: if there is no such file.
+        DependencyNotInstalled: if no brushes are installed.
+    """
+    if name.endswith(".myb"):
+        if not Path(name).is_file():
+            raise FileNotFoundError(f"there is no brush file {name}")
+        return Path(name)
+    names = brush_names()
+    if name not in names:
+        group = name.partition("/")[0]
+        alike = [other for other in names if other.partition("/")[0] == group] or names
+        raise ValueError(
+            f"unknown brush 'mypaint:{name}'; `strokenet-gym brushes` lists all, among them "
+            f"{', '.join(alike[:8])}"
+        )
+    return next(file for folder in brush_folders() if (file := folder / f"{name}.myb").is_file())
+
+
+def read_settings(file: Path) -> Settings:
+    """Read a brush. Settings and inputs that this library does not know are left out.
+
+    Raises:
+        ValueError: if the file is damaged, or of another version.
+        DependencyNotInstalled: if the library is missing.
+    """
+    try:
+        document = json.loads(file.read_text())
+        if not isinstance(document, dict) or document.get("version") != _VERSION:
+            raise ValueError(f"it must be JSON with the version {_VERSION}")
+        numbers, base, lines, points = [], [], [], []
+        for name, said in _entries(document.get("settings"), "settings"):
+            setting = number_of("setting", name)
+            if setting < 0:
+                continue
+            low, high = setting_range(setting)
+            value = _number(said.get("base_value"), f"base_value of {name}")
+            if not low <= np.float32(value) <= high:
+                raise ValueError(
+                    f"base_value of {name} must be from {low:g} to {high:g}, got {value}"
+                )
+            numbers.append(setting)
+            base.append(value)
+            for source, line in _entries(said.get("inputs"), f"inputs of {name}", list):
+                number = number_of("input", source)
+                if number < 0:  # the library's reader leaves out what follows, too
+                    break
+                if line:
+                    points.append(_line(line, f"{source} of {name}", high - low))
+                    lines.append((setting, number, len(line)))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is not a brush of MyPaint: {error}") from error
+    flat = np.concatenate(points) if points else np.zeros((0, 2))
+    return Settings(
+        np.array(numbers, np.int64),
+        np.array(base, np.float32),
+        np.array(lines, np.int64).reshape(-1, 3),
+        flat.astype(np.float32),
+    )
+
+
+def number_of(kind: str, name: str) -> int:
+    """The library's number of a setting or an input, -1 if it does not know it."""
+    number: int = getattr(load_library(), f"mypaint_brush_{kind}_from_cname")(name.encode())
+    return number
+
+
+def _entries(value: Any, what: str, kind: type = dict) -> list[tuple[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(v, kind) for v in value.values()):
+        raise ValueError(f"{what} must be a dictionary, each entry a {kind.__name__}")
+    return list(value.items())
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{what} must be a number, got {value!r}")
+    return float(value)
+
+
+def _line(line: list, what: str, most: float) -> np.ndarray:
+    """A line's points, float64 ``[N, 2]``."""
+    if not 2 <= len(line) <= _MOST_POINTS:
+        raise ValueError(f"{what} must have 2 to {_MOST_POINTS} points, got {len(line)}")
+    for point in line:
+        if not isinstance(point, list) or len(point) != 2:
+            raise ValueError(f"{what} must have points of two numbers, got {point!r}")
+    numbers = np.array([[_number(v, what) for v in point] for point in line])
+    if any(b < a for a, b in itertools.pairwise(numbers[:, 0])):
+        raise ValueError(f"{what} must have points in order")
+    if np.abs(numbers[:, 0]).max() > 1e6 or np.abs(numbers[:, 1]).max() > 1.1 * most:
+        raise ValueError(f"{what} must add at most {most:g}, got {np.abs(numbers).max():g}")
+    return numbers
