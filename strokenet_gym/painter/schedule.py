@@ -16,7 +16,7 @@ _ALL = 6  # the stage from which on there are all
 _GROWTH = 1.5  # exponent of their number until then
 _PIXELS = 16.0  # of the shorter side of the planned picture, times the root of the strokes,
 _LEAST = 256  # and at least
-_EFFORT = 0.4, 4.0  # times a style's steps, at least and at most
+_EFFORT = 0.4, 2.5  # times a style's steps, at least and at most
 
 
 class Stage(NamedTuple):
@@ -50,7 +50,7 @@ def plan_stages(strokes: int, style: Style, shape: tuple[int, int]) -> list[Stag
     scale = min(1.0, suits / min(shape))
     full, half = (_scaled(shape, scale), _scaled(shape, scale / 2))
     counts = [round(strokes * min(1, k / _ALL) ** _GROWTH) for k in range(1, _STAGES + 1)]
-    effort = math.sqrt(strokes / 256) * math.prod(full) / 256**2
+    effort = (strokes / 256) ** 0.25 * math.prod(full) / 256**2
     effort = min(max(effort, _EFFORT[0]), _EFFORT[1])
     steps, last = (math.ceil(effort * number) for number in (style.iterations, style.finish))
     return [

@@ -31,7 +31,7 @@ class Style:
         background: of the canvas, unless somebody says another: "mean" (of the picture), "white"
             or "black".
         iterations: steps of the optimiser in each of the stages in which strokes are added, for 256
-            strokes at 256 px; they grow with the root of the strokes and with the pixels.
+            strokes at 256 px; they grow with the fourth root of the strokes and with the pixels.
         finish: steps at the end, with all strokes; the same.
 
     Raises:
@@ -74,6 +74,8 @@ STYLES = {
         Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5),
         bending=3.0,
         scribbling=0.03,
+        iterations=15,
+        finish=220,
     ),
     "gouache": Style(
         Brush(pressure_opacity=0, edge=0.5, radius_min=0.02, radius_max=0.125),
