@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from gymnasium.envs import registration as _registration
 
+from strokenet_gym import forks as _forks  # noqa: F401
+
 if TYPE_CHECKING:
     from strokenet_gym.agents import Agent, StrokeNetAgent, TracingAgent, load_agent
     from strokenet_gym.envs import (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 
 from strokenet_gym.envs.arguments import canvas_sides, whole
 from strokenet_gym.envs.arrays import array_of
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import add_file, replace_file
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import sides
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
@@ -96,6 +97,10 @@ class StrokeLog:
         Raises:
             OSError: if it cannot be written.
         """
+        with replace_file(Path(path)) as new:
+            self._write(new)
+
+    def _write(self, file: Path) -> None:
         from strokenet_gym import __version__
 
         document = {
@@ -112,8 +117,7 @@ class StrokeLog:
                 for stroke in self.strokes
             ],
         }
-        with replace_file(Path(path)) as new:
-            new.write_text(json.dumps(document) + "\n")
+        file.write_text(json.dumps(document) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike, brush: str | Program | None = None) -> StrokeLog:
@@ -222,19 +226,26 @@ class _Recorder:
     def write(self) -> None:
         log = self.log
         if log is not None and log.strokes:
-            while (file := self._folder / f"{self._name}-{self._number:05}.json").exists():
-                self._number += 1  # an earlier session's
-            log.save(file)
+            with add_file(self._names()) as new:
+                log._write(new)
         self._actions = None
+
+    def _names(self) -> Iterator[Path]:
+        """Names for the log, from the first that may be free."""
+        while True:
+            path = self._folder / f"{self._name}-{self._number:05}.json"
+            self._number += 1
+            if not path.exists():  # an earlier session's, or another process'
+                yield path
 
 
 class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Writes each episode of a painting environment as a :class:`StrokeLog`.
 
-    Files ``strokes-00000.json`` and so on, after those that are there already; an episode that is
-    broken off by ``reset`` or ``close`` is kept too. Of a learned generator the strokes are kept:
-    their replay is what the real program paints. Put this wrapper next to the environment, inside
-    those that change actions.
+    Files ``strokes-00000.json`` and so on, after those that are there already: several processes
+    may record into one folder. An episode that is broken off by ``reset`` or ``close`` is kept
+    too. Of a learned generator the strokes are kept: their replay is what the real program paints.
+    Put this wrapper next to the environment, inside those that change actions.
 
     Args:
         env: `Painting-v0` or one of its kin.
