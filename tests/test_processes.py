@@ -113,3 +113,37 @@ def test_recording_where_there_are_no_links(tmp_path, monkeypatch):
             new.write_text(text)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["0.json", "1.json", "2.json"]
     assert [path.read_text() for path in names[:3]] == ["a", "an earlier one", "b"]
+
+
+AFTER_MAIN = """
+import atexit, threading, time
+import gymnasium as gym
+import strokenet_gym
+from strokenet_gym.programs.stamped import threads
+
+threads.THREADS = 4
+envs = gym.make_vec("Painting-v0", num_envs=64, canvas_size=16, max_strokes=50)
+envs.reset(seed=0)
+actions = envs.action_space.sample()
+
+def train(name):
+    for _ in range(20):
+        envs.step(actions)
+    print(name)
+
+def later():
+    threading.main_thread().join()
+    time.sleep(0.2)
+    train("thread")
+
+threading.Thread(target=later).start()
+atexit.register(train, "atexit")
+"""
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_painting_after_the_main_thread_has_ended(tmp_path, warm):
+    text = AFTER_MAIN + ("train('main')\n" if warm else "")
+    result = run_script(tmp_path, text)
+    assert result.stderr == ""
+    assert result.stdout.split() == ["main"] * warm + ["thread", "atexit"]

@@ -48,7 +48,9 @@ def best_colours(
 
     def work(start: int, stop: int) -> None:
         scratch = new_scratch(shape, dtype)
-        find_best_colours(colours, gains, canvas, target, *numbers, *scratch, start, stop)
+        rest: Any = colours, gains, canvas, target, *numbers, *scratch
+        while (start := find_best_colours(*rest, start, stop)) < stop:
+            threads.check()
 
     announce(find_best_colours)
     threads.run(work, len(radius))
