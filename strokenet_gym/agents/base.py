@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokenet_gym.pretrained import SHIPPED, check_finite, read_weights
+from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights
 from strokenet_gym.stroke import action_size, unpack
 
 __all__ = [
@@ -146,11 +146,9 @@ def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> A
     path, metadata, weights = read_weights("agent", name, AGENTS, ARCHITECTURES)
     try:
         cls, task = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("task", "{}")
-        sizes: dict[str, Any] = {key: int(value) for key, value in metadata.items()}
-        agent = cls(**sizes)
-        agent.load_state_dict(weights)
+        agent = build(cls, metadata, weights)
         agent.task = json.loads(task)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
     return agent.to(device).eval()
 

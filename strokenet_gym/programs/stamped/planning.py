@@ -48,8 +48,10 @@ def best_colours(
 
     def work(start: int, stop: int) -> None:
         scratch = new_scratch(shape, dtype)
-        rest: Any = colours, gains, canvas, target, *numbers, *scratch
-        while (start := find_best_colours(*rest, start, stop)) < stop:
+        inputs: Any = colours, gains, canvas, target, *numbers, *scratch
+        while start < stop:
+            part: Any = start, stop
+            start = find_best_colours(*inputs, *part)
             threads.check()
 
     announce(find_best_colours)
