@@ -34,9 +34,10 @@ if TYPE_CHECKING:
         removal_costs,
     )
     from strokenet_gym.programs.stamped import BLENDS, BRUSHES, Blend, Brush
+    from strokenet_gym.recording import RecordStrokes, VectorRecordStrokes
     from strokenet_gym.sb3 import SB3VecEnv
     from strokenet_gym.stroke import Stroke, pack, unpack
-    from strokenet_gym.stroke_log import RecordStrokes, StrokeLog, VectorRecordStrokes
+    from strokenet_gym.stroke_log import StrokeLog
     from strokenet_gym.targets import (
         DATA_SETS,
         MNIST,
@@ -72,9 +73,10 @@ _NAMES = {
         "removal_costs",
     ),
     "programs.stamped": ("BLENDS", "BRUSHES", "Blend", "Brush"),
+    "recording": ("RecordStrokes", "VectorRecordStrokes"),
     "sb3": ("SB3VecEnv",),
     "stroke": ("Stroke", "pack", "unpack"),
-    "stroke_log": ("RecordStrokes", "StrokeLog", "VectorRecordStrokes"),
+    "stroke_log": ("StrokeLog",),
     "targets": (
         "DATA_SETS",
         "MNIST",

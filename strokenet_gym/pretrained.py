@@ -52,7 +52,7 @@ def read_weights(
         # On no other device, and such that gradients go through them.
         with torch.device("cpu"), torch.inference_mode(False), safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+            tensors = {key: _real(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     holds = metadata.get("architecture")
@@ -66,6 +66,12 @@ def read_weights(
         )
     check_finite(str(path), tensors)
     return path, metadata, tensors
+
+
+def _real(tensor: Tensor) -> Tensor:
+    if tensor.is_complex():
+        raise ValueError("weights must be real numbers")
+    return tensor.float()
 
 
 def build(

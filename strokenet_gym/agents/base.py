@@ -79,8 +79,8 @@ class Agent(nn.Module):
 
     def __init__(self, sizes: dict[str, int]) -> None:
         super().__init__()
-        if not all(isinstance(size, int) for size in sizes.values()):
-            raise ValueError(f"an agent's sizes must be whole numbers, got {sizes}")
+        if not all(isinstance(size, int) and size >= 1 for size in sizes.values()):
+            raise ValueError(f"an agent's sizes must be whole numbers from 1, got {sizes}")
         self.sizes = sizes
         self.channels = sizes.get("channels", 1)
         self.max_strokes = sizes.get("max_strokes", 1)
@@ -148,6 +148,8 @@ def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> A
         cls, task = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("task", "{}")
         agent = build(cls, metadata, weights)
         agent.task = json.loads(task)
+        if not isinstance(agent.task, dict):
+            raise ValueError(f"task must be a dictionary, got {type(agent.task).__name__}")
     except (RuntimeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
     return agent.to(device).eval()

@@ -83,7 +83,9 @@ def check_options(options: Any, known: tuple[str, ...]) -> dict[str, Any]:
         raise TypeError(f"reset options must be a dictionary, got {type(options).__name__}")
     unknown = set(options) - set(known)
     if unknown:
-        raise ValueError(f"unknown reset options {sorted(unknown)}; known: {', '.join(known)}")
+        raise ValueError(
+            f"unknown reset options {sorted(unknown, key=repr)}; known: {', '.join(known)}"
+        )
     return dict(options)
 
 

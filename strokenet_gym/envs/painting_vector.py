@@ -179,7 +179,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             if not hasattr(entries, "__len__") or len(entries) != self.num_envs:
                 got = len(entries) if hasattr(entries, "__len__") else repr(entries)
                 raise ValueError(f"expected {self.num_envs} {name}, got {got}")
-        if mask.dtype != bool or not mask.any():
+        if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
         if not (self._begun | mask).all():
             raise ResetNeeded("the first reset() must be without a reset_mask")

@@ -50,8 +50,8 @@ def load_program(
         return BRUSHES[name]
     if Path(name).suffix == ".json":
         try:
-            return Brush.from_numbers(json.loads(Path(name).read_text()))
-        except (OSError, ValueError, TypeError) as error:
+            return Brush.from_numbers(json.loads(Path(name).read_text("utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{name} is not a brush: {error}") from error
     if ":" in name:
         if not trusted:
