@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gymnasium.envs import registration as _registration
 
+from strokenet_gym import forks as _forks  # noqa: F401
+
 if TYPE_CHECKING:
     from strokenet_gym.agents import Agent, StrokeNetAgent, TracingAgent, load_agent
     from strokenet_gym.envs import (
@@ -33,9 +35,10 @@ if TYPE_CHECKING:
         removal_costs,
     )
     from strokenet_gym.programs.stamped import BLENDS, BRUSHES, Blend, Brush
+    from strokenet_gym.recording import RecordStrokes, VectorRecordStrokes
     from strokenet_gym.sb3 import SB3VecEnv
     from strokenet_gym.stroke import Stroke, pack, unpack
-    from strokenet_gym.stroke_log import RecordStrokes, StrokeLog, VectorRecordStrokes
+    from strokenet_gym.stroke_log import StrokeLog
     from strokenet_gym.targets import (
         DATA_SETS,
         MNIST,
@@ -71,9 +74,10 @@ _NAMES = {
         "removal_costs",
     ),
     "programs.stamped": ("BLENDS", "BRUSHES", "Blend", "Brush"),
+    "recording": ("RecordStrokes", "VectorRecordStrokes"),
     "sb3": ("SB3VecEnv",),
     "stroke": ("Stroke", "pack", "unpack"),
-    "stroke_log": ("RecordStrokes", "StrokeLog", "VectorRecordStrokes"),
+    "stroke_log": ("StrokeLog",),
     "targets": (
         "DATA_SETS",
         "MNIST",

@@ -38,5 +38,5 @@ def import_object(name: str, argument: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ValueError(f"{argument} {name!r} cannot be imported: {error}") from error

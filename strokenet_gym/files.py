@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import platform
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["check_memory", "replace_file", "sweep"]
+__all__ = ["add_file", "check_memory", "replace_file", "sweep"]
 
 _MEMORY_MB = 1024  # that reading one file may take, unless STROKENET_MEMORY_MB says otherwise
 _DAY = 86_400.0  # seconds
@@ -27,8 +29,8 @@ def replace_file(path: Path) -> Iterator[Path]:
         The path to write to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Writers look at the suffix, and sweep() at the machine and the process.
-    new = path.with_name(f".{path.stem}-{_machine()}-{os.getpid()}.new{path.suffix}")
+    new = _unfinished(path)
+    new = new.with_name(new.name + path.suffix)  # which writers look at
     try:
         yield new
         os.replace(new, path)
@@ -36,8 +38,56 @@ def replace_file(path: Path) -> Iterator[Path]:
         new.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def add_file(paths: Iterable[Path]) -> Iterator[Path]:
+    """Write a file that gets, at the end, the first of these names that nobody has.
+
+    However many threads and processes do so in one folder, each keeps its own.
+
+    Args:
+        paths: the names, in one folder, which is made.
+
+    Yields:
+        The path to write to, without the suffix: what is not whole looks like none of them.
+    """
+    names = iter(paths)
+    first = next(names)
+    first.parent.mkdir(parents=True, exist_ok=True)
+    new = _unfinished(first)
+    try:
+        yield new
+        for path in itertools.chain([first], names):
+            with contextlib.suppress(FileExistsError):
+                _give_name(new, path)
+                break
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _give_name(new: Path, path: Path) -> None:
+    """Name a file that is written.
+
+    Raises:
+        FileExistsError: if there is one of that name.
+    """
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except OSError:  # no such links on this disk: claim the name, then fill it
+        path.open("x").close()
+        os.replace(new, path)
+
+
+def _unfinished(path: Path) -> Path:
+    """The name of a file while this thread writes it; sweep() looks at machine and process."""
+    return path.with_name(
+        f".{path.stem}-{_machine()}-{threading.get_native_id()}-{os.getpid()}.new"
+    )
+
+
 def sweep(folder: Path) -> None:
-    """Remove what :func:`replace_file` left in a folder in processes that were killed."""
+    """Remove what the two left in a folder in processes that were killed."""
     for file in folder.glob(f".*-{_machine()}-*.new*"):
         found = re.search(r"-(\d+)\.new[^-]*$", file.name)
         with contextlib.suppress(OSError):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from strokenet_gym.extras import require
 
 require("neural", "torch", "safetensors")
 
+import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["SHIPPED", "check_finite", "read_weights"]
+__all__ = ["SHIPPED", "build", "check_finite", "read_weights"]
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -35,16 +39,21 @@ def read_weights(
     Raises:
         ValueError: if there is no file of that name, or it is damaged, or holds something else.
     """
-    path = known.get(str(name), Path(name))
-    if not path.is_file():
+    try:
+        path = known.get(str(name), Path(name))
+        found = path.is_file()
+    except (OSError, ValueError, TypeError):  # no name of a file: too long, say
+        found = False
+    if not found:
         raise ValueError(
             f"unknown {kind} {os.fspath(name)!r}: neither one of {', '.join(known)} nor a file"
         )
     try:
-        with safe_open(path, "pt") as file:
+        # On no other device, and such that gradients go through them.
+        with torch.device("cpu"), torch.inference_mode(False), safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+            tensors = {key: _real(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     holds = metadata.get("architecture")
     if holds not in architectures:
@@ -57,6 +66,45 @@ def read_weights(
         )
     check_finite(str(path), tensors)
     return path, metadata, tensors
+
+
+def _real(tensor: Tensor) -> Tensor:
+    if tensor.is_complex():
+        raise ValueError("weights must be real numbers")
+    return tensor.float()
+
+
+def build(
+    network: Callable[..., _Network], metadata: Mapping[str, str], weights: Mapping[str, Tensor]
+) -> _Network:
+    """A network with the weights from a file, in single precision on the CPU.
+
+    Args:
+        network: its class.
+        metadata: what the file says of its sizes.
+        weights: the tensors.
+
+    Raises:
+        RuntimeError: if the sizes are not those of the weights: before the network takes memory.
+        ValueError: if one is no whole number from 1, or of no network.
+        TypeError: if one is of another network.
+    """
+    sizes = {key: int(value) for key, value in metadata.items()}
+    if any(size < 1 for size in sizes.values()):
+        raise ValueError(f"sizes must be whole numbers from 1, got {sizes}")
+    with torch.device("meta"):  # shapes alone
+        claimed = {key: tensor.shape for key, tensor in network(**sizes).state_dict().items()}
+    wrong = [
+        key
+        for key in sorted({*claimed, *weights})
+        if key not in claimed or key not in weights or claimed[key] != weights[key].shape
+    ]
+    if wrong:
+        raise RuntimeError(f"the weights {', '.join(wrong)} are not of the sizes {sizes}")
+    with torch.device("cpu"), torch.inference_mode(False):
+        built = network(**sizes)
+        built.load_state_dict(weights)
+    return built
 
 
 def check_finite(what: str, tensors: Mapping[str, Tensor]) -> None:

@@ -204,10 +204,10 @@ def test_pickles_with_a_graph():
 
 
 def test_double_actions_do_not_linger():
-    env = make()
+    env = make(as_tensor=True)
     env.reset(seed=0)
     assert env.step(smooth_action(torch.float64))[0]["canvas"].dtype == torch.float64
-    observation, _ = env.reset(options={"as_tensor": True})
+    observation, _ = env.reset()
     assert observation["canvas"].dtype == torch.float32
 
 

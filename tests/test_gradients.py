@@ -218,5 +218,5 @@ def test_no_second_derivative(rng):
     (by,) = torch.autograd.grad(
         loss(PENCIL, canvas, target, weights, stroke).sum(), stroke.radius, create_graph=True
     )
-    with pytest.raises(RuntimeError, match=r"once_differentiable|does not require grad"):
+    with pytest.raises(RuntimeError, match="there are first derivatives"):
         by.sum().backward()

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from numba import njit
+
 import strokenet_gym
+from strokenet_gym.programs.stamped import cache
 
 CODE = """
 import gymnasium as gym, strokenet_gym
@@ -23,7 +27,7 @@ def run(folder, **variables):
         env={k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
     assert result.returncode == 0, result.stderr
     return result
@@ -53,7 +57,8 @@ def test_read_only_installation(tmp_path):
     result = run(
         tmp_path, PYTHONPATH=str(package.parent), HOME=str(home), PYTHONDONTWRITEBYTECODE="1"
     )
-    assert "strokenet_gym-" in result.stderr  # a private folder for this process
+    assert "compiled kernels are kept in no folder, since" in result.stderr
+    assert "__pycache__" in result.stderr
 
 
 def test_all_kernels_are_in_our_folder():
@@ -62,11 +67,12 @@ def test_all_kernels_are_in_our_folder():
 import sys
 import strokenet_gym.programs.mypaint, strokenet_gym.targets.filling
 from numba.core.dispatcher import Dispatcher
-from strokenet_gym.programs.stamped.cache import _folder
+from strokenet_gym.programs.stamped.cache import _folders
 for name, module in list(sys.modules.items()):
     for kernel in vars(module).values() if name.startswith("strokenet_gym") else ():
         if isinstance(kernel, Dispatcher) and kernel._cache.cache_path:
-            print(kernel._cache.cache_path.startswith(str(_folder)), kernel.py_func.__module__)
+            ours = kernel._cache.cache_path.startswith(str(_folders()[0]))
+            print(ours, kernel.py_func.__module__)
 """
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -79,3 +85,71 @@ for name, module in list(sys.modules.items()):
     source = Path(strokenet_gym.__file__).parent
     files = [path for path in source.rglob("*.py") if "@njit" in path.read_text()]
     assert {line.split(".")[-1] for line in result.stdout.split()[1::2]} == {f.stem for f in files}
+
+
+def doubling():
+    """A kernel that is new to this process."""
+    with cache.kernel_cache():
+
+        @njit(cache=True)
+        def double(x):
+            return 2 * x
+
+    return double
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Two folders for kernels."""
+    both = [tmp_path / "first", tmp_path / "second"]
+    monkeypatch.setattr(cache, "_folders", lambda: both)
+    monkeypatch.setattr(cache, "_announced", set())
+    return both
+
+
+def used_cache(kernel):
+    assert kernel(21) == 42
+    return sum(kernel.stats.cache_hits.values()) > 0
+
+
+@pytest.mark.parametrize("damage", ["emptied", "truncated", "flipped", "garbage", "a folder"])
+def test_damaged_files_are_compiled_again(folders, damage, capsys):
+    assert not used_cache(doubling())
+    assert used_cache(doubling())
+    (path,) = folders[0].iterdir()
+    content = bytearray(path.read_bytes())
+    half = content[: len(content) // 2]
+    content[len(content) // 2] ^= 4
+    if damage == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        other = {"emptied": b"", "truncated": half, "flipped": content, "garbage": b"?" * 999}
+        path.write_bytes(other[damage])
+    assert capsys.readouterr().err == ""
+    assert not used_cache(doubling())
+    said = capsys.readouterr().err
+    expected = "compiled kernels are kept in" if damage == "a folder" else "double again"
+    assert said.count("\n") == 1
+    assert expected in said
+    assert used_cache(doubling())
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_full_disk_under_the_cache(folders, everywhere, capsys, monkeypatch):
+    write = Path.write_bytes
+
+    def full(path, content):
+        if everywhere or folders[0] in path.parents:
+            write(path, content[:1000])
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert not used_cache(doubling())
+    said = capsys.readouterr().err
+    where = "no folder" if everywhere else str(folders[1])
+    assert f"kept in {where}, since [Errno 28] No space left on device" in said
+    assert used_cache(doubling()) is not everywhere
+    assert not list(folders[0].iterdir())

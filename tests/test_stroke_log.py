@@ -13,8 +13,9 @@ from gymnasium.vector import AutoresetMode
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import BRUSHES
+from strokenet_gym.recording import RecordStrokes, VectorRecordStrokes
 from strokenet_gym.stroke import Stroke
-from strokenet_gym.stroke_log import RecordStrokes, StrokeLog, VectorRecordStrokes
+from strokenet_gym.stroke_log import StrokeLog
 
 
 def play(env, strokes=None, seed=None):
@@ -119,7 +120,9 @@ def test_batches_are_recorded(tmp_path, mode):
 
 
 def test_tensor_actions_are_recorded(tmp_path):
-    env = RecordStrokes(gym.make("DifferentiablePainting-v0", canvas_size=32), tmp_path)
+    env = RecordStrokes(
+        gym.make("DifferentiablePainting-v0", canvas_size=32, as_tensor=True), tmp_path
+    )
     env.reset(seed=0)
     action = torch.zeros(50, requires_grad=True)
     observation, reward, *_ = env.step(action)
@@ -191,6 +194,69 @@ def test_damaged_logs(tmp_path, changes, message):
     damage(path, **changes)
     with pytest.raises(ValueError, match=message):
         StrokeLog.load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "is not JSON"),
+        ("1" * 5000, "is not JSON"),
+        ("\0" * 10, "is not JSON"),
+        ('{"a": "\ud800"', "is not JSON"),
+    ],
+)
+def test_what_is_hardly_json(tmp_path, text, message):
+    path = tmp_path / "log.json"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ValueError, match=rf"log\.json {message}"):
+        StrokeLog.load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("radius", 10**400), ("radius", None), ("colour", [[1, 2], [3]]), ("position", "here"),
+        ("pressure", {}), ("colour", [2, 0, 0]), ("radius", float("nan")),
+    ],
+)  # fmt: skip
+def test_which_of_the_strokes_is_damaged(tmp_path, field, value):
+    path = tmp_path / "log.json"
+    some_log(count=9).save(path)
+    document = json.loads(path.read_text())
+    document["strokes"][6][field] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"log\.json is damaged: stroke 6"):
+        StrokeLog.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("target", 5), ("seed", -1), ("seed", "x"), ("seed", 1.5), ("episode", -1),
+        ("episode", []), ("strokes", {}), ("strokes", "none"), ("canvas", []), ("brush", 3),
+    ],
+)  # fmt: skip
+def test_damaged_fields(tmp_path, name, value):
+    path = tmp_path / "log.json"
+    some_log().save(path)
+    damage(path, **{name: value})
+    with pytest.raises(ValueError, match=r"log\.json is damaged"):
+        StrokeLog.load(path)
+
+
+def test_what_a_log_need_not_say(tmp_path):
+    path = tmp_path / "log.json"
+    some_log().save(path)
+    damage(path, target=None, seed=None, episode=None)
+    log = StrokeLog.load(path)
+    assert (log.target, log.seed, log.episode) == ("", None, 0)
+
+
+def test_a_folder_is_no_log(tmp_path):
+    with pytest.raises(ValueError, match=r"cannot be read: .*Is a directory"):
+        StrokeLog.load(tmp_path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        StrokeLog.load("x" * 5000)
 
 
 def test_unreadable_logs(tmp_path):

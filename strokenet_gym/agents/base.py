@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from strokenet_gym.painter import PlannerAgent
-from strokenet_gym.pretrained import SHIPPED, check_finite, read_weights
+from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights
 from strokenet_gym.stroke import action_size, unpack
 
 __all__ = [
@@ -80,8 +80,8 @@ class Agent(nn.Module):
 
     def __init__(self, sizes: dict[str, int]) -> None:
         super().__init__()
-        if not all(isinstance(size, int) for size in sizes.values()):
-            raise ValueError(f"an agent's sizes must be whole numbers, got {sizes}")
+        if not all(isinstance(size, int) and size >= 1 for size in sizes.values()):
+            raise ValueError(f"an agent's sizes must be whole numbers from 1, got {sizes}")
         self.sizes = sizes
         self.channels = sizes.get("channels", 1)
         self.max_strokes = sizes.get("max_strokes", 1)
@@ -159,11 +159,11 @@ def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> A
     path, metadata, weights = read_weights("agent", name, AGENTS, ARCHITECTURES)
     try:
         cls, task = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("task", "{}")
-        sizes: dict[str, Any] = {key: int(value) for key, value in metadata.items()}
-        agent = cls(**sizes)
-        agent.load_state_dict(weights)
+        agent = build(cls, metadata, weights)
         agent.task = json.loads(task)
-    except (RuntimeError, TypeError, ValueError) as error:
+        if not isinstance(agent.task, dict):
+            raise ValueError(f"task must be a dictionary, got {type(agent.task).__name__}")
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
     return agent.to(device).eval()
 

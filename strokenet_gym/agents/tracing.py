@@ -60,7 +60,8 @@ class TracingAgent(Agent):
         self.position = nn.Linear(hidden, 2 * NUM_ANCHORS)
         self.pressure = nn.Linear(hidden, NUM_ANCHORS)
         self.radius = nn.Linear(hidden, 1)
-        offsets = (torch.arange(glimpse) + 0.5 - glimpse / 2) * 2 / input_size
+        pixels = torch.arange(glimpse, dtype=torch.float32)
+        offsets = (pixels + 0.5 - glimpse / 2) * 2 / input_size
         rows, columns = torch.meshgrid(offsets, offsets, indexing="ij")
         self.register_buffer("grid", torch.stack([columns, rows], -1), persistent=False)
         # Begin with a dab of a pen's width, from its top to its bottom: it gains something at once.
@@ -72,6 +73,7 @@ class TracingAgent(Agent):
             self.position.bias.copy_(dab.flatten())
             self.pressure.bias.fill_(1.0)
             self.radius.bias.fill_(0.7)
+        self.float()  # whatever torch's default is
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """Choose strokes, as :meth:`StrokeNetAgent.forward` does."""
@@ -115,5 +117,5 @@ class TracingAgent(Agent):
         missing = F.avg_pool2d(missing, 3, stride=1, padding=1)
         side = missing.shape[-1]
         index = missing.flatten(1).argmax(1)
-        x, y = index % side, index // side
+        x, y = (index % side).to(target.dtype), (index // side).to(target.dtype)
         return torch.stack([(x + 0.5) / side * 2 - 1, 1 - (y + 0.5) / side * 2], -1)

@@ -18,6 +18,7 @@ from strokenet_gym.targets import ArrayTargets
 __all__ = [
     "PortableSpec",
     "canvas_sides",
+    "check_flag",
     "check_options",
     "check_render_mode",
     "check_seed",
@@ -82,8 +83,21 @@ def check_options(options: Any, known: tuple[str, ...]) -> dict[str, Any]:
         raise TypeError(f"reset options must be a dictionary, got {type(options).__name__}")
     unknown = set(options) - set(known)
     if unknown:
-        raise ValueError(f"unknown reset options {sorted(unknown)}; known: {', '.join(known)}")
+        raise ValueError(
+            f"unknown reset options {sorted(unknown, key=repr)}; known: {', '.join(known)}"
+        )
     return dict(options)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return what is to be True or False.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def check_render_mode(mode: str | None, known: list[str]) -> str | None:

@@ -138,6 +138,15 @@ class Arrays:
             "strokes_left": left,
         }
 
+    def observe_others(
+        self, canvas: np.ndarray, target: np.ndarray, left: np.ndarray
+    ) -> dict[str, Any]:
+        """The batched observation of other pictures, float32 arrays in 0 … 1."""
+        return {"canvas": to_bytes(canvas), "target": to_bytes(target), "strokes_left": left}
+
+    def detach(self) -> None:
+        """There is no graph."""
+
     def float_pictures(self) -> tuple[np.ndarray, np.ndarray]:
         """Canvases and targets, float32 ``[B, C, H, W]``."""
         return self.canvas, self.target

@@ -19,6 +19,8 @@ from strokenet_gym.envs.painting_vector import PaintingVectorEnv
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.envs.tensors import find_device
 from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.transforms import eager, refuse
+from strokenet_gym.stroke import is_tensor
 
 __all__ = [
     "Differentiable",
@@ -58,8 +60,24 @@ class Differentiable:
 
     def detach(self) -> None:
         """Cut the graph: later gradients stop at the canvas as it is now."""
-        if self._episodes.as_tensor:
-            self._episodes.pictures.detach()
+        self._episodes.pictures.detach()
+
+    @eager
+    def reset(self, **kwargs: Any) -> Any:
+        """Start an episode, as in `Painting-v0`."""
+        return super().reset(**kwargs)  # type: ignore[misc]
+
+    @eager
+    def step(self, action: Any) -> Any:
+        """Paint a stroke, as in `Painting-v0`."""
+        if is_tensor(action):
+            refuse("step")
+        return super().step(action)  # type: ignore[misc]
+
+    @eager
+    def paint(self, canvas: Any, action: Any) -> Any:
+        """Return the canvas with a stroke on it, as in `Painting-v0`: a pure function."""
+        return super().paint(canvas, action)  # type: ignore[misc]
 
 
 class DifferentiablePaintingEnv(Differentiable, PaintingEnv):
@@ -77,9 +95,9 @@ class DifferentiablePaintingEnv(Differentiable, PaintingEnv):
 
     ## Observation Space
 
-    As in `Painting-v0`. If the last action was a tensor: float32 tensors in [0, 1] of the same
-    shapes, on the environment's device (float64 after float64 actions, which are for gradient
-    checks).
+    As in `Painting-v0`, whatever the actions are. With `as_tensor=True`: float32 tensors in [0, 1]
+    of the same shapes, on the environment's device, with a graph to the strokes (float64 after
+    float64 actions, which are for gradient checks); and so the space says.
 
     ## Rewards
 
@@ -88,8 +106,8 @@ class DifferentiablePaintingEnv(Differentiable, PaintingEnv):
 
     ## Starting State
 
-    As in `Painting-v0`. `reset(options={"as_tensor": True})` returns tensors, False arrays; without
-    the option it is what the last action was.
+    As in `Painting-v0`. `reset(options={"as_tensor": True})` has observations be tensors from then
+    on, False arrays.
 
     ## Episode End
 
@@ -111,6 +129,7 @@ class DifferentiablePaintingEnv(Differentiable, PaintingEnv):
 
     Those of `Painting-v0`, with a brush that has an exact gradient, as ours have, and
 
+    * `as_tensor=False`: whether observations are tensors.
     * `device="auto"`: where tensors are: "cpu", "cuda", …; "auto" is the CPU, where the program
       runs: tensors of another device are copied to and fro.
 
@@ -143,6 +162,7 @@ class DifferentiablePaintingEnv(Differentiable, PaintingEnv):
         reward: str | Reward = "l2",
         render_mode: str | None = None,
         stroke_seconds: float = 0.5,
+        as_tensor: bool = False,
         device: str | torch.device = "auto",
     ) -> None:
         program = exact_program(brush)
@@ -157,6 +177,7 @@ class DifferentiablePaintingEnv(Differentiable, PaintingEnv):
             background=background,
             reward=reward,
             device=find_device(device, program),
+            as_tensor=as_tensor,
         )
         self._open(episodes, render_mode, stroke_seconds)
 
@@ -188,6 +209,7 @@ class DifferentiablePaintingVectorEnv(Differentiable, PaintingVectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         shown: int = 0,
         copy: bool = True,
+        as_tensor: bool = False,
         device: str | torch.device = "auto",
     ) -> None:
         program = exact_program(brush)
@@ -202,5 +224,6 @@ class DifferentiablePaintingVectorEnv(Differentiable, PaintingVectorEnv):
             background=background,
             reward=reward,
             device=find_device(device, program),
+            as_tensor=as_tensor,
         )
         self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy)

@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 
 from strokenet_gym.display import Scene
-from strokenet_gym.envs.arguments import canvas_sides, whole
+from strokenet_gym.envs.arguments import canvas_sides, check_flag, whole
 from strokenet_gym.envs.arrays import Arrays, array_of
 from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
@@ -43,10 +43,13 @@ class Episodes:
         reward: see :func:`strokenet_gym.envs.rewards.find_reward`.
         brush: what a stroke leaves in the real program, if ``program`` is a network; else None.
         device: of tensors; None if actions are never tensors.
+        as_tensor: whether observations are tensors at first.
 
     Attributes:
         sides: height and width of the canvas in pixels.
-        pictures: canvases and targets, as arrays or as tensors.
+        as_tensor: whether observations are tensors, float32 in 0 … 1, and not arrays of uint8;
+            whatever the actions are.
+        pictures: canvases and targets, as arrays or as tensors: as the last action was.
         stroke: int64 ``[B]``, strokes painted.
     """
 
@@ -66,6 +69,7 @@ class Episodes:
         reward: str | Reward,
         brush: Program | None = None,
         device: Any = None,
+        as_tensor: bool = False,
     ) -> None:
         self.num_envs = whole(num_envs, "num_envs", 1, 2**20)
         self.sides = height, width = canvas_sides(canvas_size, "canvas_size", 16, 4096)
@@ -94,13 +98,12 @@ class Episodes:
         self.background = np.broadcast_to(colour, (self.channels,)).astype(np.float32)
 
         image = (self.channels, height, width)
-        self.observation_space = spaces.Dict(
-            {
-                "canvas": spaces.Box(0, 255, image, np.uint8),
-                "target": spaces.Box(0, 255, image, np.uint8),
-                "strokes_left": spaces.Box(0, 1, (1,), np.float32),
-            }
-        )
+        self.as_tensor = check_flag("as_tensor", as_tensor)
+        # Of arrays, and of tensors.
+        self._spaces = {
+            False: _observation_space(spaces.Box(0, 255, image, np.uint8)),
+            True: _observation_space(spaces.Box(0, 1, image, np.float32)),
+        }
         self.action_space = spaces.Box(-1, 1, (action_size(self.channels),), np.float32)
         self.device = device
         self._shape = (self.num_envs, *image)
@@ -127,19 +130,9 @@ class Episodes:
         return self._kinds[tensors]
 
     @property
-    def as_tensor(self) -> bool:
-        """Whether the pictures are tensors, and so observations and rewards.
-
-        They are what the last action was, or what was set.
-        """
-        return self.pictures is not self._kinds[False]
-
-    @as_tensor.setter
-    def as_tensor(self, wanted: bool) -> None:
-        pictures = self._kind(wanted)
-        if pictures is not self.pictures:
-            pictures.take_over(*self.pictures.float_pictures())
-            self.pictures = pictures
+    def observation_space(self) -> spaces.Dict:
+        """What :meth:`observe` gives of one episode."""
+        return self._spaces[self.as_tensor]
 
     def draw(self, rngs: Sequence[np.random.Generator], targets: Sequence[Any]) -> np.ndarray:
         """Targets for new episodes.
@@ -181,6 +174,10 @@ class Episodes:
             indices: which of the batch.
             images: the target of each of them, as :meth:`draw` gives them.
         """
+        pictures = self._kind(self.as_tensor)
+        if pictures is not self.pictures and len(indices) == self.num_envs:  # all begin anew
+            pictures.take_over(*self.pictures.float_pictures())
+            self.pictures = pictures
         start, visible = self.pictures.begin(indices, images)
         # A target that looks like the empty canvas, to half a grey level, has nothing to divide
         # by; its rewards are then plain differences, and the best return is about 0.
@@ -280,8 +277,11 @@ class Episodes:
         return self.stroke >= self.max_strokes
 
     def observe(self, copy: bool = True) -> dict[str, Any]:
-        """The batched observation; copies, unless not asked for."""
-        return self.pictures.observe(self._left[self.stroke], copy)
+        """The batched observation, see :attr:`as_tensor`; copies, unless not asked for."""
+        left, wanted = self._left[self.stroke], self._kind(self.as_tensor)
+        if wanted is not self.pictures:
+            return wanted.observe_others(*self.pictures.float_pictures(), left)
+        return wanted.observe(left, copy)
 
     def info(self) -> dict[str, np.ndarray]:
         """What a user may want to log, ``[B]`` each.
@@ -308,6 +308,11 @@ class Episodes:
     def float_canvas(self, index: int) -> np.ndarray:
         """A copy of a canvas, float32 ``[C, H, W]``."""
         return self.pictures.float_pictures()[0][index].copy()
+
+
+def _observation_space(pictures: spaces.Box) -> spaces.Dict:
+    left = spaces.Box(0, 1, (1,), np.float32)
+    return spaces.Dict({"canvas": pictures, "target": pictures, "strokes_left": left})
 
 
 def first(batch: dict[str, Any]) -> dict[str, Any]:

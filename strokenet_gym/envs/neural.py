@@ -63,6 +63,7 @@ def learned_program(
     if isinstance(program, torch.nn.Module):
         if not all(weights.isfinite().all() for weights in program.parameters()):
             raise ValueError(f"the generator {program.name!r} has weights that are NaN or infinite")
+        _make_usable(program)
         program.to(find_device(device, program))
     return program
 
@@ -86,6 +87,19 @@ def _twin_of(brush: Program) -> str:
         f"no network is shipped that imitates the brush {brush.name!r}: train one "
         "(docs/extending.md says how) and pass it as generator="
     )
+
+
+def _make_usable(network: torch.nn.Module) -> None:
+    """Copy what was made in inference mode, so that gradients go through it."""
+    with torch.inference_mode(False):
+        for module in network.modules():
+            for key, weights in module._parameters.items():
+                if weights is not None and weights.is_inference():
+                    copy = torch.nn.Parameter(weights.clone(), weights.requires_grad)
+                    module._parameters[key] = copy
+            for key, values in module._buffers.items():
+                if values is not None and values.is_inference():
+                    module._buffers[key] = values.clone()
 
 
 def real_program(program: Program, brush: Brush) -> Program:
@@ -122,6 +136,7 @@ class NeuralPaintingEnv(Differentiable, PaintingEnv):
     * `brush="pencil"`: the brush that the generator imitates; "mypaint:classic/charcoal",
       "mypaint:classic/pencil" and "mypaint:deevad/airbrush" have networks too. The window and
       recorded strokes show what it paints.
+    * `as_tensor=False`: whether observations are tensors, see `DifferentiablePainting-v0`.
     * `device="auto"`: "cpu", "cuda", …; "auto" takes CUDA if there is one.
 
     ## Vectorized environment
@@ -153,6 +168,7 @@ class NeuralPaintingEnv(Differentiable, PaintingEnv):
         render_mode: str | None = None,
         stroke_seconds: float = 0.5,
         generator: str | os.PathLike | Program | None = None,
+        as_tensor: bool = False,
         device: str | torch.device = "auto",
     ) -> None:
         program = learned_program(generator, brush, device)
@@ -168,6 +184,7 @@ class NeuralPaintingEnv(Differentiable, PaintingEnv):
             reward=reward,
             brush=real_program(program, brush),
             device=find_device(device, program),
+            as_tensor=as_tensor,
         )
         self._open(episodes, render_mode, stroke_seconds)
 
@@ -195,6 +212,7 @@ class NeuralPaintingVectorEnv(Differentiable, PaintingVectorEnv):
         shown: int = 0,
         copy: bool = True,
         generator: str | os.PathLike | Program | None = None,
+        as_tensor: bool = False,
         device: str | torch.device = "auto",
     ) -> None:
         program = learned_program(generator, brush, device)
@@ -210,5 +228,6 @@ class NeuralPaintingVectorEnv(Differentiable, PaintingVectorEnv):
             reward=reward,
             brush=real_program(program, brush),
             device=find_device(device, program),
+            as_tensor=as_tensor,
         )
         self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy)

@@ -13,6 +13,7 @@ from gymnasium.error import ResetNeeded
 from strokenet_gym.display import Window, frame
 from strokenet_gym.envs.arguments import (
     PortableSpec,
+    check_flag,
     check_options,
     check_render_mode,
     check_seed,
@@ -20,7 +21,7 @@ from strokenet_gym.envs.arguments import (
 from strokenet_gym.envs.episodes import Episodes, first
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.programs import Program, load_program
-from strokenet_gym.stroke import Stroke
+from strokenet_gym.stroke import Stroke, is_tensor
 
 __all__ = ["PaintingEnv"]
 
@@ -149,7 +150,6 @@ class PaintingEnv(PortableSpec, gym.Env):
     def _open(self, episodes: Episodes, render_mode: str | None, stroke_seconds: float) -> None:
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self._episodes = episodes
-        self.observation_space = episodes.observation_space
         self.action_space = episodes.action_space
         self._begun = False  # whether there was a reset
         self._running = False  # whether an episode is under way
@@ -157,6 +157,11 @@ class PaintingEnv(PortableSpec, gym.Env):
         if render_mode == "human":
             self._window = Window(type(self).__name__, stroke_seconds)
         self._stroke: Stroke | None = None  # the last one, if frames are asked for
+
+    @property
+    def observation_space(self) -> gym.spaces.Dict:  # type: ignore[override]
+        """What ``reset`` and ``step`` observe; of floats, if they are asked for tensors."""
+        return self._episodes.observation_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -177,7 +182,7 @@ class PaintingEnv(PortableSpec, gym.Env):
         target = self._episodes.draw([self.np_random], [options.get("target")])
         self._running = False  # unless all goes well
         if "as_tensor" in options:
-            self._episodes.as_tensor = bool(options["as_tensor"])
+            self._episodes.as_tensor = check_flag("as_tensor", options["as_tensor"])
         self._episodes.begin([0], target)
         self._begun = self._running = True
         self._stroke = None
@@ -207,7 +212,7 @@ class PaintingEnv(PortableSpec, gym.Env):
         reward = self._episodes.step(action)[0]
         if self.render_mode is not None:
             self._stroke = self._episodes.stroke_of(action[0])
-        if not self._episodes.as_tensor:
+        if not is_tensor(reward):
             reward = float(reward)
         terminated, truncated = bool(self._episodes.finished[0]), False
         if window is not None and before is not None:

@@ -16,6 +16,7 @@ from gymnasium.vector.utils import batch_space
 from strokenet_gym.display import Window, frame
 from strokenet_gym.envs.arguments import (
     PortableSpec,
+    check_flag,
     check_options,
     check_render_mode,
     check_seed,
@@ -102,10 +103,9 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self._episodes = episodes
         self.num_envs = episodes.num_envs
-        self.single_observation_space = episodes.observation_space
         self.single_action_space = episodes.action_space
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._batch: tuple[gym.Space, gym.Space] | None = None  # of one, and of all
         self._rngs: dict[int, np.random.Generator] = {}
         self._seeds: dict[int, int] = {}
         self._begun = np.zeros(self.num_envs, bool)
@@ -114,6 +114,19 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         if render_mode == "human":
             title = f"{type(self).__name__}, {shown} of {self.num_envs}"
             self._window = Window(title, stroke_seconds)
+
+    @property
+    def single_observation_space(self) -> gym.spaces.Dict:  # type: ignore[override]
+        """What a sub-environment observes; of floats, if tensors are asked for."""
+        return self._episodes.observation_space
+
+    @property
+    def observation_space(self) -> gym.Space:  # type: ignore[override]
+        """A batch of these."""
+        space = self.single_observation_space
+        if self._batch is None or self._batch[0] is not space:
+            self._batch = space, batch_space(space, self.num_envs)
+        return self._batch[1]
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -166,14 +179,14 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             if not hasattr(entries, "__len__") or len(entries) != self.num_envs:
                 got = len(entries) if hasattr(entries, "__len__") else repr(entries)
                 raise ValueError(f"expected {self.num_envs} {name}, got {got}")
-        if mask.dtype != bool or not mask.any():
+        if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
         if not (self._begun | mask).all():
             raise ResetNeeded("the first reset() must be without a reset_mask")
         self._seed(np.flatnonzero(mask).tolist(), seeds)
         drawn = self._draw(mask, targets)
         if "as_tensor" in options:
-            self._episodes.as_tensor = bool(options["as_tensor"])
+            self._episodes.as_tensor = check_flag("as_tensor", options["as_tensor"])
         self._begin(mask, drawn)
         return self._episodes.observe(self.copy), self._info(mask)
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from strokenet_gym.programs.base import Program
+from strokenet_gym.programs.transforms import refuse, usable
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.targets.filling import put
 
@@ -54,8 +55,9 @@ class Tensors:
     target: Tensor
 
     def __init__(self, background: np.ndarray, device: torch.device) -> None:
-        self.device = device
-        self._background, self.background = background, torch.from_numpy(background).to(device)
+        self.device, self._background = device, background
+        with torch.inference_mode(False):
+            self.background = torch.from_numpy(background).to(device)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no graph."""
@@ -63,13 +65,15 @@ class Tensors:
 
     def detach(self) -> None:
         """Cut the graph: later gradients stop at the canvas as it is now."""
-        self.canvas = self.canvas.detach()
+        self.canvas = usable(self.canvas.detach())
 
+    @torch.inference_mode(False)
     def take_over(self, canvas: np.ndarray, target: np.ndarray) -> None:
         """Have these pictures, arrays."""
         self.canvas = torch.tensor(canvas, device=self.device)
         self.target = torch.tensor(target, device=self.device)
 
+    @torch.inference_mode(False)
     def begin(self, indices: Sequence[int], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`."""
         targets = np.empty((len(images), *self.canvas.shape[1:]), np.float32)
@@ -79,7 +83,7 @@ class Tensors:
         if len(indices) == len(self.canvas):  # a graph ends where all begin anew
             target, canvas = new, blank.expand_as(new).clone()
         else:  # new tensors, since the old ones may be part of a graph
-            target, canvas = self.target.clone(), self.canvas.clone()
+            target, canvas = usable(self.target).clone(), usable(self.canvas).clone()
             target[indices] = new
             canvas[indices] = blank.to(canvas.dtype)
         self.target, self.canvas = target, canvas
@@ -87,6 +91,7 @@ class Tensors:
 
     def check(self, action: Any, shape: tuple[int, ...]) -> Tensor:
         """Check actions, as :func:`strokenet_gym.stroke.check_action` does."""
+        refuse()
         action = _dense(action, "an action")
         if not (action.dtype.is_floating_point or action.dtype in _INTEGERS):
             raise TypeError(
@@ -109,6 +114,7 @@ class Tensors:
             TypeError: if it does not hold real numbers.
             ValueError: if it is in 8 bits.
         """
+        refuse()
         canvas = _dense(canvas, "a canvas")
         if canvas.dtype == torch.bool or canvas.dtype.is_complex:
             raise TypeError(f"a canvas must hold real numbers, got dtype {canvas.dtype}")
@@ -122,10 +128,11 @@ class Tensors:
         self, program: Program, stroke: Stroke, active: np.ndarray | None
     ) -> tuple[Tensor, Tensor]:
         """Paint a stroke on each active canvas; return the new canvases and the change."""
-        after, change = program.paint_tensors(self.canvas, self.target, stroke, self.background)
+        canvas, target = usable(self.canvas), usable(self.target)
+        after, change = program.paint_tensors(canvas, target, stroke, self.background)
         if active is not None:
             mask = torch.from_numpy(active).to(self.device)
-            after = torch.where(mask[:, None, None, None], after, self.canvas)
+            after = torch.where(mask[:, None, None, None], after, canvas)
             change = torch.where(mask[:, None], change, torch.zeros_like(change))
         return after, change
 
@@ -168,6 +175,13 @@ class Tensors:
         strokes_left = torch.from_numpy(left).to(self.device)
         return {"canvas": canvas, "target": target, "strokes_left": strokes_left}
 
+    def observe_others(
+        self, canvas: np.ndarray, target: np.ndarray, left: np.ndarray
+    ) -> dict[str, Any]:
+        """The batched observation of other pictures, float32 arrays in 0 … 1."""
+        pictures = {"canvas": canvas, "target": target, "strokes_left": left}
+        return {key: torch.tensor(value, device=self.device) for key, value in pictures.items()}
+
     def float_pictures(self) -> tuple[np.ndarray, np.ndarray]:
         """Canvases and targets, float32 ``[B, C, H, W]``."""
         canvas, target = self.canvas.detach().cpu().float(), self.target.cpu().float()
@@ -191,4 +205,4 @@ def _dense(value: Any, what: str) -> Tensor:
     if value.layout != torch.strided or value.device.type == "meta":
         kind = "meta" if value.device.type == "meta" else str(value.layout)
         raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
-    return value
+    return usable(value)

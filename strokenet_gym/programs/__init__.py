@@ -53,8 +53,8 @@ def load_program(
         return BRUSHES[name]
     if Path(name).suffix == ".json":
         try:
-            return Brush.from_numbers(json.loads(Path(name).read_text()))
-        except (OSError, ValueError, TypeError) as error:
+            return Brush.from_numbers(json.loads(Path(name).read_text("utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{name} is not a brush: {error}") from error
     if name.startswith(MYPAINT) or Path(name).suffix == ".myb":
         from strokenet_gym.programs.mypaint import MyPaintBrush

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.transforms import eager, refuse, usable
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
 
 __all__ = ["best_colours", "paint_sequence", "paint_sequence_vjp", "removal_costs"]
@@ -21,6 +22,7 @@ __all__ = ["best_colours", "paint_sequence", "paint_sequence_vjp", "removal_cost
 Brush = str | os.PathLike | Mapping[str, Any] | Program
 
 
+@eager
 def paint_sequence(
     canvas: Any,
     actions: Any,
@@ -51,7 +53,8 @@ def paint_sequence(
     if is_tensor(canvas) or is_tensor(actions):
         import torch
 
-        canvas, actions = torch.as_tensor(canvas), torch.as_tensor(actions)
+        refuse()
+        canvas, actions = usable(torch.as_tensor(canvas)), usable(torch.as_tensor(actions))
         kind = torch.float64 if actions.dtype == torch.float64 else torch.float32
         _check(canvas, actions)
         stroke = unpack(actions.to(kind).clamp(-1, 1), canvas.shape[1], program.radii)

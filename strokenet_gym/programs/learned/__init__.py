@@ -13,7 +13,7 @@ require("neural", "torch", "safetensors")
 import torch
 from safetensors.torch import save_file
 
-from strokenet_gym.pretrained import SHIPPED, check_finite, read_weights
+from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned.base import Imitated, LearnedGenerator
@@ -96,17 +96,16 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
     """
     path, metadata, weights = read_weights("generator", name, GENERATORS, ARCHITECTURES)
     try:
-        build, brush = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("brush")
+        network, brush = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("brush")
         program = metadata.pop("program", None)
         metadata.pop("learned_at", None)
-        generator = build(**{key: int(value) for key, value in metadata.items()})
-        generator.load_state_dict(weights)
+        generator = build(network, metadata, weights)
         if program is not None:
             generator.imitates = Imitated(**json.loads(program))
         else:  # the shipped ones say the name as it is
             numbers = json.loads(brush) if brush[0] in '{"' else brush
             generator.imitates = load_program(numbers, trusted=False)
-    except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"{path} is of another version: {error}") from error
     generator.name = generator.loaded_from = os.fspath(name)
     return generator.to(device).eval().requires_grad_(False)

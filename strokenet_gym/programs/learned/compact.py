@@ -61,6 +61,7 @@ class CompactGenerator(LearnedGenerator):
         )  # fmt: skip
         # Much the fastest layout for so few channels.
         self.pixel = self.pixel.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.float()  # whatever torch's default is
 
     def forward(self, stroke: Stroke, size: Size) -> Tensor:
         """Draw strokes.
@@ -109,7 +110,7 @@ class CompactGenerator(LearnedGenerator):
         sigma, weight = self.brush(torch.stack(look, -1)).movedim(-1, 1).chunk(2, 1)  # [B, J, K]
         sigma = wide[:, None] * sigma.exp() + _MIN_SIGMA
         weight = (length * pressure.square())[:, None] / sigma * (3 * weight).exp()
-        grid = torch.arange(side, device=radius.device) + 0.5
+        grid = torch.arange(side, dtype=radius.dtype, device=radius.device) + 0.5
         scale = sigma * math.sqrt(2)
         local = (position - corner[:, None])[:, None]  # [B, 1, K, 2]
         columns = _gauss(grid, local[..., 0], scale) * weight[..., None]

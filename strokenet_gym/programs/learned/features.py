@@ -86,7 +86,8 @@ def survey(
         box of the path ``[B, 4]``: x0, y0, x1, y1.
     """
     segments = NUM_ANCHORS - 1
-    u = (torch.arange(segments * _SURVEY_STEPS, device=points.device) + 0.5) / _SURVEY_STEPS
+    u = torch.arange(segments * _SURVEY_STEPS, dtype=points.dtype, device=points.device)
+    u = (u + 0.5) / _SURVEY_STEPS
     position, velocity, p = _evaluate(points, pressure, u.expand(len(points), -1))
     local = (radius[:, None] * p).clamp(min=1)
     steps = velocity.norm(dim=-1) / (_SURVEY_STEPS * spacing * local)
@@ -116,11 +117,11 @@ def resample(points: Tensor, pressure: Tensor, radius: Tensor, counts: Tensor) -
     most = int(ends[:, -1].max())
     index = torch.arange(most, device=points.device).expand(len(points), most).contiguous()
     segment = torch.searchsorted(ends, index, right=True).clamp(max=NUM_ANCHORS - 2)
-    count = counts.gather(1, segment).clamp(min=1)
+    count = counts.gather(1, segment).clamp(min=1).to(points.dtype)
     start = ends.gather(1, segment) - counts.gather(1, segment)
-    u = segment + ((index - start + 0.5) / count).clamp(max=1)
+    u = segment + (((index - start).to(points.dtype) + 0.5) / count).clamp(max=1)
     step = (index < ends[:, -1:]) / count
-    position, velocity, p = _evaluate(points, pressure, u.to(points.dtype))
+    position, velocity, p = _evaluate(points, pressure, u)
     length = (velocity.square().sum(-1) + 1e-12).sqrt() * step
     cap = radius[:, None] * pressure / 8  # the spacing of whole stamps
     return Path(

@@ -38,7 +38,7 @@ def gaussian_dots(position: Tensor) -> Tensor:
     Returns:
         ``[..., 64, 64]``, rows from the top.
     """
-    grid = torch.arange(MAP_SIZE, device=position.device) + 0.5
+    grid = torch.arange(MAP_SIZE, dtype=position.dtype, device=position.device) + 0.5
     x, y = (1 + position[..., :1]) * (MAP_SIZE / 2), (1 - position[..., 1:]) * (MAP_SIZE / 2)
     rows, columns = ((grid - centre).square().div(-2).exp() for centre in (y, x))
     return rows[..., :, None] * columns[..., None, :]
@@ -96,6 +96,7 @@ class PaperGenerator(LearnedGenerator):
         # Twice as fast on a CPU.
         for part in (self.mixed, self.decoder):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.float()  # whatever torch's default is
 
     def forward(self, stroke: Stroke, size: Size) -> Tensor:
         """Draw strokes.

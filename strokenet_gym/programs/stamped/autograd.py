@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ require("neural", "torch")
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.autograd import Function
 
 from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.numbers import Accuracy, Numbers
+from strokenet_gym.programs.stamped.sequence import Chunk
+from strokenet_gym.programs.transforms import NO_VMAP, eager
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["draw", "paint", "paint_sequence"]
@@ -29,87 +32,158 @@ def draw(stroke: Stroke, shape: tuple[int, int], brush: Numbers) -> Tensor:
     return paint(blank, blank, white, (*brush[:-3], 1.0, 0.0, 0.0))[0][:, 0]
 
 
+@eager
 def paint(canvas: Tensor, target: Tensor, stroke: Stroke, brush: Numbers) -> tuple[Tensor, Tensor]:
     """Paint one stroke on each canvas; arguments and results as in Program.paint_tensors."""
     dtype = torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
-    return _Paint.apply(canvas.to(dtype), target.to(dtype), brush, *stroke)
+    painted, change, *_ = _apply(_Paint, canvas.to(dtype), target.to(dtype), brush, *stroke)
+    return painted, change
 
 
+@eager
 def paint_sequence(canvas: Tensor, stroke: Stroke, brush: Numbers, accuracy: Accuracy) -> Tensor:
     """Paint N strokes in order on each canvas, see Program.paint_sequence_tensors."""
     sequence.check(canvas, stroke)
     dtype = torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
-    return _PaintSequence.apply(canvas.to(dtype), brush, accuracy, *stroke)
+    needed = torch.is_grad_enabled() and any(t.requires_grad for t in (canvas, *stroke))
+    inputs = canvas.to(dtype), brush, accuracy, needed, *stroke
+    return _apply(_PaintSequence, *inputs)[0]
 
 
-class _PaintSequence(torch.autograd.Function):
-    """:func:`sequence.composite` on new canvases, and its adjoint."""
+def _apply(function: type[Function], *inputs: Any) -> Any:
+    """What ``function.apply`` does, without the 30 µs that it takes to look at the signature."""
+    if torch._C._are_functorch_transforms_active():
+        return function.apply(*inputs)
+    return super(Function, function).apply(*inputs)  # type: ignore[misc]
 
-    @staticmethod
-    def forward(
-        ctx: Any, canvas: Tensor, brush: Numbers, accuracy: Accuracy, *fields: Tensor
-    ) -> Tensor:
-        painted = _array(canvas).copy()
-        stroke = Stroke(*(_array(field) for field in fields))
-        keep = any(ctx.needs_input_grad)
-        ctx.kept = sequence.composite(painted, stroke, brush, accuracy, keep)
-        ctx.brush, ctx.accuracy = brush, accuracy
-        ctx.save_for_backward(*fields)
-        return torch.from_numpy(painted).to(canvas.device)
+
+class _Once(Function):
+    """A function of arrays that is differentiated once: what it saves goes with the graph."""
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, by_painted: Tensor) -> tuple[Any, ...]:
-        fields = ctx.saved_tensors
-        by_canvas = _array(by_painted).copy()
-        stroke = Stroke(*(_array(field) for field in fields))
-        by_stroke = sequence.composite_back(by_canvas, ctx.kept, stroke, ctx.brush, ctx.accuracy)
-        results = [
-            torch.from_numpy(array).to(field.device, field.dtype)
-            for array, field in zip(by_stroke, fields, strict=True)
-        ]
-        return torch.from_numpy(by_canvas).to(by_painted.device), None, None, *results
-
-
-class _Paint(torch.autograd.Function):
-    """:func:`painting.composite` on new canvases, and its adjoint."""
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """There is nothing to save."""
 
     @staticmethod
-    def forward(
-        ctx: Any, canvas: Tensor, target: Tensor, brush: Numbers, *fields: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, *by: Any) -> Any:
+        raise RuntimeError("there are first derivatives of the painting program only")
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
+        raise NotImplementedError(NO_VMAP)
+
+
+class _Paint(_Once):
+    """:func:`painting.composite` on new canvases, with the ink that its adjoint needs."""
+
+    @staticmethod
+    def forward(canvas: Tensor, target: Tensor, brush: Numbers, *fields: Tensor) -> Any:
         arrays = [_array(tensor) for tensor in (canvas, target, *fields)]
         painted = arrays[0].copy()
         ink = painting.new_ink(len(painted), painted.shape[2:], painted.dtype)
         change = painting.composite(painted, arrays[1], Stroke(*arrays[2:]), brush, ink=ink)
-        ctx.set_materialize_grads(False)
-        ctx.brush, ctx.ink = brush, ink
-        ctx.save_for_backward(canvas, target, *fields)
-        mean = torch.from_numpy(change / painted[0].size)
-        return torch.from_numpy(painted).to(canvas.device), mean.to(canvas.device, canvas.dtype)
+        mean = torch.from_numpy(change / painted[0].size).to(canvas.device, canvas.dtype)
+        return torch.from_numpy(painted).to(canvas.device), mean, *map(torch.from_numpy, ink)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, by_painted: Tensor | None, by_mean: Tensor | None) -> tuple[Any, ...]:
-        canvas, target, *fields = ctx.saved_tensors
-        arrays = [_array(tensor) for tensor in (canvas, target, *fields)]
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        canvas, target, ctx.brush, *fields = inputs
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*output[2:])
+        ctx.save_for_backward(canvas, target, *fields, *output[2:])
+
+    @staticmethod
+    def backward(ctx: Any, by_painted: Any, by_mean: Any, *_: Any) -> Any:
+        inputs = by_painted, by_mean, ctx.needs_input_grad[0], ctx.brush, *ctx.saved_tensors
+        by_canvas, *by_fields = _apply(_PaintBack, *inputs)
+        return by_canvas if ctx.needs_input_grad[0] else None, None, None, *by_fields
+
+
+class _PaintBack(_Once):
+    """:func:`painting.composite_back`."""
+
+    @staticmethod
+    def forward(
+        by_painted: Tensor | None, by_mean: Tensor | None, through: bool, brush: Numbers,
+        canvas: Tensor, target: Tensor, *others: Tensor,
+    ) -> Any:  # fmt: skip
+        arrays = [_array(tensor) for tensor in (canvas, target, *others)]
         above = None if by_painted is None else _array(by_painted)
         by_canvas = None
-        if ctx.needs_input_grad[0]:
+        if through:
             by_canvas = np.zeros_like(arrays[0]) if above is None else above.copy()
         by_change = np.zeros((len(arrays[0]), 2))
         if by_mean is not None:
             by_change += _array(by_mean) / arrays[0][0].size
-        stroke = Stroke(*arrays[2:])
+        stroke, ink = Stroke(*arrays[2:6]), painting.Ink(*arrays[6:])
         by_stroke = painting.composite_back(
-            above, by_change, arrays[0], ctx.ink, arrays[1], stroke, ctx.brush, by_canvas=by_canvas
+            above, by_change, arrays[0], ink, arrays[1], stroke, brush, by_canvas=by_canvas
         )
-        results = [None if by_canvas is None else torch.from_numpy(by_canvas).to(canvas.device)]
-        results += [
-            torch.from_numpy(array).to(field.device, field.dtype)
-            for array, field in zip(by_stroke, fields, strict=True)
+        below = canvas.new_empty(0) if by_canvas is None else torch.from_numpy(by_canvas)
+        return below.to(canvas.device), *_like(by_stroke, others)
+
+
+class _PaintSequence(_Once):
+    """:func:`sequence.composite` on new canvases, with what its adjoint needs."""
+
+    @staticmethod
+    def forward(
+        canvas: Tensor, brush: Numbers, accuracy: Accuracy, needed: bool, *fields: Tensor
+    ) -> Any:
+        painted = _array(canvas).copy()
+        stroke = Stroke(*(_array(field) for field in fields))
+        kept = sequence.composite(painted, stroke, brush, accuracy, needed)
+        # Tensors can be saved: the chunks' arrays in one row, and where they belong.
+        where = [[[tuple(chunk[4:]) for chunk in band] for band in bands] for bands in kept]
+        arrays = [
+            array for bands in kept for band in bands for chunk in band for array in chunk[:4]
         ]
-        return results[0], None, None, *results[1:]
+        return torch.from_numpy(painted).to(canvas.device), where, *map(torch.from_numpy, arrays)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        _, ctx.brush, ctx.accuracy, _, *fields = inputs
+        _, ctx.where, *arrays = output
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*arrays)
+        ctx.save_for_backward(*fields, *arrays)
+
+    @staticmethod
+    def backward(ctx: Any, by_painted: Any, *_: Any) -> Any:
+        if by_painted is None:
+            return (None,) * 8
+        inputs = ctx.brush, ctx.accuracy, ctx.where, *ctx.saved_tensors
+        by_canvas, *by_fields = _apply(_PaintSequenceBack, by_painted, *inputs)
+        return by_canvas, None, None, None, *by_fields
+
+
+class _PaintSequenceBack(_Once):
+    """:func:`sequence.composite_back`."""
+
+    @staticmethod
+    def forward(
+        by_painted: Tensor, brush: Numbers, accuracy: Accuracy, where: Any, *others: Tensor
+    ) -> Any:
+        arrays = [_array(tensor) for tensor in others]
+        rest = iter(arrays[4:])
+        kept = [
+            [
+                [Chunk(next(rest), next(rest), next(rest), next(rest), *part) for part in band]
+                for band in bands
+            ]
+            for bands in where
+        ]
+        by_canvas, stroke = _array(by_painted).copy(), Stroke(*arrays[:4])
+        by_stroke = sequence.composite_back(by_canvas, kept, stroke, brush, accuracy)
+        return torch.from_numpy(by_canvas).to(by_painted.device), *_like(by_stroke, others)
+
+
+def _like(arrays: Stroke, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Derivatives as tensors where and as the numbers are that they belong to."""
+    return [
+        torch.from_numpy(array).to(tensor.device, tensor.dtype)
+        for array, tensor in zip(arrays, tensors[: len(arrays)], strict=True)
+    ]
 
 
 def _array(tensor: Tensor) -> np.ndarray:

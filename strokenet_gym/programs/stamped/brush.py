@@ -79,7 +79,7 @@ class Brush(Program):
             value = getattr(self, name)
             try:
                 number = float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 number = math.nan
             if isinstance(value, str) or not low <= number <= high:
                 raise ValueError(f"brush {name} must be from {low:g} to {high:g}, got {value!r}")

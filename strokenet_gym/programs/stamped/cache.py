@@ -1,58 +1,134 @@
 """Where the compiled kernels are kept, so that only the first run ever compiles.
 
 Numba's own cache notices a change of the file that a function is in, but not of the files whose
-functions it calls: after an upgrade it may go on running old code. Ours is keyed by the text of
-all the kernels' files, and works where the installed package cannot be written to.
+functions it calls: after an upgrade it may go on running old code. One damaged file in it breaks
+every later run, and so does a full disk. Ours is keyed by the text of all the kernels' files, has a
+checksum in each of its own, and goes on to the next folder where one does not do.
 """
 
-import atexit
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
-import shutil
+import pickle
 import sys
-import tempfile
+import uuid
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numba import config as _numba_config
+import numba
+from numba.core import dispatcher
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
 
 __all__ = ["announce", "kernel_cache"]
 
-config: Any = _numba_config
-_folder: Path | None = None  # set by kernel_cache
+_dispatcher: Any = dispatcher
+_config: Any = numba.config
 _announced: set[str] = set()
+_CHECKSUM = 32  # bytes, at the begin of a file
 
 
 def announce(kernel: Any) -> None:
     """Say on standard error that a kernel is to be compiled, if there is none on disk yet."""
     name = kernel.__name__
-    if name in _announced:
-        return
-    _announced.add(name)
-    if _folder is None or not any(_folder.rglob(f"*.{name}-*.nbi")):
-        print(
-            f"strokenet_gym: compiling {name} (a few seconds, once; kept in {_folder})",
-            file=sys.stderr,
-            flush=True,
-        )
+    if name not in _announced:
+        found = any(any(folder.glob(f"{name}-*")) for folder in _folders())
+        if found:
+            _announced.add(name)
+        else:
+            where = f"once; kept in {_folders()[0]}"
+            _say(name, f"compiling {name} (a few seconds, {where})")
+
+
+def _say(about: str, message: str) -> None:
+    """Say something on standard error, once about each thing."""
+    if about not in _announced:
+        _announced.add(about)
+        print(f"strokenet_gym: {message}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def kernel_cache() -> Iterator[None]:
-    """Functions that numba decorates inside this context are cached in our folder."""
-    global _folder
-    _folder = _folder or _find_folder()
-    previous = config.CACHE_DIR
-    config.CACHE_DIR = str(_folder)
+    """Functions that numba decorates inside this context are cached in our folders."""
+    numbas = _dispatcher.FunctionCache
+    _dispatcher.FunctionCache = _KernelCache
     try:
         yield
     finally:
-        config.CACHE_DIR = previous
+        _dispatcher.FunctionCache = numbas
 
 
-def _find_folder() -> Path:
+class _KernelCache(_Cache):  # type: ignore[misc]
+    """What numba asks for compiled versions of one function, and gives them to."""
+
+    def __init__(self, function: Any) -> None:
+        self._name = function.__name__
+        self._function = f"{function.__module__}.{function.__qualname__}"
+
+    @property
+    def cache_path(self) -> str:
+        """The first of the folders."""
+        return str(_folders()[0])
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The version for these types, None if there is none."""
+        target_context.refresh()
+        name = self._file_name(sig, target_context.codegen())
+        for folder in _folders():
+            try:
+                content = (folder / name).read_bytes()
+            except OSError:  # not there, or not ours to read
+                continue
+            checksum, data = content[:_CHECKSUM], content[_CHECKSUM:]
+            if hashlib.sha256(data).digest() == checksum:
+                return CompileResult._rebuild(target_context, *pickle.loads(data))
+            _say("damaged", f"{folder / name} is damaged: compiling {self._name} again")
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep a version, in the first folder where that is possible."""
+        content = dumps(data._reduce())
+        content = hashlib.sha256(content).digest() + content
+        why = ""
+        for folder in _folders():
+            path = folder / self._file_name(sig, data.codegen)
+            new = path.with_name(f".{uuid.uuid4().hex}.new")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                new.write_bytes(content)
+                os.replace(new, path)
+                if why:
+                    _say("elsewhere", f"compiled kernels are kept in {folder}, since {why}")
+                return
+            except OSError as error:  # a full disk, say
+                why = why or str(error)
+                with contextlib.suppress(OSError):
+                    new.unlink(missing_ok=True)
+        _say("nowhere", f"compiled kernels are kept in no folder, since {why}")
+
+    def _file_name(self, sig: Any, codegen: Any) -> str:
+        made_by = numba.__version__, sys.implementation.cache_tag, codegen.magic_tuple()
+        key = hashlib.sha256(repr((self._function, str(sig), made_by)).encode())
+        return f"{self._name}-{key.hexdigest()[:24]}"
+
+    def enable(self) -> None:
+        """It always is."""
+
+    def disable(self) -> None:
+        """Numba's own functions alone are asked that."""
+
+    def flush(self) -> None:
+        """The same."""
+
+
+@cache
+def _folders() -> list[Path]:
+    """Where kernels may be, the best place first."""
     here, key = Path(__file__).parent, hashlib.sha256()
     elsewhere = (
         here.parent / "base.py",
@@ -62,22 +138,8 @@ def _find_folder() -> Path:
     for file in [*sorted(here.glob("*.py")), *elsewhere]:
         key.update(file.read_bytes())
     bases = [here / "__pycache__"]
-    if config.CACHE_DIR:  # the user's NUMBA_CACHE_DIR
-        bases.insert(0, Path(config.CACHE_DIR))
+    if _config.CACHE_DIR:  # the user's NUMBA_CACHE_DIR
+        bases.insert(0, Path(_config.CACHE_DIR))
     with contextlib.suppress(RuntimeError):  # an account without a home
         bases.append(Path.home() / ".cache" / "strokenet_gym")
-    return _first_writable(bases) / f"kernels-{key.hexdigest()[:16]}"
-
-
-def _first_writable(folders: list[Path]) -> Path:
-    """The first folder that can be written to, else a new, private one for this process."""
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return folder
-    private = tempfile.mkdtemp(prefix="strokenet_gym-")
-    atexit.register(shutil.rmtree, private, ignore_errors=True)
-    return Path(private)
+    return [base / f"kernels-{key.hexdigest()[:16]}" for base in bases]

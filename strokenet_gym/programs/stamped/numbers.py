@@ -11,6 +11,7 @@ __all__ = [
     "ACCURACIES",
     "EXACT",
     "GRAIN",
+    "PATIENCE",
     "RUN",
     "Accuracy",
     "BrushNumbers",
@@ -37,6 +38,9 @@ Stamp = np.dtype(
     ]
 )
 Numbers = tuple[float, ...]  # of a brush, see BrushNumbers
+# Visits of cells after which a kernel returns to Python between two strokes, so that Ctrl-C gets
+# through: a tenth of a second, about.
+PATIENCE = 2**24
 GRAIN = 6  # where the grain is among them
 
 

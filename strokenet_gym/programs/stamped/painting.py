@@ -80,7 +80,9 @@ def draw(
     def work(start: int, stop: int) -> None:
         logs, _, marks = _scratch(shape, dtype)
         strokes = position, pressure, radius, brush, tuple(accuracy)
-        draw_strokes(alpha, paper(shape, brush[GRAIN]), *strokes, logs, marks[0], start, stop)
+        numbers = alpha, paper(shape, brush[GRAIN]), *strokes, logs, marks[0]
+        while (start := draw_strokes(*numbers, start, stop)) < stop:
+            threads.check()
 
     announce(draw_strokes)
     threads.run(work, len(alpha))
@@ -164,10 +166,12 @@ def composite(
             alpha, marks, boxes = scratch.alpha, undo.marks, undo.boxes
         else:
             alpha, marks, boxes = ink or (scratch.alpha, scratch.marks, _NO_BOXES)
-        composite_strokes(
+        numbers = (
             canvas, pixels, alpha, marks, before, boxes, painted, target, change, ground,
-            colour, position, pressure, radius, brush, scratch.logs, start, stop,
+            colour, position, pressure, radius, brush, scratch.logs,
         )  # fmt: skip
+        while (start := composite_strokes(*numbers, start, stop)) < stop:
+            threads.check()
 
     announce(composite_strokes)
     threads.run(work, len(canvas))
@@ -216,7 +220,8 @@ def composite_back(
 
     def work(start: int, stop: int) -> None:
         seed = _scratch(canvas.shape[2:], canvas.dtype).logs
-        composite_strokes_back(*outputs, *inputs, seed, start, stop)
+        while (start := composite_strokes_back(*outputs, *inputs, seed, start, stop)) < stop:
+            threads.check()
 
     announce(composite_strokes_back)
     threads.run(work, len(canvas))

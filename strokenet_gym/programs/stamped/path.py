@@ -28,6 +28,7 @@ __all__ = [
     "Path",
     "new_path",
     "power",
+    "trace_on",
     "trace_stroke",
 ]
 
@@ -45,6 +46,9 @@ _STAMPS = 16.0  # in a piece, about, if there are many,
 _LONG = 256.0  # and where a segment is longer than that
 _MOST_PIECES = 4096.0  # of a segment
 _MOST_STAMPS = 65536.0  # of a piece: of what jumps across millions of pixels, few are seen
+_ROOM = 2048  # stamps in a table, and in the largest, which takes 16 MB
+_MOST_ROOM = 2**18
+_FINEST = 0.0025  # spacing: with hard edges and few stamps the ink is still within 0.5/255
 _AROUND = 4  # stamps at least where the path turns
 _FAINT = 1e-6  # strength: a hundred passes are still less than 1/255 of ink
 
@@ -55,14 +59,21 @@ class Path(NamedTuple):
     Attributes:
         points: float64 ``(n, 2)``, the anchors, y down.
         tangents: float64 ``(n - 1, 2, 2)``, see :func:`spline_tangents`.
+        pressure: float64 ``(n,)``, at the anchors.
+        radius: float64 ``(1,)``.
         box: int64 ``(4,)``, the pixels that may hold ink: x0, x1, y0, y1, half open.
         stamps: :data:`Stamp` ``(capacity,)``.
+        rest: int64 ``(2,)``, the segment and its piece that the stamps after these begin with: a
+            long path has more than the table has room for.
     """
 
     points: np.ndarray
     tangents: np.ndarray
+    pressure: np.ndarray
+    radius: np.ndarray
     box: np.ndarray
     stamps: np.ndarray
+    rest: np.ndarray
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
@@ -118,40 +129,35 @@ def _put_stamp(stamp, place, length, pressure, radius, segment, t, dt, brush):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, stamps):
+def _trace_stamps(path, count, brush, accuracy, shape):
     """Sample the stroke: stamps whose weights make their product the integral along the path.
 
     Each segment is cut into pieces, and each piece into equal steps of the spline's parameter, with
     a stamp on the curve in the middle of each. Its weight is density * ds / r (step 4 of the
-    painting program). The two whole stamps at the ends come first.
+    painting program).
 
     Args:
-        points: float64 ``(n, 2)``, pixels.
-        tangents: float64 ``(n - 1, 2, 2)``.
-        pressure: float64 ``(n,)``, 0 … 1.
-        radius: pixels.
+        path: a :class:`Path`; its table is filled from where its rest says, and the rest is moved
+            on, to the segment n - 1 if there is nothing more.
+        count: of the stamps that are in the table already.
         brush: a :class:`BrushNumbers`.
         accuracy: an :class:`Accuracy`.
         shape: height and width of the canvas. Pieces that do not reach it have no stamps. (Those
             that only miss the rows asked for have, so that bands of rows have the same runs.)
-        stamps: :data:`Stamp` ``(capacity,)``, filled.
 
     Returns:
-        The number of stamps. If it exceeds the capacity, some were not stored.
+        The number of stamps.
     """
-    n, count = points.shape[0], ENDS
-    for k in range(ENDS):
-        i = k * (n - 1)
-        _put_stamp(
-            stamps[k], (points[i, 0], points[i, 1]), 0.0, pressure[i], radius, k * (n - 2),
-            float(k), 0.0, brush,
-        )  # fmt: skip
+    points, tangents, pressure, stamps = path.points, path.tangents, path.pressure, path.stamps
+    n, radius = points.shape[0], path.radius[0]
+    begin, resume = path.rest[0], path.rest[1]
     spacing = (
         accuracy.spacing
         * min(1.0, 2.0 * brush.edge) ** 1.35
         * min(1.0, brush.density / 8.0) ** 0.35
     )
-    for i in range(n - 1):
+    spacing = max(spacing, _FINEST)
+    for i in range(begin, n - 1):
         if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:
             continue
         curve, change = cubic(points, tangents, i), pressure[i + 1] - pressure[i]
@@ -161,12 +167,13 @@ def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, st
         step = min(spacing * _tolerance(high, radius, brush), accuracy.most) * thinnest
         pieces = max(min(length / (_STAMPS * step), _PIECES - 1.0), length / (_LONG * step))
         pieces = 1 + int(min(pieces, _MOST_PIECES))
+        far = length > 2.0 * (shape[0] + shape[1])  # it leaves the canvas
         # Where the path turns it is slow, on an anchor or halfway between two on one spot.
         dx, dy = velocity(curve, 0.5)
         u2, v2 = tangents[i, 1, 0], tangents[i, 1, 1]
         slowest = min(dx * dx + dy * dy, curve[2] ** 2 + curve[3] ** 2, u2 * u2 + v2 * v2)
         least = _AROUND if 2.0 * slowest < length * length else 1
-        for piece in range(pieces):
+        for piece in range(resume if i == begin else 0, pieces):
             t0 = piece / pieces
             p0 = pressure[i] + change * t0
             p1 = p0 + change / pieces
@@ -181,33 +188,49 @@ def _trace_stamps(points, tangents, pressure, radius, brush, accuracy, shape, st
             reach = part + max(DRAWABLE_RADIUS, r1)
             if not (-reach <= x <= shape[1] + reach and -reach <= y <= shape[0] + reach):
                 continue
+            if far:  # near its anchors it is much slower than on the whole
+                part = min(part, 1.1 * _fastest(curve, t0, t0 + 1.0 / pieces) / pieces)
             tolerance = _tolerance(high, radius, brush)
             step = min(spacing * tolerance, accuracy.most) * max(DRAWABLE_RADIUS, r0)
             presses = abs(p1 - p0) / (accuracy.pressure_step * math.sqrt(tolerance) * high)
             steps = max(1 + int(min(max(part / step, presses), _MOST_STAMPS)), least)
             dt = 1.0 / (pieces * steps)
-            if count + steps <= len(stamps):
-                for k in range(steps):
-                    t = t0 + (k + 0.5) * dt
-                    dx, dy = velocity(curve, t)
-                    _put_stamp(
-                        stamps[count + k], place(curve, t), dt * math.sqrt(dx * dx + dy * dy),
-                        max(0.0, pressure[i] + change * t), radius, i, t, dt, brush,
-                    )  # fmt: skip
+            if count + steps > len(stamps):
+                path.rest[0], path.rest[1] = i, piece
+                return count
+            for k in range(steps):
+                t = t0 + (k + 0.5) * dt
+                dx, dy = velocity(curve, t)
+                _put_stamp(
+                    stamps[count + k], place(curve, t), dt * math.sqrt(dx * dx + dy * dy),
+                    max(0.0, pressure[i] + change * t), radius, i, t, dt, brush,
+                )  # fmt: skip
             count += steps
+    path.rest[0], path.rest[1] = n - 1, 0
     return count
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _fastest(curve, t0, t1):
+    """The largest speed at either end and in the middle of a piece of a segment."""
+    most = 0.0
+    for t in (t0, 0.5 * (t0 + t1), t1):
+        dx, dy = velocity(curve, t)
+        most = max(most, dx * dx + dy * dy)
+    return math.sqrt(most)
 
 
 @njit(nogil=True, cache=True)
 def new_path(n):
     """Room for strokes of n anchors."""
-    points, tangents, box = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(4, np.int64)
-    return Path(points, tangents, box, np.empty(2048, Stamp))
+    points, tangents, pressure = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(n)
+    box, rest = np.empty(4, np.int64), np.empty(2, np.int64)
+    return Path(points, tangents, pressure, np.empty(1), box, np.empty(_ROOM, Stamp), rest)
 
 
 @njit(nogil=True, cache=True)
 def trace_stroke(path, position, pressure, radius, brush, accuracy, shape, low, high):
-    """Turn a stroke in half-widths into stamps in pixels.
+    """Turn a stroke in half-widths into stamps in pixels: its first ones.
 
     Args:
         path: a :class:`Path`, filled.
@@ -221,26 +244,53 @@ def trace_stroke(path, position, pressure, radius, brush, accuracy, shape, low, 
         high: one past the last row; the height for all.
 
     Returns:
-        The path (with larger tables if they were too small), and the number of its stamps.
+        The path (with a larger table if it was too small), and the number of stamps in it; those
+        after them are :func:`trace_on`'s.
     """
-    points, tangents, box, stamps = path
+    points, box, rest = path.points, path.box, path.rest
     height, width = shape
-    total = radius
-    for i in range(points.shape[0]):
+    n, total = points.shape[0], radius
+    rest[0], rest[1] = n - 1, 0
+    for i in range(n):
         points[i, 0] = (1.0 + position[i, 0]) * (width / 2.0)
         points[i, 1] = (1.0 - position[i, 1]) * (height / 2.0)
+        path.pressure[i] = pressure[i]
         total += position[i, 0] + position[i, 1] + pressure[i]
     if not math.isfinite(total):  # from a network that has diverged: nothing is drawn
         box[:] = 0
         return path, 0
     r = radius * (min(width, height) / 2.0)
-    spline_tangents(points, tangents)
-    bounding_box(points, tangents, max(r, DRAWABLE_RADIUS), width, height, box)
+    path.radius[0] = r
+    spline_tangents(points, path.tangents)
+    bounding_box(points, path.tangents, max(r, DRAWABLE_RADIUS), width, height, box)
     box[2], box[3] = max(box[2], low), min(box[3], high)
     if box[0] >= box[1] or box[2] >= box[3]:
         return path, 0
-    count = _trace_stamps(points, tangents, pressure, r, brush, accuracy, shape, stamps)
-    if count > len(stamps):
-        stamps = np.empty(2 * count, Stamp)
-        _trace_stamps(points, tangents, pressure, r, brush, accuracy, shape, stamps)
-    return Path(points, tangents, box, stamps), count
+    count = _first_stamps(path, brush, accuracy, shape)
+    if rest[0] < n - 1 and len(path.stamps) < _MOST_ROOM:
+        table = np.empty(_MOST_ROOM, Stamp)  # takes the memory that is written to
+        path = Path(points, path.tangents, path.pressure, path.radius, box, table, rest)
+        count = _first_stamps(path, brush, accuracy, shape)
+    return path, count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _first_stamps(path, brush, accuracy, shape):
+    """The two whole stamps at the ends, and as many of the others as there is room for."""
+    points, n = path.points, path.points.shape[0]
+    for k in range(ENDS):
+        i = k * (n - 1)
+        _put_stamp(
+            path.stamps[k], (points[i, 0], points[i, 1]), 0.0, path.pressure[i], path.radius[0],
+            k * (n - 2), float(k), 0.0, brush,
+        )  # fmt: skip
+    path.rest[0], path.rest[1] = 0, 0
+    return _trace_stamps(path, ENDS, brush, accuracy, shape)
+
+
+@njit(nogil=True, cache=True)
+def trace_on(path, brush, accuracy, shape):
+    """Fill the table with the stamps after those that are in it; return their number, 0 at last."""
+    if path.rest[0] >= path.points.shape[0] - 1:
+        return 0
+    return _trace_stamps(path, 0, brush, accuracy, shape)

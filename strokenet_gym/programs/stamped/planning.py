@@ -48,7 +48,11 @@ def best_colours(
 
     def work(start: int, stop: int) -> None:
         scratch = new_scratch(shape, dtype)
-        find_best_colours(colours, gains, canvas, target, *numbers, *scratch, start, stop)
+        inputs: Any = colours, gains, canvas, target, *numbers, *scratch
+        while start < stop:
+            part: Any = start, stop
+            start = find_best_colours(*inputs, *part)
+            threads.check()
 
     announce(find_best_colours)
     threads.run(work, len(radius))

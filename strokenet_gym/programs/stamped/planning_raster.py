@@ -14,7 +14,7 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.numbers import accuracy_of, brush_of
+from strokenet_gym.programs.stamped.numbers import PATIENCE, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.raster import opacity_row
 from strokenet_gym.programs.stamped.stamping import (
@@ -36,18 +36,21 @@ def find_best_colours(
     """Colours ``(K, C)`` and gains ``(K,)`` of the candidates ``start`` to ``stop``.
 
     The gains are in sums of squared errors. Arguments as in sequence_raster.py, of one canvas.
+
+    Returns:
+        One past the last candidate that is done: as many of them as patience allows.
     """
     shape, real = canvas.shape[1:], ink.dtype.type
     brush, fineness = brush_of(numbers), accuracy_of(accuracy)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     path, (run, extent) = new_path(position.shape[1]), new_run(ink)
-    sums = np.empty((canvas.shape[0], 3))
+    sums, done = np.empty((canvas.shape[0], 3)), 0
     for k in range(start, stop):
         path, count = trace_stroke(
             path, position[k], pressure[k], radius[k], brush, fineness, shape, 0, shape[0]
         )
         box = path.box
-        stamp_stroke(ink, marks, path, count, brush.edge, fineness.unlike, run, extent)
+        done += stamp_stroke(ink, marks, path, count, brush, fineness, shape, run, extent)
         sums[:] = 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
@@ -69,6 +72,9 @@ def find_best_colours(
             best = min(max(-slope / curve, 0.0), 1.0) if curve > 0.0 else 0.0
             colours[k, channel] = best
             gains[k] -= change + best * (2.0 * slope + best * curve)
+        if done > PATIENCE:
+            return k + 1
+    return stop
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

@@ -20,7 +20,7 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import shade
 from strokenet_gym.programs.stamped.fastmath import FAST, exp
-from strokenet_gym.programs.stamped.numbers import EXACT, accuracy_of, brush_of
+from strokenet_gym.programs.stamped.numbers import EXACT, PATIENCE, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.stamping import (
     LANES,
@@ -48,7 +48,7 @@ def opacity_row(alpha, ink, paper, row, x0, x1):
 def draw_strokes(
     alpha, paper, position, pressure, radius, numbers, accuracy, ink, marks, start, stop
 ):
-    """Opacity maps of the strokes ``start`` to ``stop`` of a batch.
+    """Opacity maps of the strokes ``start`` to ``stop`` of a batch, as many as patience allows.
 
     Args:
         alpha: ``(B, H, W)``, all zero, filled with 0 … 1.
@@ -62,15 +62,18 @@ def draw_strokes(
         marks: the same.
         start: first stroke.
         stop: one past the last stroke.
+
+    Returns:
+        One past the last stroke that is done.
     """
     shape, real = alpha.shape[1:], ink.dtype.type
     brush, fineness = brush_of(numbers), accuracy_of(accuracy)
-    path, (run, extent) = new_path(position.shape[1]), new_run(ink)
+    path, (run, extent), done = new_path(position.shape[1]), new_run(ink), 0
     for b in range(start, stop):
         path, count = trace_stroke(
             path, position[b], pressure[b], radius[b], brush, fineness, shape, 0, shape[0]
         )
-        stamp_stroke(ink, marks, path, count, brush.edge, fineness.unlike, run, extent)
+        done += stamp_stroke(ink, marks, path, count, brush, fineness, shape, run, extent)
         box = path.box
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
@@ -81,6 +84,9 @@ def draw_strokes(
                 ink[row, left * LANES : right * LANES] = real(0.0)
                 marks[row, left:right] = 0
                 left, right = next_span(marks[row], right, end)
+        if done > PATIENCE:
+            return b + 1
+    return stop
 
 
 @njit(nogil=True, cache=True)
@@ -89,6 +95,8 @@ def composite_strokes(
     colour, position, pressure, radius, numbers, ink, start, stop,
 ):  # fmt: skip
     """Composite the strokes ``start`` to ``stop`` of a batch, each on its own canvas.
+
+    As many of them as patience allows.
 
     Args:
         canvas: ``(B, C, H, W)``, 0 … 1, painted in place.
@@ -112,12 +120,15 @@ def composite_strokes(
         ink: scratch, all zero before and after.
         start: first stroke.
         stop: one past the last stroke.
+
+    Returns:
+        One past the last stroke that is done.
     """
     shape, real = canvas.shape[2:], ink.dtype.type
     brush = brush_of(numbers)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     path, (run, extent) = new_path(position.shape[1]), new_run(ink)
-    keep_alpha, keep_marks = len(alpha) == len(canvas), boxes.size > 0
+    keep_alpha, keep_marks, done = len(alpha) == len(canvas), boxes.size > 0, 0
     for b in range(start, stop):
         path, count = trace_stroke(
             path, position[b], pressure[b], radius[b], brush, EXACT, shape, 0, shape[0]
@@ -133,7 +144,7 @@ def composite_strokes(
             boxes[b] = box
         if painted.size > 0:
             painted[b] = 1
-        stamp_stroke(ink, mark, path, count, brush.edge, EXACT.unlike, run, extent)
+        done += stamp_stroke(ink, mark, path, count, brush, EXACT, shape, run, extent)
         squared, absolute = 0.0, 0.0
         first, end = cells_of(box)
         for row in range(box[2], box[3]):
@@ -159,6 +170,9 @@ def composite_strokes(
                 left, right = next_span(mark[row], right, end)
         change[b, 0] = squared
         change[b, 1] = absolute
+        if done > PATIENCE:
+            return b + 1
+    return stop
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

@@ -19,8 +19,8 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST, log
-from strokenet_gym.programs.stamped.numbers import EXACT, RUN, brush_of
-from strokenet_gym.programs.stamped.path import MAX_COVERAGE, new_path, trace_stroke
+from strokenet_gym.programs.stamped.numbers import EXACT, PATIENCE, RUN, brush_of
+from strokenet_gym.programs.stamped.path import MAX_COVERAGE, new_path, trace_on, trace_stroke
 from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
 from strokenet_gym.programs.stamped.stamping import (
     LANES,
@@ -36,6 +36,7 @@ from strokenet_gym.programs.stamped.stamping import (
     next_span,
     run_columns,
     run_rows,
+    visits,
 )
 
 __all__ = ["composite_strokes_back", "opacity_row_back", "stroke_back"]
@@ -192,8 +193,8 @@ def _run_back(by_stamps, run, stamps, start, stop, weight, edge):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def stroke_back(
-    by_position, by_pressure, seed, path, count, by_tangents, pressure, radius, brush, unlike,
-    shape, run, extent, by_stamps,
+    by_position, by_pressure, seed, path, count, by_tangents, brush, accuracy, shape,
+    run, extent, by_stamps,
 ):  # fmt: skip
     """From the derivative by a stroke's log-transmittance to the one by its numbers.
 
@@ -202,35 +203,37 @@ def stroke_back(
         by_pressure: float64 ``(n,)``, all zero, filled.
         seed: ``(H, cells * LANES)``, the derivative; zero afterwards.
         path: of the stroke, as :func:`trace_stroke` filled it.
-        count: of its stamps.
+        count: of the stamps that it has in its table.
         by_tangents: scratch float64 ``(n - 1, 2, 2)``.
-        pressure: float64 ``(n,)``.
-        radius: half the shorter side.
         brush: a :class:`BrushNumbers`.
-        unlike: see :class:`Accuracy`.
+        accuracy: an :class:`Accuracy`.
         shape: height and width of the canvas.
         run: scratch, from :func:`new_run`.
         extent: the same.
         by_stamps: scratch float64 ``(RUN, 5)``.
 
     Returns:
-        The derivative by the radius.
+        The derivative by the radius, and visits of cells that it took, about.
     """
     points, tangents, box, stamps = path.points, path.tangents, path.box, path.stamps
-    half = min(shape[0], shape[1]) / 2.0
+    pressure, radius = path.pressure, path.radius[0]
     by_tangents[:] = 0.0
-    by_radius, start = 0.0, 0
-    while start < count:
-        stop = next_run(stamps, start, count, unlike)
-        weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
-        if weight > 0.0:
-            _add_up(run, extent, seed, box)
-            _run_back(by_stamps, run, stamps, start, stop, weight, brush.edge)
-            by_radius += trace_run_back(
-                stamps, start, stop, by_stamps, points, tangents, pressure, radius * half, brush,
-                by_position, by_tangents, by_pressure,
-            )  # fmt: skip
-        start = stop
+    by_radius, total = 0.0, 0
+    while count > 0:
+        total += count
+        start = 0
+        while start < count:
+            stop = next_run(stamps, start, count, accuracy.unlike)
+            weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
+            if weight > 0.0:
+                _add_up(run, extent, seed, box)
+                _run_back(by_stamps, run, stamps, start, stop, weight, brush.edge)
+                by_radius += trace_run_back(
+                    stamps, start, stop, by_stamps, points, tangents, pressure, radius, brush,
+                    by_position, by_tangents, by_pressure,
+                )  # fmt: skip
+            start = stop
+        count = trace_on(path, brush, accuracy, shape)
     spline_tangents_back(points, by_tangents, by_position)
     # From pixels, y down, to half-widths, y up.
     for i in range(points.shape[0]):
@@ -239,7 +242,7 @@ def stroke_back(
     first, end = cells_of(box)
     for row in range(box[2], box[3]):
         seed[row, first * LANES : end * LANES] = seed.dtype.type(0.0)
-    return by_radius * half
+    return by_radius * (min(shape[0], shape[1]) / 2.0), visits(path, total)
 
 
 @njit(nogil=True, cache=True)
@@ -274,10 +277,13 @@ def composite_strokes_back(
         seed: scratch ``(H, cells * LANES)``, all zero before and after.
         start: first stroke.
         stop: one past the last stroke.
+
+    Returns:
+        One past the last stroke that is done, see there.
     """
     n, channels, shape = position.shape[1], canvas.shape[1], canvas.shape[2:]
     real = canvas.dtype.type
-    path, (run, extent) = new_path(n), new_run(seed)
+    path, (run, extent), done = new_path(n), new_run(seed), 0
     by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
     nothing = np.empty(0, canvas.dtype)
     brush = brush_of(numbers)
@@ -310,7 +316,11 @@ def composite_strokes_back(
                     )
                 opacity_row_back(seed[row, x0:x1], alpha[b, row, x0:x1], paper, row, x0)
                 left, right = next_span(marks[b, row], right, end)
-        by_radius[b] = stroke_back(
-            by_position[b], by_pressure[b], seed, path, count, by_tangents, pressure[b], radius[b],
-            brush, EXACT.unlike, shape, run, extent, by_stamps,
+        by_radius[b], cost = stroke_back(
+            by_position[b], by_pressure[b], seed, path, count, by_tangents, brush, EXACT, shape,
+            run, extent, by_stamps,
         )  # fmt: skip
+        done += cost
+        if done > PATIENCE:
+            return b + 1
+    return stop

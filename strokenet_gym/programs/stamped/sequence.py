@@ -118,6 +118,7 @@ def _paint_band(
         before = canvas[:, low:high].copy() if keep else canvas
         rest: Any = *numbers, *scratch, *band, begin
         stop = composite_sequence(canvas, alphas, spans, ends, *rest)
+        threads.check()
         if stop == begin:  # one stroke alone needs more
             capacity = whole
             continue
@@ -166,6 +167,7 @@ def composite_back(
                 part = chunk.low, chunk.high, chunk.begin, chunk.stop
                 rest: Any = *ink, *numbers, seed, *part
                 composite_sequence_back(*outputs, *rest)
+                threads.check()
 
     announce(composite_sequence_back)
     threads.run(work, len(by_canvas) * bands, least=1)

@@ -12,7 +12,7 @@ from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.fastmath import FAST
-from strokenet_gym.programs.stamped.numbers import RUN, accuracy_of, brush_of
+from strokenet_gym.programs.stamped.numbers import PATIENCE, RUN, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.raster import opacity_row
 from strokenet_gym.programs.stamped.raster_adjoint import opacity_row_back, stroke_back
@@ -35,6 +35,8 @@ def composite_sequence(
     ink, marks, opacity, low, high, begin,
 ):  # fmt: skip
     """Composite strokes in order on one canvas, from stroke ``begin`` until a chunk is full.
+
+    Or until patience is at an end.
 
     Args:
         canvas: ``(C, H, W)``, 0 … 1, painted in place.
@@ -65,7 +67,7 @@ def composite_sequence(
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     path, (run, extent) = new_path(position.shape[1]), new_run(ink)
     keep = alphas.size > 0
-    span, pixel = 0, 0
+    span, pixel, done = 0, 0, 0
     for k in range(begin, len(position)):
         path, count = trace_stroke(
             path, position[k], pressure[k], radius[k], brush, fineness, shape, low, high
@@ -76,7 +78,7 @@ def composite_sequence(
         most = rows * max(0, end - first) * LANES
         if keep and (pixel + most > alphas.size or span + most // LANES > len(spans)):
             return k
-        stamp_stroke(ink, marks, path, count, brush.edge, fineness.unlike, run, extent)
+        done += stamp_stroke(ink, marks, path, count, brush, fineness, shape, run, extent)
         for row in range(box[2], box[3]):
             left, right = next_span(marks[row], first, end)
             while left < right:
@@ -95,6 +97,8 @@ def composite_sequence(
                 left, right = next_span(marks[row], right, end)
         if keep:
             ends[k + 1, 0], ends[k + 1, 1] = span, pixel
+        if done > PATIENCE:
+            return k + 1
     return len(position)
 
 
@@ -192,9 +196,9 @@ def composite_sequence_back(
                 )  # fmt: skip
             opacity_row_back(seed[row, x0:x1], alpha, paper, row, x0)
             pixel += width
-        by_radius[k] = stroke_back(
-            by_position[k], by_pressure[k], seed, path, count, by_tangents, pressure[k], radius[k],
-            brush, fineness.unlike, shape, run, extent, by_stamps,
+        by_radius[k], _ = stroke_back(
+            by_position[k], by_pressure[k], seed, path, count, by_tangents, brush, fineness, shape,
+            run, extent, by_stamps,
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from numba import njit
 from strokenet_gym.programs.base import CELL
 from strokenet_gym.programs.stamped.fastmath import FAST, log
 from strokenet_gym.programs.stamped.numbers import RUN
-from strokenet_gym.programs.stamped.path import ENDS, MAX_COVERAGE
+from strokenet_gym.programs.stamped.path import ENDS, MAX_COVERAGE, trace_on
 
 __all__ = [
     "LANES",
@@ -25,6 +25,7 @@ __all__ = [
     "run_columns",
     "run_rows",
     "stamp_stroke",
+    "visits",
 ]
 
 # Rows are stamped in cells of LANES pixels, which fill a vector register.
@@ -187,29 +188,45 @@ def _stamp_run(ink, marks, box, run, extent, weight, look):
 
 
 @njit(nogil=True, cache=True)
-def stamp_stroke(ink, marks, path, count, edge, unlike, run, extent):
+def stamp_stroke(ink, marks, path, count, brush, accuracy, shape, run, extent):
     """Add a stroke's stamps to the ink.
 
     Args:
         ink: log-transmittance, see above.
         marks: see above.
         path: from :func:`strokenet_gym.programs.stamped.path.trace_stroke`.
-        count: of its stamps.
-        edge: the brush's.
-        unlike: see :class:`Accuracy`.
+        count: of the stamps that it has in its table.
+        brush: a :class:`BrushNumbers`.
+        accuracy: an :class:`Accuracy`.
+        shape: height and width of the canvas.
         run: scratch, see :func:`new_run`.
         extent: the same.
+
+    Returns:
+        Visits of cells that it took, about.
     """
-    stamps, box = path.stamps, path.box
-    start = 0
-    while start < count:
-        stop = next_run(stamps, start, count, unlike)
-        weight = fill_run(run, extent, stamps, start, stop, edge, box)
-        if weight > 0.0:
-            # Only where many stamps meet is it worth a look whether they still change anything.
-            look = extent[4] > _SMALL and stamps[start].strength > 0.25
-            _stamp_run(ink, marks, box, run, extent, weight, look)
-        start = stop
+    stamps, box, total = path.stamps, path.box, 0
+    while count > 0:
+        total += count
+        start = 0
+        while start < count:
+            stop = next_run(stamps, start, count, accuracy.unlike)
+            weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
+            if weight > 0.0:
+                # Only where many stamps meet is it worth a look whether they change anything.
+                look = extent[4] > _SMALL and stamps[start].strength > 0.25
+                _stamp_run(ink, marks, box, run, extent, weight, look)
+            start = stop
+        count = trace_on(path, brush, accuracy, shape)
+    return visits(path, total)
+
+
+@njit(nogil=True, cache=True)
+def visits(path, total):
+    """Visits of cells that so many stamps of a stroke take, about."""
+    box, side = path.box, 4 * int(min(max(path.radius[0], 1.0), 1e4))  # of a run
+    first, end = cells_of(box)
+    return total // RUN * min(max(1, (box[3] - box[2]) * (end - first)), side * (side // LANES + 2))
 
 
 @njit(nogil=True, cache=True)

@@ -7,6 +7,7 @@ of the container that it runs in.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
@@ -15,10 +16,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["available_cores", "run"]
+__all__ = ["available_cores", "check", "run"]
 
 _CHUNK = 8  # fewer strokes are not worth another thread
 _pool: ThreadPoolExecutor | None = None
+_helper = threading.local()  # .over: whether the call that this thread helps has been broken off
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -60,7 +62,8 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
 
     Fewer than ``least`` are not worth another thread.
 
-    When it returns or raises, no thread is at work any more.
+    When it returns or raises, no thread is at work any more. Where there are no other threads to be
+    had, as after the end of the main thread, the calling one does it all.
     """
     global _pool
     if count <= least or THREADS == 1:
@@ -74,8 +77,10 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
     starts = iter(range(0, count, share))  # the next one that comes takes the next share
     claim = threading.Lock()
     busy: set[int] = set()  # where helpers are at work
+    over = threading.Event()
 
     def help_out() -> None:
+        _helper.over = over
         while True:
             with claim:
                 start = next(starts, None)
@@ -88,18 +93,33 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
                 busy.discard(start)
 
     try:
-        helpers = [_pool.submit(help_out) for _ in range(THREADS - 1)]
+        helpers = []
+        with contextlib.suppress(RuntimeError):
+            for _ in range(THREADS - 1):
+                helpers.append(_pool.submit(help_out))
         for start in starts:
             work(start, min(start + share, count))
         for helper in helpers:
             helper.result()
-    except BaseException:  # Ctrl-C above all: nobody takes another share, and all finish theirs
+    except BaseException:  # Ctrl-C above all: nobody takes another share, and all leave theirs
+        over.set()
         with claim:
             for _ in starts:
                 pass
         while busy:
             time.sleep(1e-4)
         raise
+
+
+def check() -> None:
+    """What work calls between two kernels: Ctrl-C gets through there, in all threads.
+
+    Raises:
+        InterruptedError: in a helper, if the call that it helps has been broken off.
+    """
+    over = getattr(_helper, "over", None)
+    if over is not None and over.is_set():
+        raise InterruptedError("the call that this thread helps has been broken off")
 
 
 def _forget_pool() -> None:

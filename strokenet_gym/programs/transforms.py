@@ -1,0 +1,78 @@
+"""Painting in other people's torch: compiled, transformed, and after inference mode.
+
+The kernels are no torch operations. ``torch.compile`` breaks its graph around what is
+:func:`eager`. ``torch.func.grad`` goes through the pure functions; :func:`refuse` says of the
+others, and of ``vmap``, that it does not. :func:`usable` tensors can be saved for gradients.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["NO_VMAP", "eager", "refuse", "usable"]
+
+NO_VMAP = (
+    "painting has no rule for torch.vmap: it takes batches itself (gym.make_vec, or "
+    "strokenet_gym.paint_sequence), and their gradients are those of each alone"
+)
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def eager(function: _Function) -> _Function:
+    """Have ``torch.compile`` call a function as it is, in a break of its graph.
+
+    What ``torch.compiler.disable`` does, without importing the compiler, which takes a second.
+    """
+    broken: list[Callable[..., Any]] = []
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        dynamo = sys.modules.get("torch._dynamo")
+        if dynamo is None or not hasattr(dynamo, "disable"):  # or on its way
+            return function(*args, **kwargs)
+        if not broken:
+            broken.append(dynamo.disable(function))
+        return broken[0](*args, **kwargs)
+
+    return cast(_Function, call)
+
+
+def refuse(what: str = "") -> None:
+    """Refuse transforms of torch that cannot be gone through.
+
+    Args:
+        what: what keeps its results, so that it is in no transform; by default only vmap is
+            refused.
+
+    Raises:
+        NotImplementedError: if one is at work.
+    """
+    import torch
+
+    functorch: Any = torch._C._functorch
+    transforms = functorch.get_interpreter_stack()
+    if not transforms:
+        return
+    if any(transform.key() == functorch.TransformType.Vmap for transform in transforms):
+        raise NotImplementedError(NO_VMAP)
+    if what:
+        raise NotImplementedError(
+            f"{what} keeps the canvas, so torch.func cannot go through it: use the pure function "
+            "paint, or torch.autograd.grad"
+        )
+
+
+def usable(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy of one from inference mode, which gradients could not go through."""
+    import torch
+
+    if tensor.is_inference() and not torch.is_inference_mode_enabled():
+        return tensor.clone()
+    return tensor

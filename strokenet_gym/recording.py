@@ -1,0 +1,176 @@
+"""Episodes that are kept: wrappers that write each as a stroke log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from strokenet_gym.envs.arrays import array_of
+from strokenet_gym.files import add_file, sweep
+from strokenet_gym.stroke_log import StrokeLog
+
+__all__ = ["RecordStrokes", "VectorRecordStrokes"]
+
+
+class _Recorder:
+    """Keeps the actions of one sub-environment and writes a log when the episode is over."""
+
+    def __init__(self, episodes: Any, folder: Path, name: str) -> None:
+        self.episodes, self._folder, self._name = episodes, folder, name
+        self._number = 0
+        self._seed: int | None = None
+        self._episode = -1
+        self._actions: list[np.ndarray] | None = None  # None: there is no episode
+
+    def begin(self, seed: int | None = None) -> None:
+        self.write()
+        self._seed, self._episode = (self._seed, self._episode + 1) if seed is None else (seed, 0)
+        self._actions = []
+
+    def add(self, action: Any) -> None:
+        """Keep a checked action, array or tensor."""
+        if self._actions is not None:
+            self._actions.append(np.array(array_of(action, "an action")))
+
+    @property
+    def log(self) -> StrokeLog | None:
+        if self._actions is None:
+            return None
+        height, width = self.episodes.sides
+        return StrokeLog(
+            size=height if height == width else (height, width),
+            background=tuple(self.episodes.background.tolist()),
+            brush=self.episodes.brush,
+            target=self.episodes.source_name,
+            seed=self._seed,
+            episode=self._episode,
+            strokes=[self.episodes.stroke_of(action) for action in self._actions],
+        )
+
+    def write(self) -> None:
+        log = self.log
+        if log is not None and log.strokes:
+            if self._number == 0:  # the first
+                sweep(self._folder)
+            with add_file(self._names()) as new:
+                log.write(new)
+        self._actions = None
+
+    def _names(self) -> Iterator[Path]:
+        """Names for the log, from the first that may be free."""
+        while True:
+            path = self._folder / f"{self._name}-{self._number:05}.json"
+            self._number += 1
+            if not path.exists():  # an earlier session's, or another process'
+                yield path
+
+
+class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
+    """Writes each episode of a painting environment as a :class:`StrokeLog`.
+
+    Files ``strokes-00000.json`` and so on, after those that are there already: several processes
+    may record into one folder. An episode that is broken off by ``reset`` or ``close`` is kept
+    too. Of a learned generator the strokes are kept: their replay is what the real program paints.
+    Put this wrapper next to the environment, inside those that change actions.
+
+    Args:
+        env: `Painting-v0` or one of its kin.
+        folder: where to write.
+
+    Attributes:
+        log: the episode under way, or None.
+    """
+
+    def __init__(self, env: gym.Env, folder: str | os.PathLike) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, folder=os.fspath(folder))
+        gym.Wrapper.__init__(self, env)
+        self._recorder = _Recorder(_episodes_of(env), Path(folder), "strokes")
+
+    @property
+    def log(self) -> StrokeLog | None:
+        """The strokes of the episode under way."""
+        return self._recorder.log
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """Start an episode, and write the one before if it was not finished."""
+        result = self.env.reset(seed=seed, options=options)
+        self._recorder.begin(None if seed is None else self.env.unwrapped.np_random_seed)
+        return result
+
+    def step(self, action: Any) -> Any:
+        """Paint a stroke and keep it."""
+        result = self.env.step(action)
+        self._recorder.add(self._recorder.episodes.check(action, single=True)[0])
+        if result[2] or result[3]:
+            self._recorder.write()
+        return result
+
+    def close(self) -> None:
+        """Write the episode under way."""
+        self._recorder.write()
+        super().close()
+
+
+class VectorRecordStrokes(gym.vector.VectorWrapper):
+    """:class:`RecordStrokes` for the batched environments: files ``strokes-ENV-EPISODE.json``.
+
+    Args:
+        env: what ``gym.make_vec`` gave.
+        folder: where to write.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv, folder: str | os.PathLike) -> None:
+        super().__init__(env)
+        episodes = _episodes_of(env)
+        self._recorders = [
+            _Recorder(episodes, Path(folder), f"strokes-{i:03}") for i in range(env.num_envs)
+        ]
+        self._over = np.zeros(env.num_envs, bool)
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
+        """Start episodes, and write those before that were not finished."""
+        result = self.env.reset(seed=seed, options=options)
+        mask = (options or {}).get("reset_mask")
+        seeds: Any = self.env.unwrapped.np_random_seed
+        for i in range(self.num_envs) if mask is None else np.flatnonzero(mask):
+            seeded = seed is not None and (np.ndim(seed) == 0 or seed[i] is not None)
+            self._recorders[i].begin(seeds[i] if seeded else None)
+            self._over[i] = False
+        return result
+
+    def step(self, actions: Any) -> Any:
+        """Paint strokes and keep them."""
+        result = self.env.step(actions)
+        checked = self._recorders[0].episodes.check(actions)
+        ended = result[2]
+        for i, recorder in enumerate(self._recorders):
+            if self._over[i]:  # NEXT_STEP: this step only started the next episode
+                recorder.begin()
+                continue
+            recorder.add(checked[i])
+            if ended[i]:
+                recorder.write()
+                if self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
+                    recorder.begin()
+        next_step = self.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+        self._over = ended.copy() if next_step else self._over
+        return result
+
+    def close(self, **kwargs: Any) -> None:
+        """Write the episodes under way."""
+        for recorder in self._recorders:
+            recorder.write()
+        super().close(**kwargs)
+
+
+def _episodes_of(env: Any) -> Any:
+    episodes = getattr(env.unwrapped, "_episodes", None)
+    if episodes is None:
+        raise ValueError(f"expected one of this package's environments, got {env.unwrapped}")
+    return episodes

@@ -1,0 +1,132 @@
+"""Weights, brushes and arguments that are wrong in ways that nobody thinks of."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from strokenet_gym import Brush, TracingAgent, load_agent, load_generator, load_program
+from strokenet_gym.agents import AGENTS
+from strokenet_gym.programs.learned import GENERATORS
+
+LONG = "x" * 5000
+
+
+def change(source, path, weights=None, **metadata):
+    """Copy a file of weights with other metadata."""
+    with safe_open(source, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        said = dict(file.metadata())
+    said |= metadata
+    save_file(tensors if weights is None else weights(tensors), path, said)
+    return path
+
+
+@pytest.mark.parametrize("name", ["mnist", "kanjivg"])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"width": "999"}, {"hidden": "99999999"}, {"width": "9" * 30}, {"width": "0"},
+        {"input_size": "0"}, {"input_size": "-64"}, {"glimpse": "0"}, {"channels": "3"},
+        {"width": "9" * 5000}, {"width": "1.5"}, {"max_strokes": "0"}, {"colour": "1"},
+        {"task": "[" * 100_000}, {"task": "[]"}, {"task": "{"},
+    ],
+)  # fmt: skip
+def test_agent_files_that_claim_something_else(tmp_path, name, sizes):
+    """They are refused before they take memory."""
+    path = change(AGENTS[name], tmp_path / "agent.safetensors", **sizes)
+    load_agent(name)
+    before = peak()
+    with pytest.raises(ValueError, match=r"agent\.safetensors is of another version"):
+        load_agent(path)
+    assert peak() - before < 100
+
+
+def peak():
+    """Most memory that this process has had, MB."""
+    with open("/proc/self/status") as file:
+        return int(next(line for line in file if line.startswith("VmPeak")).split()[1]) / 1024
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"width": "9999"}, {"blobs": "0"}, {"brush": "[" * 100_000}, {"brush": "3"},
+        {"brush": '{"edge": 1e999}'}, {"brush": "os:path"}, {"program": "[" * 100_000},
+        {"program": "{}"}, {"brush": ""}, {"brush": LONG},
+    ],
+)  # fmt: skip
+def test_generator_files_that_claim_something_else(tmp_path, sizes):
+    path = change(GENERATORS["compact"], tmp_path / "generator.safetensors", **sizes)
+    with pytest.raises(ValueError, match=r"generator\.safetensors is of another version"):
+        load_generator(path)
+
+
+def test_weights_of_other_kinds(tmp_path):
+    def complex_ones(tensors):
+        return {key: tensor.to(torch.complex64) for key, tensor in tensors.items()}
+
+    path = change(GENERATORS["compact"], tmp_path / "file.safetensors", complex_ones)
+    with pytest.raises(ValueError, match=r"file\.safetensors is damaged: weights must be real"):
+        load_generator(path)
+
+
+@pytest.mark.parametrize("load", [load_agent, load_generator])
+@pytest.mark.parametrize("name", [LONG, "a\0b", "", ".", "/", "nothing.safetensors"])
+def test_names_of_no_file(load, name):
+    with pytest.raises(ValueError, match=r"unknown (agent|generator)"):
+        load(name)
+
+
+def test_agents_of_impossible_sizes():
+    for size in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="sizes must be whole numbers from 1"):
+            TracingAgent(glimpse=size)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e999, float("nan"), "1", [], {}, 1j])
+@pytest.mark.parametrize("name", ["edge", "density", "radius_max"])
+def test_brush_numbers(name, value):
+    with pytest.raises(ValueError, match=f"brush {name} must be from"):
+        Brush(**{name: value})
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int64, np.array, torch.tensor])
+def test_numbers_of_every_kind_are_numbers(kind):
+    brush = Brush(edge=kind(1), density=kind(8))
+    assert brush == Brush(edge=1.0)
+    assert all(type(number) is float for number in brush.numbers)
+    env = gym.make("Painting-v0", canvas_size=16, brush=Brush(edge=np.float16(0.3)))
+    env.reset(seed=0)
+    env.step(np.zeros(50, np.float32))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "[]", '{"edge": 1' + "0" * 400 + "}"])
+def test_brush_files(tmp_path, text):
+    path = tmp_path / "brush.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"brush\.json is not a brush"):
+        load_program(path)
+
+
+@pytest.mark.parametrize("name", [LONG, LONG + ".json", "a\0.json", ":", "a:", "..:b", "\0:b", ""])
+def test_names_of_no_brush(name):
+    with pytest.raises((ValueError, TypeError), match="brush"):
+        load_program(name)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"reset_mask": np.ones((2, 2), bool)}, {"reset_mask": [[True], [True, False]]},
+        {"reset_mask": "no"}, {1: 2, "a": 3, None: 4}, {"target": 5}, {"target": [1, 2]},
+        [], 3, {"reset_mask": np.zeros(2, bool)},
+    ],
+)  # fmt: skip
+def test_reset_options(options):
+    envs = gym.make_vec("Painting-v0", num_envs=2, canvas_size=16, autoreset_mode="Disabled")
+    envs.reset(seed=0)
+    with pytest.raises((ValueError, TypeError)):
+        envs.reset(options=options)
