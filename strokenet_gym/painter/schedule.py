@@ -16,7 +16,7 @@ _ALL = 6  # the stage from which on there are all
 _GROWTH = 1.5  # exponent of their number until then
 _PIXELS = 16.0  # of the shorter side of the planned picture, times the root of the strokes,
 _LEAST = 256  # and at least
-_EFFORT = 0.4, 2.5  # times a style's steps, at least and at most
+_EFFORT = 0.4, 2.0  # times a style's steps, at least and at most
 
 
 class Stage(NamedTuple):

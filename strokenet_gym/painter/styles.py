@@ -75,7 +75,7 @@ STYLES = {
         bending=3.0,
         scribbling=0.03,
         iterations=15,
-        finish=220,
+        finish=330,
     ),
     "gouache": Style(
         Brush(pressure_opacity=0, edge=0.5, radius_min=0.02, radius_max=0.125),
