@@ -373,7 +373,7 @@ def test_numbers_that_are_none(kwargs, message):
 def test_generators_that_are_none():
     with pytest.raises(ValueError, match="device 'meta' has no values"):
         gym.make("NeuralPainting-v0", device="meta")
-    for wrong in (None, 5):
+    for wrong in (5, []):
         with pytest.raises(TypeError, match="generator must be a name, a path or a Program"):
             gym.make("NeuralPainting-v0", generator=wrong)
     env = gym.make("NeuralPainting-v0", generator=BRUSHES["marker"], device=torch.device("cpu"))
