@@ -24,6 +24,7 @@ bench: $(READY)  ## measure speed
 	PYTHONPATH=baselines $(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/bench_sequences.py
 	$(BIN)/python tests/benchmarks/bench_targets.py
+	$(BIN)/python tests/benchmarks/bench_exports.py
 
 soak: $(READY)  ## paint a million random strokes and watch for trouble
 	$(BIN)/python tests/benchmarks/soak.py
