@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint format bench soak clean
+.PHONY: demo test lint format bench soak fuzz clean
 
 demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
 	$(BIN)/python baselines/demo.py
@@ -26,8 +26,11 @@ bench: $(READY)  ## measure speed
 	$(BIN)/python tests/benchmarks/bench_targets.py
 	$(BIN)/python tests/benchmarks/bench_exports.py
 
-soak: $(READY)  ## paint a million random strokes and watch for trouble
+soak: $(READY)  ## paint a million strokes, make and close environments, kill processes at work
 	$(BIN)/python tests/benchmarks/soak.py
+
+fuzz: $(READY)  ## try 60,000 inputs that nobody means, for ten minutes at most
+	OPENCV_LOG_LEVEL=OFF $(BIN)/python tests/benchmarks/fuzz.py
 
 clean:  ## remove the environment, caches and run outputs
 	rm -rf .venv runs .pytest_cache .ruff_cache .mypy_cache .hypothesis

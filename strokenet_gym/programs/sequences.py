@@ -58,7 +58,7 @@ def paint_sequence(
         kind = torch.float64 if actions.dtype == torch.float64 else torch.float32
         _check(canvas, actions)
         stroke = unpack(actions.to(kind).clamp(-1, 1), canvas.shape[1], program.radii)
-        colour = torch.as_tensor(background, dtype=kind, device=actions.device)
+        colour = torch.from_numpy(_background(background)).to(actions.device, kind)
         return program.paint_sequence_tensors(canvas.to(kind), stroke, colour, accuracy)
     canvas, stroke, empty = _arrays(canvas, actions, program, background)
     return program.paint_sequence(canvas, stroke, empty, accuracy)
@@ -227,7 +227,19 @@ def _arrays(
     _check(canvas, actions)
     kind = np.float64 if actions.dtype == np.float64 else np.float32
     stroke = unpack(actions.clip(-1, 1).astype(np.float64), canvas.shape[1], program.radii)
-    return np.array(canvas, kind, order="C"), stroke, np.asarray(background, float)
+    return np.array(canvas, kind, order="C"), stroke, _background(background)
+
+
+def _background(background: Any) -> np.ndarray:
+    """The colour of the empty canvas.
+
+    Raises:
+        ValueError: if it is not in 0 … 1.
+    """
+    colour = np.asarray(background)
+    if colour.dtype.kind not in "fiu" or not ((colour >= 0) & (colour <= 1)).all():
+        raise ValueError(f"background must be in 0 … 1, got {background!r}")
+    return colour.astype(float)
 
 
 def _check(canvas: Any, actions: Any) -> None:

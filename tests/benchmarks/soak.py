@@ -1,4 +1,8 @@
-"""A million random strokes through the batched environment: nothing may grow or go wrong.
+"""Hard use: nothing may grow, go wrong, or be in the way of the next start.
+
+A million random strokes through the batched environment; environments made and closed, round after
+round; and recordings, exports, preparations of data and trainings that are killed at random
+moments, each followed by a clean start in the same folder.
 
 make soak
 """
@@ -6,19 +10,33 @@ make soak
 from __future__ import annotations
 
 import dataclasses
+import gc
+import json
+import os
 import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import tyro
 from tqdm import tqdm
 
-import strokenet_gym  # noqa: F401
+from strokenet_gym import BRUSHES, RecordStrokes, Stroke, StrokeLog
+from strokenet_gym.programs.learned.three_body import three_body_strokes
+
+ROOT = Path(__file__).parents[2]
+ALL = ("Painting-v0", "DifferentiablePainting-v0", "NeuralPainting-v0")
 
 
 @dataclasses.dataclass
 class Args:
-    """Paint random strokes and watch memory, canvases and rewards."""
+    """Paint random strokes and watch memory, canvases and rewards; make, close and kill."""
 
     strokes: int = 1_000_000
     """How many."""
@@ -26,6 +44,10 @@ class Args:
     """Width and height of the canvas in pixels."""
     num_envs: int = 64
     """Sub-environments."""
+    rounds: int = 400
+    """Of making and closing environments."""
+    kills: int = 20
+    """Of each kind of work."""
 
 
 def resident() -> float:
@@ -34,7 +56,8 @@ def resident() -> float:
         return int(file.read().split()[1]) * resource.getpagesize() / 2**20
 
 
-def main(args: Args) -> None:
+def paint(args: Args) -> None:
+    """A million strokes."""
     envs = gym.make_vec(
         "Painting-v0", num_envs=args.num_envs, canvas_size=args.canvas_size, max_strokes=50
     )
@@ -42,7 +65,7 @@ def main(args: Args) -> None:
     rng = np.random.default_rng(0)
     start = 0.0
     rounds = args.strokes // args.num_envs
-    for k in tqdm(range(rounds)):
+    for k in tqdm(range(rounds), "strokes"):
         actions = rng.uniform(-1.2, 1.2, envs.action_space.shape).astype(np.float32)
         _, reward, _, _, info = envs.step(actions)
         canvas = envs.unwrapped._episodes.pictures.canvas
@@ -56,6 +79,154 @@ def main(args: Args) -> None:
     print(f"{rounds * args.num_envs} strokes; memory grew by {grown:.1f} MB after the first tenth")
     if grown > 20:
         raise SystemExit("memory is not flat")
+
+
+def make_and_close(rounds: int) -> None:
+    """Environments of every kind, single and batched, used a little and closed."""
+    import torch
+
+    start: tuple[float, int, int] | None = None
+    with tempfile.TemporaryDirectory() as folder:
+        for k in tqdm(range(rounds), "rounds"):
+            env_id = ALL[k % 3]
+            envs = gym.make_vec(env_id, num_envs=16, canvas_size=32 + 16 * (k % 2))
+            env = gym.make(env_id, canvas_size=32, render_mode="rgb_array")
+            env = RecordStrokes(env, folder)
+            for made in (envs, env):
+                made.reset(seed=k)
+                action = made.action_space.sample()
+                if env_id == "Painting-v0":
+                    made.step(action)
+                else:
+                    reward = made.step(torch.from_numpy(action).requires_grad_())[1]
+                    reward.sum().backward()
+                made.reset()
+            env.render()
+            envs.close()
+            env.close()
+            if k in (max(rounds // 4, 12), rounds - 1):
+                gc.collect()
+                now = resident(), threading.active_count(), len(os.listdir("/proc/self/fd"))
+                if start is None:
+                    start = now
+                else:
+                    print(f"{rounds} rounds; memory, threads, files: {start} → {now}")
+                    if now[0] - start[0] > 20 or now[1:] != start[1:]:
+                        raise SystemExit("something is not flat")
+
+
+RECORD = """
+import sys, gymnasium as gym
+from strokenet_gym import RecordStrokes
+env = RecordStrokes(gym.make("Painting-v0", canvas_size=16, max_strokes=2), sys.argv[1])
+print("at work", flush=True)
+for episode in range(int(sys.argv[2])):
+    env.reset(seed=episode)
+    for _ in range(2):
+        env.step(env.action_space.sample())
+"""
+EXPORT = """
+import sys
+from strokenet_gym import StrokeLog, export
+log = StrokeLog.load(sys.argv[1] + "/log.json")
+print("at work", flush=True)
+for _ in range(int(sys.argv[2])):
+    for suffix in ("png", "svg", "gif", "mp4"):
+        export(log, f"{sys.argv[1]}/picture.{suffix}")
+"""
+PREPARE = """
+import os, sys
+os.environ["STROKENET_CACHE"] = sys.argv[1] + "/cache"
+from strokenet_gym import make_targets
+print("at work", flush=True)
+for k in range(int(sys.argv[2])):
+    targets = make_targets("omniglot", 32 + 8 * (k % 8), sys.argv[1])
+assert len(targets) > 100, len(targets)
+"""
+
+TRAIN = """
+import runpy, sys
+sys.path.insert(0, "baselines")
+import harness.run
+harness.run._SAVE_EVERY = 0.0  # as often as can be
+folder, minutes = sys.argv[1:]
+sys.argv = [
+    "train_strokenet.py", "--out", folder + "/run", "--minutes", minutes, "--canvas-size", "32",
+    "--width", "4", "--batch", "4", "--generator", "exact", "--evaluate-every", "0",
+]
+print("at work", flush=True)
+runpy.run_path("baselines/train_strokenet.py", run_name="__main__")
+"""
+
+
+def write_inputs(folder: Path) -> None:
+    """A log to export and a small data set to prepare."""
+    log = StrokeLog(64, (0.0,) * 3, BRUSHES["pencil"])
+    strokes = three_body_strokes(np.random.default_rng(0), 8, 3)
+    log.strokes = [Stroke(*(np.float64(field[k]) for field in strokes)) for k in range(8)]
+    log.save(folder / "log.json")
+    import cv2
+
+    (folder / "omniglot").mkdir()
+    with zipfile.ZipFile(folder / "omniglot" / "images_background.zip", "w") as archive:
+        for k in range(400):
+            png = cv2.imencode(".png", np.full((105, 105), k % 255, np.uint8))[1].tobytes()
+            name = f"images_background/Greek/character{k % 20:02}/{k:04}_01.png"
+            archive.writestr(name, png)
+
+
+def kill_at_work(
+    name: str, command: list[str], clean: list[str], kills: int, longest: float
+) -> int:
+    """Start something, kill it at a random moment, and start it again, which must go well.
+
+    Returns:
+        In how many cases it was at work when it was killed.
+    """
+    rng, busy = np.random.default_rng(0), 0
+    for _ in tqdm(range(kills), name):
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, text=True
+        )
+        assert process.stdout is not None
+        process.stdout.readline()  # it is at work
+        time.sleep(rng.uniform(0, longest))
+        busy += process.poll() is None
+        process.kill()
+        process.communicate()
+        done = subprocess.run(clean, capture_output=True, text=True, cwd=ROOT)
+        if done.returncode != 0:
+            raise SystemExit(f"{name}: no clean start after a kill\n{done.stderr[-3000:]}")
+    return busy
+
+
+def kill_all(kills: int) -> None:
+    """Kill each kind of work at random moments, and look at what is left."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_inputs(folder)
+        logs = folder / "logs"
+        works = {  # what is done, how often or how long, and for how many seconds at most
+            "recording": (RECORD, logs, "100000", "3", 1.5),
+            "export": (EXPORT, folder, "1000", "1", 1.5),
+            "data set": (PREPARE, folder, "100000", "8", 1.5),
+            "training": (TRAIN, folder, "60", "0.01", 8.0),
+        }
+        for name, (text, where, much, little, longest) in works.items():
+            start = [sys.executable, "-c", text, str(where)]
+            busy = kill_at_work(name, [*start, much], [*start, little], kills, longest)
+            print(f"{name}: killed {kills} times, {busy} of them at work, each time a clean start")
+        for path in logs.iterdir():
+            StrokeLog.load(path)
+        left = [path for path in folder.rglob("*") if ".new" in path.name]
+        print(f"{len(list(logs.iterdir()))} logs, all whole; {len(left)} unfinished files are left")
+        json.loads((folder / "log.json").read_text())
+
+
+def main(args: Args) -> None:
+    paint(args)
+    make_and_close(args.rounds)
+    kill_all(args.kills)
 
 
 if __name__ == "__main__":
