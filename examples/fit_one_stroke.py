@@ -24,13 +24,14 @@ def main(
 ) -> None:
     """Fit one stroke to one character, with the exact and with a learned gradient."""
     target = Glyphs(128, character).sample(np.random.default_rng(seed))
-    envs = [gym.make(f"{kind}Painting-v0", targets=target) for kind in ("Differentiable", "Neural")]
+    ids = "DifferentiablePainting-v0", "NeuralPainting-v0"
+    envs = [gym.make(env_id, targets=target, as_tensor=True) for env_id in ids]
     line = np.linspace([-0.05, 0.4], [0.05, -0.4], 16)  # from the top to the bottom
     start = pack(Stroke(np.full(1, 0.9), np.array(0.06), line, np.full(16, 0.8)))
     actions = torch.tensor(np.stack([start] * 2), dtype=torch.float32, requires_grad=True)
     optimizer = torch.optim.Adam([actions], lr=0.03)
     frames = []
-    for step in (bar := trange(steps)):
+    for step in trange(steps):
         penalty = 2 * 0.1 ** (step / steps)  # first keep neighbours together, then let go
         loss, canvases = penalty * neighbour_penalty(actions).sum(), [target]
         for env, action in zip(envs, actions, strict=True):
@@ -41,7 +42,6 @@ def main(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        bar.set_postfix(loss=f"{loss.item() / 2:.3f}")
         if step % 4 == 0 or step == steps - 1:
             frames.append((np.concatenate(canvases, 1) * 255).astype(np.uint8))
     out.parent.mkdir(parents=True, exist_ok=True)

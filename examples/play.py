@@ -26,7 +26,6 @@ def fit(trail: list, radius: float) -> Stroke:
 def main(targets: str = "glyphs", agent: str = "glyphs", seed: int = 0, radius: float = 0.07):
     """Paint against a trained agent, one stroke a picture."""
     env, player = gym.make("Painting-v0", targets=targets), load_agent(agent)
-    player.prepare(env)
     screen = pygame.display.set_mode((3 * SIDE, SIDE + 40), pygame.RESIZABLE)
     start, trail, panels, caption = env.reset(seed=seed)[0], [], [], ""
     while True:

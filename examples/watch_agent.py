@@ -1,6 +1,5 @@
 """Watch the shipped agent paint characters, live.
 
-    python examples/watch_agent.py
     python examples/watch_agent.py --env NeuralPainting-v0 --record runs/watched
     python examples/watch_agent.py --agent planner --targets photo.jpg --strokes 50 --brush marker
 
@@ -39,7 +38,6 @@ def main(
         channels=player.channels,
         max_strokes=strokes or player.max_strokes or 4,
         brush=brush or player.task.get("brush", "pencil"),
-        background=player.task.get("background", 0.0),
         render_mode="human",
         stroke_seconds=stroke_seconds,
     )
