@@ -20,11 +20,11 @@ from strokenet_gym.command import one_line_errors
 
 HERE = Path(__file__).parent
 PICTURES = "astronaut", "chelsea", "coffee", "rocket"
-STROKES = {"photo": 500, "gouache": 300, "marker": 300, "pencil": 1500, "watercolour": 300}
+STROKES = {"photo": 300, "gouache": 300, "marker": 300, "pencil": 1500, "watercolour": 300}
 FILM = "chelsea", "gouache"
 
 
-def main(out: Path = HERE / "gallery", size: int = 512, film: Path = HERE / "painting.gif") -> None:
+def main(out: Path = HERE / "gallery", size: int = 400, film: Path = HERE / "painting.gif") -> None:
     """Paint each of four photographs in each style."""
     out.mkdir(parents=True, exist_ok=True)
     for picture in tqdm(PICTURES, unit="picture", disable=None):
@@ -36,7 +36,7 @@ def main(out: Path = HERE / "gallery", size: int = 512, film: Path = HERE / "pai
             if not cv2.imwrite(str(file), pixels, [cv2.IMWRITE_JPEG_QUALITY, 88]):
                 raise OSError(f"cannot write {file}")
             if (picture, style) == FILM:
-                export(log, film, 360, stroke_seconds=0.04)
+                export(log, film, 360, seconds=10)
 
 
 if __name__ == "__main__":
