@@ -36,7 +36,7 @@ def learned_program(
         ValueError: if there is none of that name, it has no gradient, its weights are not finite,
             or it imitates another brush.
     """
-    if generator == "exact":
+    if isinstance(generator, str) and generator == "exact":
         return exact_program(brush)
     if isinstance(generator, (Program, Mapping)):
         program = load_program(generator)
