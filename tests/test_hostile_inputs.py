@@ -130,3 +130,11 @@ def test_reset_options(options):
     envs.reset(seed=0)
     with pytest.raises((ValueError, TypeError)):
         envs.reset(options=options)
+
+
+@pytest.mark.parametrize("value", [np.zeros(3), torch.zeros(3), torch.zeros(0), 10**400, [], "x"])
+@pytest.mark.parametrize("name", ["channels", "copy", "device", "generator", "shown", "as_tensor"])
+def test_arguments_of_any_kind(name, value):
+    kwargs = {"canvas_size": 16, name: value}
+    with pytest.raises((ValueError, TypeError)):
+        gym.make_vec("NeuralPainting-v0", num_envs=2, **kwargs)

@@ -84,7 +84,8 @@ class Episodes:
         named = isinstance(targets, (str, os.PathLike))
         self.source_name = os.fspath(targets) if named else type(targets).__name__
         self.channels = channels_of(self.source) if channels is None else channels
-        if isinstance(self.channels, (bool, float)) or self.channels not in (1, 3):
+        known = isinstance(self.channels, (int, np.integer)) and self.channels in (1, 3)
+        if not known or isinstance(self.channels, bool):
             raise ValueError(f"channels must be 1 (grey), 3 (RGB) or None, got {channels!r}")
         self.channels = int(self.channels)
         self.reward = find_reward(reward)

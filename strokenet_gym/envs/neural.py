@@ -39,7 +39,7 @@ def learned_program(
     """
     if generator is None:
         generator = _twin_of(load_program(brush))
-    if generator == "exact":
+    if isinstance(generator, str) and generator == "exact":
         return exact_program(brush)
     if isinstance(generator, (Program, Mapping)):
         program = load_program(generator)

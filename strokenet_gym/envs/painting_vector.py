@@ -98,7 +98,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         copy: bool,
     ) -> None:
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
-        self.copy = copy
+        self.copy = check_flag("copy", copy)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self._episodes = episodes

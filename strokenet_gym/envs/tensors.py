@@ -31,12 +31,12 @@ def find_device(device: str | torch.device, program: Program) -> torch.device:
     Raises:
         ValueError: if it is unknown or not available.
     """
-    if device == "auto":
+    if isinstance(device, str) and device == "auto":
         device = "cuda" if torch.cuda.is_available() and "cuda" in program.devices else "cpu"
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, OverflowError) as error:
         raise ValueError(f"device {device!r} is unknown or not available: {error}") from error
     if found.type == "meta":
         raise ValueError("device 'meta' has no values")

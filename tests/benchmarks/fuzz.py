@@ -180,7 +180,7 @@ class Inputs:
         arguments: dict[str, Any] = {"canvas_size": 16, "max_strokes": 2}
         names = [
             "targets", "canvas_size", "channels", "max_strokes", "brush", "background", "reward",
-            "render_mode", "device", "as_tensor", "autoreset_mode", "copy", "shown", "generator",
+            "device", "as_tensor", "autoreset_mode", "copy", "shown", "generator",
         ]  # fmt: skip
         kind = ["Painting-v0", "DifferentiablePainting-v0", "NeuralPainting-v0"][rng.integers(3)]
         batched = rng.random() < 0.5
