@@ -49,7 +49,7 @@ class Style:
     detail: float = 1.0
     grey: bool = False
     background: str = "mean"
-    iterations: int = 25
+    iterations: int = 15
     finish: int = 100
 
     def __post_init__(self) -> None:
@@ -74,7 +74,6 @@ STYLES = {
         Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5),
         bending=3.0,
         scribbling=0.03,
-        iterations=15,
         finish=330,
     ),
     "gouache": Style(
