@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness.fitting import fit, residuals_of
+from harness.fitting import fit, paint
 from harness.methods import METHODS
 from harness.report import draw_curves, draw_paintings, summarise, table
 from harness.run import lock
@@ -127,7 +127,7 @@ def optimum(args: Args) -> float | None:
     if twin_of(args.program) is None:
         return None
     actions, _ = fit(args, targets, "NeuralPainting-v0", device="cpu")
-    return float(residuals_of(args, targets, actions).mean())
+    return float(paint(args, targets, actions)[0].mean())
 
 
 def choose_methods(args: Args) -> list[str]:

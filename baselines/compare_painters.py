@@ -20,17 +20,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import matplotlib
 import numpy as np
 import tyro
-from harness.painters import PAINTERS, PRIMITIVE, Painted, compare
+from harness.measures import psnr
+from harness.painters import PAINTERS, PRIMITIVE
 from harness.run import lock
+from PIL import Image
 from tqdm import tqdm
 
 from strokenet_gym import paint_picture
 from strokenet_gym.command import one_line_errors
-from strokenet_gym.targets.images import read_image
+from strokenet_gym.exports import to_rgb
+from strokenet_gym.painter.command import measures
+from strokenet_gym.painter.picture import load_picture
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -111,21 +114,13 @@ def read(path: Path, crop: int) -> np.ndarray:
     Raises:
         ValueError: if it is smaller than that.
     """
-    pixels = np.broadcast_to(read_image(path), (*read_image(path).shape[:2], 3))
-    height, width = pixels.shape[:2]
+    picture, _ = load_picture(path, grey=False)
+    height, width = picture.shape[1:]
     if min(height, width) < crop:
         raise ValueError(f"{path} has {width}x{height} pixels, less than --crop {crop}")
-    if crop:
-        top, left = (height - crop) // 2, (width - crop) // 2
-        pixels = pixels[top : top + crop, left : left + crop]
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32) / 255
-
-
-def save(painted: Painted, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.rint(painted.canvas.transpose(1, 2, 0)[:, :, ::-1] * 255).astype(np.uint8)
-    if not cv2.imwrite(str(file), pixels):
-        raise OSError(f"cannot write {file}")
+    top, left = ((height - crop) // 2, (width - crop) // 2) if crop else (0, 0)
+    part = picture[:, top : top + (crop or height), left : left + (crop or width)]
+    return np.ascontiguousarray(np.broadcast_to(part, (3, *part.shape[1:])))
 
 
 def paint_all(args: Args, pictures: list[Path], painters: list[str]) -> Iterator[dict[str, Any]]:
@@ -141,12 +136,15 @@ def paint_all(args: Args, pictures: list[Path], painters: list[str]) -> Iterator
             continue
         picture = read(path, args.crop)
         for painted in PAINTERS[name].paint(picture, rest, args.seed):
+            found = measures(painted.canvas, picture)
             row = {
                 "painter": name, "picture": path.stem, "marks": painted.marks,
                 "used": painted.used, "seconds": round(painted.seconds, 2),
-                **compare(painted, picture),
+                "psnr": psnr(found["mse"]), "ssim": found["ssim"],
             }  # fmt: skip
-            save(painted, args.out / name / f"{path.stem}-{painted.marks}.png")
+            image = args.out / name / f"{path.stem}-{painted.marks}.png"
+            image.parent.mkdir(exist_ok=True)
+            Image.fromarray(to_rgb(painted.canvas)).save(image)
             with file.open("a") as lines:
                 lines.write(json.dumps(row) + "\n")
             yield row

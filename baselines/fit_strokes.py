@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from harness.fitting import fit, residuals_of
+from harness.fitting import fit, paint
 from harness.measures import picture_grid
 from harness.task import Task, check_positive
 
@@ -46,44 +46,26 @@ def main(args: Args) -> None:
     check_positive(args, "count", "steps")
     targets, _ = args.test_targets(limit=args.count)
     result: dict[str, dict[str, float]] = {}
-    rows = [np.stack([np.asarray(t, np.float32).reshape(1, *t.shape[-2:]) for t in targets[:12]])]
+    rows: list[np.ndarray] = []
     print("| through | residual there | on the brush |\n|---|---|---|")
     for name in args.through:
         if name == TWIN:
-            actions, there = fit(
-                args,
-                targets,
-                "NeuralPainting-v0",
-                args.steps,
-                generator=args.generator,
-                device="cpu",
-            )
+            twin = {"generator": args.generator, "device": "cpu"}
+            actions, there = fit(args, targets, "NeuralPainting-v0", args.steps, **twin)
         else:
             other = dataclasses.replace(args, brush=name)
             actions, there = fit(other, targets, "DifferentiablePainting-v0", args.steps)
             stroke = unpack(actions, args.num_channels, other.program.radii)
             actions = pack(stroke, args.program.radii).astype(np.float32)
-        here = residuals_of(args, targets, actions)
+        here, seen = paint(args, targets, actions)
         result[name] = {"there": float(there.mean()), "here": float(here.mean())}
         print(f"| {name} | {there.mean():.4f} | {here.mean():.4f} |", flush=True)
-        rows.append(paintings(args, targets[:12], actions[:12]))
+        rows += [seen["canvas"][:12]] if rows else [seen["target"][:12], seen["canvas"][:12]]
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=2) + "\n")
     if args.figure is not None:
-        picture_grid([np.uint8(255 * row) for row in rows], args.figure, 12)
-
-
-def paintings(args: Args, targets: list[np.ndarray], actions: np.ndarray) -> np.ndarray:
-    """The canvases that actions lead to, ``[N, C, H, W]`` in 0 … 1."""
-    program, size = args.program, args.canvas_size
-    background = np.broadcast_to(np.float32(args.background), args.num_channels).copy()
-    shape = len(targets), args.num_channels, size, size
-    canvas = np.broadcast_to(background[:, None, None], shape).astype(np.float32)
-    for k in range(args.max_strokes):
-        stroke = unpack(actions[:, k].astype(np.float64), args.num_channels, program.radii)
-        canvas = program.paint(canvas, stroke, background)
-    return canvas
+        picture_grid(rows, args.figure, 12)
 
 
 if __name__ == "__main__":

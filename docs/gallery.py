@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-import numpy as np
 import tyro
 from skimage import data
 from tqdm import tqdm
@@ -30,11 +28,7 @@ def main(out: Path = HERE / "gallery", size: int = 400, film: Path = HERE / "pai
     for picture in tqdm(PICTURES, unit="picture", disable=None):
         for style in STYLES:
             log = paint_picture(getattr(data, picture)(), STROKES[style], style, size=size)
-            pixels = np.rint(log.replay().transpose(1, 2, 0) * 255).astype(np.uint8)
-            pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))[:, :, ::-1]
-            file = out / f"{picture}-{style}.jpg"
-            if not cv2.imwrite(str(file), pixels, [cv2.IMWRITE_JPEG_QUALITY, 88]):
-                raise OSError(f"cannot write {file}")
+            export(log, out / f"{picture}-{style}.jpg", size)
             if (picture, style) == FILM:
                 export(log, film, 360, seconds=10)
 

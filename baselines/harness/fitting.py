@@ -13,7 +13,7 @@ from harness.task import Task
 from strokenet_gym.agents import neighbour_penalty
 from strokenet_gym.stroke import action_size
 
-__all__ = ["fit", "residuals_of"]
+__all__ = ["fit", "paint"]
 
 
 def fit(
@@ -63,18 +63,23 @@ def fit(
     return actions.detach().numpy(), np.asarray(info["residual"])
 
 
-def residuals_of(task: Task, targets: list[np.ndarray], actions: np.ndarray) -> np.ndarray:
-    """What given strokes leave on the real program, ``[N]``.
+def paint(
+    task: Task, targets: list[np.ndarray], actions: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Paint given strokes on the real program.
 
     Args:
         task: its brush paints.
         targets: N pictures.
         actions: ``[N, strokes, A]``.
+
+    Returns:
+        The residuals, ``[N]``, and the last observation of the batch.
     """
     envs = task.make_vec(
         "Painting-v0", len(targets), autoreset_mode=AutoresetMode.DISABLED, reward="l2"
     )
     envs.reset(options={"target": targets})
     for k in range(task.max_strokes):
-        *_, info = envs.step(actions[:, k])
-    return np.asarray(info["residual"])
+        seen, *_, info = envs.step(actions[:, k])
+    return np.asarray(info["residual"]), seen

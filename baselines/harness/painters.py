@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from harness.hertzmann import paint_layers, relax
 from harness.hill_climbing import climb
-from strokenet_gym import Planner
+from strokenet_gym import paint_picture
 
-__all__ = ["PAINTERS", "PRIMITIVE", "Painted", "Painter", "compare"]
+__all__ = ["PAINTERS", "PRIMITIVE", "Painted", "Painter"]
 
 PRIMITIVE = "primitive"  # the name of its binary
 _STROKE, _TRIANGLE, _ELLIPSE = 52, 10, 9  # numbers in a mark, its colour included
@@ -58,25 +57,13 @@ class Painter(NamedTuple):
     paint: Callable[[np.ndarray, Sequence[int], int], Iterator[Painted]]
 
 
-def compare(painted: Painted, picture: np.ndarray) -> dict[str, float]:
-    """How close a painting is to its picture, in 8 bits: psnr in dB, and ssim."""
-    seen = np.rint(painted.canvas * 255) / 255
-    return {
-        "psnr": float(peak_signal_noise_ratio(picture, seen, data_range=1)),
-        "ssim": float(structural_similarity(picture, seen, data_range=1, channel_axis=0)),
-    }
-
-
 def _planned(
     picture: np.ndarray, marks: Sequence[int], seed: int, *, style: str
 ) -> Iterator[Painted]:
     """Paint by the package's planner: all strokes together, down the exact gradient."""
     for count in marks:
         begun = time.process_time()
-        planner = Planner(picture, count, style, seed=seed)
-        while not planner.done:
-            planner.step()
-        log = planner.log()
+        log = paint_picture(picture, count, style, seed=seed)
         seconds = time.process_time() - begun
         yield Painted(count, len(log.strokes), log.replay(), seconds)
 
