@@ -101,6 +101,40 @@ def test_processes_and_threads_that_record_into_one_folder(tmp_path):
     assert kept == [(10 * i + j, k) for i in range(3) for j in range(2) for k in range(50)]
 
 
+FIRST_GLYPHS = """
+import threading, time
+import numpy as np
+
+zeros = np.zeros
+
+def slow_zeros(*args, **kwargs):  # as when the system gives another thread its turn here
+    time.sleep(0.05)
+    return zeros(*args, **kwargs)
+
+np.zeros = slow_zeros
+from strokenet_gym.targets import Glyphs
+
+glyphs, drawn, begin = Glyphs(32), [None] * 4, threading.Barrier(4)
+
+def draw(k):
+    begin.wait()
+    drawn[k] = glyphs.sample(np.random.default_rng(k))
+
+threads = [threading.Thread(target=draw, args=(k,)) for k in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+for k, glyph in enumerate(drawn):
+    assert glyph.max() == 1 and (glyph == glyphs.sample(np.random.default_rng(k))).all()
+"""
+
+
+def test_threads_that_draw_their_first_glyphs_at_once(tmp_path):
+    result = run_script(tmp_path, FIRST_GLYPHS)
+    assert result.returncode == 0, result.stderr
+
+
 def test_recording_where_there_are_no_links(tmp_path, monkeypatch):
     def link(*args):
         raise PermissionError("not on this disk")

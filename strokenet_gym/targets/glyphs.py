@@ -111,24 +111,19 @@ class Glyphs:
         inverse = np.concatenate([matrix * zoom / _STEP, offset], 2)
         samples = max(1, round(zoom / _STEP))
         pens = np.array(fields), half / _STEP, inverse
-        return draw(*_bank(), _UNIT * _STEP, *pens, self.size, samples)
+        return draw(_BANK, _BOXES, _UNIT * _STEP, *pens, self.size, samples)
 
 
-@cache
-def _bank() -> tuple[np.ndarray, np.ndarray]:
-    """Room for all characters in all fonts; pages that are never used take no memory.
-
-    Returns:
-        Distances and boxes, as ``draw_glyphs`` takes them. :func:`_field` fills them.
-    """
-    count, side = (ord(_LAST) - ord(_FIRST) + 1) * len(_FONTS), _PATCH // _STEP
-    return np.zeros((count, side, side), np.uint8), np.zeros((count, 4), np.int64)
+# Room for all characters in all fonts, which `_field` fills; unused pages take no memory. Made when
+# this file is imported: two threads at their first characters would make one each.
+_COUNT, _SIDE = (ord(_LAST) - ord(_FIRST) + 1) * len(_FONTS), _PATCH // _STEP
+_BANK = np.zeros((_COUNT, _SIDE, _SIDE), np.uint8)  # distances, as `draw_glyphs` takes them
+_BOXES = np.zeros((_COUNT, 4), np.int64)
 
 
 @cache
 def _field(character: str, font: int) -> int:
     """The index of a character in the bank, where it is made when first asked for."""
-    bank, boxes = _bank()
     index = (ord(character) - ord(_FIRST)) * len(_FONTS) + font
     # Placed as if with a pen of middle width.
     pen = (_WIDTHS.start + _WIDTHS.stop) // 2
@@ -147,6 +142,6 @@ def _field(character: str, font: int) -> int:
     part = path[y0 * square : y1 * square, x0 * square : x1 * square]
     far = cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     far = cv2.resize(far, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA) / _FINER
-    np.rint(np.minimum(far, _REACH) * _UNIT, out=bank[index, y0:y1, x0:x1], casting="unsafe")
-    boxes[index] = x0, x1, y0, y1
+    np.rint(np.minimum(far, _REACH) * _UNIT, out=_BANK[index, y0:y1, x0:x1], casting="unsafe")
+    _BOXES[index] = x0, x1, y0, y1
     return index
