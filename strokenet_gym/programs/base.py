@@ -98,9 +98,9 @@ class Program(ABC):
             absolute difference to the target changed.
 
         Raises:
-            NotImplementedError: if the program has no gradient.
+            ValueError: if the program has no gradient.
         """
-        raise NotImplementedError(f"the program {self.name} has no gradient")
+        raise ValueError(f"the program {self.name} has no gradient")
 
     def paint_sequence(
         self,

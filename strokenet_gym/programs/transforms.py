@@ -52,7 +52,7 @@ def refuse(what: str = "") -> None:
             refused.
 
     Raises:
-        NotImplementedError: if one is at work.
+        ValueError: if one is at work.
     """
     import torch
 
@@ -61,9 +61,9 @@ def refuse(what: str = "") -> None:
     if not transforms:
         return
     if any(transform.key() == functorch.TransformType.Vmap for transform in transforms):
-        raise NotImplementedError(NO_VMAP)
+        raise ValueError(NO_VMAP)
     if what:
-        raise NotImplementedError(
+        raise ValueError(
             f"{what} keeps the canvas, so torch.func cannot go through it: use the pure function "
             "paint, or torch.autograd.grad"
         )

@@ -40,10 +40,7 @@ from strokenet_gym.programs.learned.three_body import uniform_strokes
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.targets import DATA_SETS, make_targets
 
-PROMISED = (
-    ValueError, TypeError, FileNotFoundError, ResetNeeded, DependencyNotInstalled,
-    NotImplementedError,
-)  # fmt: skip
+PROMISED = ValueError, TypeError, FileNotFoundError, ResetNeeded, DependencyNotInstalled
 SLOW = 10.0  # seconds of the processor: others may be at work; what waits for ever ends it all
 GREAT = 1024.0  # MB
 STRANGE: list[Any] = [

@@ -70,7 +70,7 @@ class _Once(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
-        raise NotImplementedError(NO_VMAP)
+        raise ValueError(NO_VMAP)
 
 
 class _Paint(_Once):
