@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint format bench soak fuzz clean
+.PHONY: demo test lint docs format bench soak fuzz clean
 
 demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
 	$(BIN)/python baselines/demo.py
@@ -15,6 +15,9 @@ lint: $(READY)  ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(READY)  ## build the documentation, warnings being errors, to docs/_build/html
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build/html
 
 format: $(READY)  ## bring the code into shape
 	$(BIN)/ruff format .
@@ -33,7 +36,7 @@ fuzz: $(READY)  ## try 60,000 inputs that nobody means, for ten minutes at most
 	OPENCV_LOG_LEVEL=OFF $(BIN)/python tests/benchmarks/fuzz.py
 
 clean:  ## remove the environment, caches and run outputs
-	rm -rf .venv runs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv runs docs/_build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): constraints.txt pyproject.toml

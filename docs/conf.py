@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
-
 import strokenet_gym
+
+BUILD = Path(__file__).parent / "_build"
+
+os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
+# Kernels with settings of their own, and not with the user's: quiet ones.
+os.environ["IPYTHONDIR"] = str(BUILD / "ipython")
+profile = BUILD / "ipython" / "profile_default"
+profile.mkdir(parents=True, exist_ok=True)
+(profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 project = "strokenet_gym"
 author = "The strokenet_gym authors"
@@ -31,20 +41,21 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(collections|pathlib|os|typing|abc|dataclasses|enum|stable_baselines3)\..*"),
     # What the package has beneath its public names: described there, without a page of its own.
     (r"py:.*", r"(strokenet_gym\.)?(agents|envs|exports|painter|programs|targets|display)\..*"),
-    (r"py:.*", r"ARCHITECTURES|Episodes\..*|Targets|Reward|Size|Brush|Protocol|optional|.* ….*"),
+    (r"py:exc", r"ResetNeeded|DependencyNotInstalled"),
+    (r"py:.*", r"ARCHITECTURES|Episodes\..*|Targets|Reward|Size|BrushNumbers|GENERATORS|AGENTS"),
 ]
 add_module_names = False
-autodoc_class_signature = "separated"
 autodoc_typehints = "none"  # signatures would be longer than what they say; Args say it
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 default_role = "code"  # docstrings mark names with one backtick
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_custom_sections = ["Returns"]  # prose, no types: a colon in it is a colon
 
 # Notebooks are committed without outputs and run here; what has run is kept in docs/_build.
 nb_execution_mode = "cache"
-nb_execution_cache_path = "_build/.jupyter_cache"
+nb_execution_cache_path = str(BUILD / "jupyter_cache")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 
