@@ -1,4 +1,4 @@
-"""The README, as a stranger reads it: short, its blocks run as printed, its links lead somewhere."""
+"""The README, as a stranger meets it: short; blocks run as printed, links lead somewhere."""
 
 import doctest
 import os
