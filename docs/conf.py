@@ -6,11 +6,9 @@ import importlib
 import inspect
 import logging
 import os
+import re
 from pathlib import Path
-from typing import Any, ClassVar
-
-from docutils import nodes
-from sphinx.util.docutils import SphinxDirective
+from typing import Any
 
 import strokenet_gym
 
@@ -47,10 +45,10 @@ nitpick_ignore_regex = [
 add_module_names = False
 autodoc_typehints = "none"  # signatures would be longer than what they say; Args say it
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 default_role = "code"  # docstrings mark names with one backtick
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_attr_annotations = False
 napoleon_custom_sections = ["Returns"]  # prose, no types: a colon in it is a colon
 
 # Notebooks are committed without outputs and run here; what has run is kept in docs/_build.
@@ -73,19 +71,14 @@ html_theme_options: dict[str, Any] = {
 }
 
 
-class Environment(SphinxDirective):
-    """What an environment's docstring says, which is Markdown, as a part of the page."""
+def _insert(app: Any, name: str, source: list[str]) -> None:
+    """Put docstrings that are Markdown in the place of comments that name their classes."""
 
-    required_arguments: ClassVar[int] = 1
+    def docstring(match: re.Match) -> str:
+        text = inspect.getdoc(_find(match[1])) or ""
+        return re.sub(r":(class|meth|func):`", r"{py:\1}`", text)
 
-    def run(self) -> list[nodes.Node]:
-        """Parse the docstring as the page itself is parsed."""
-        text = inspect.getdoc(_find(self.arguments[0])) or ""
-        for role in ("class", "meth", "func"):
-            text = text.replace(f":{role}:`", f"{{py:{role}}}`")
-        node = nodes.section()
-        self.state.nested_parse(text.splitlines(), self.content_offset, node, match_titles=True)
-        return node.children
+    source[0] = re.sub(r"^<!-- docstring of (\S+) -->$", docstring, source[0], flags=re.M)
 
 
 def _find(name: str) -> Any:
@@ -116,6 +109,6 @@ def _resolve(app: Any, env: Any, node: Any, contnode: Any) -> Any:
 
 def setup(app: Any) -> None:
     """Sphinx calls this."""
-    app.add_directive("environment", Environment)
+    app.connect("source-read", _insert)
     app.connect("autodoc-process-docstring", _shorten)
     app.connect("missing-reference", _resolve)
