@@ -16,6 +16,7 @@ BUILD = Path(__file__).parent / "_build"
 
 os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 # Kernels with settings of their own, and not with the user's: quiet ones.
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # tqdm's, without widgets
 os.environ["IPYTHONDIR"] = str(BUILD / "ipython")
 profile = BUILD / "ipython" / "profile_default"
 profile.mkdir(parents=True, exist_ok=True)
