@@ -54,6 +54,15 @@ def test_the_changelog_names_no_page_that_is_not_there():
             assert path.startswith("https://") or (ROOT / path).exists(), link
 
 
+def test_every_figure_has_a_command():
+    text = (DOCS / "layout.md").read_text()
+    for file in DOCS.rglob("*.*"):
+        parts = file.relative_to(DOCS).parts
+        if file.suffix in (".png", ".gif", ".jpg") and parts[0] != "_build":
+            name = parts[0] if len(parts) == 1 else f"{parts[0]}/"
+            assert f"`{name}`" in text, file
+
+
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_notebook(file, tmp_path):
     """Its cells in a fresh interpreter, from the top to the bottom; it is kept without outputs."""
