@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint format bench soak fuzz clean
+.PHONY: demo test lint format bench soak fuzz wheel clean
 
 demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
 	$(BIN)/python baselines/demo.py
@@ -32,8 +32,11 @@ soak: $(READY)  ## paint a million strokes, make and close environments, kill pr
 fuzz: $(READY)  ## try 60,000 inputs that nobody means, for ten minutes at most
 	OPENCV_LOG_LEVEL=OFF $(BIN)/python tests/benchmarks/fuzz.py
 
+wheel: $(READY)  ## build dist/*.tar.gz, and from that dist/*.whl
+	$(BIN)/python -m build --no-isolation
+
 clean:  ## remove the environment, caches and run outputs
-	rm -rf .venv runs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv runs dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): constraints.txt pyproject.toml

@@ -11,6 +11,10 @@ curves.png and all paintings to the output folder.
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import json
 import os
@@ -30,7 +34,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from strokenet_gym import paint_picture
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.exports import to_rgb
 from strokenet_gym.painter.command import measures
 from strokenet_gym.painter.picture import load_picture

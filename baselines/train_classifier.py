@@ -7,6 +7,10 @@ On real MNIST training digits only, never on painted ones:
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 from pathlib import Path
 
@@ -19,7 +23,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.targets import MNIST
 
 

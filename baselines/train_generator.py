@@ -16,6 +16,10 @@ The original trained on a data set of 600,000 strokes on disk. That can be had a
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import os
 from pathlib import Path
@@ -32,7 +36,6 @@ from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from strokenet_gym import load_program
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.envs.tensors import find_device
 from strokenet_gym.programs.learned import (
     ARCHITECTURES,

@@ -14,6 +14,10 @@ tenth over the run. With many strokes a picture, gradients may end after a few o
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 from pathlib import Path
 
@@ -25,7 +29,6 @@ from harness.scoring import rollout, write_scores
 from harness.task import Task, check_positive
 
 from strokenet_gym.agents import ARCHITECTURES, load_agent, neighbour_penalty
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.targets import Targets
 

@@ -114,7 +114,7 @@ class Window:
     """
 
     def __init__(self, title: str, stroke_seconds: float = 0.5) -> None:
-        require("render", "pygame")
+        require("pygame")
         if not 0 <= stroke_seconds < float("inf"):
             raise ValueError(f"stroke_seconds must be 0 or more, got {stroke_seconds}")
         self.closed = False

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 from gymnasium.error import DependencyNotInstalled
 
 __all__ = ["import_object", "require"]
 
+_REMEDY = 'run `pip install "strokenet-gym[all]"`'
+_ALL = (
+    "torch", "safetensors", "pygame", "imageio_ffmpeg", "pooch", "svgpathtools", "defusedxml",
+    "skimage", "stable_baselines3", "tensorboard", "matplotlib", "filelock",
+)  # fmt: skip
 
-def require(extra: str, *modules: str) -> None:
-    """Check that the modules of one of the package's extras can be imported.
+
+def require(*modules: str) -> None:
+    """Check that modules which the extra "all" brings can be imported.
+
+    Args:
+        modules: their names; without any, all that scripts and examples use are looked for.
 
     Raises:
-        DependencyNotInstalled: if not; the message has the pip line.
+        DependencyNotInstalled: if one cannot; the message has the pip line.
     """
     for module in modules:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            raise DependencyNotInstalled(
-                f'{module} is not installed, run `pip install "strokenet-gym[{extra}]"`'
-            ) from error
+            raise DependencyNotInstalled(f"{module} is not installed, {_REMEDY}") from error
+    missing = [] if modules else [name for name in _ALL if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DependencyNotInstalled(f"{', '.join(missing)}: not installed, {_REMEDY}")
 
 
 def import_object(name: str, argument: str) -> Any:

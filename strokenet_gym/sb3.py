@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode
 
 from strokenet_gym.extras import require
 
-require("sb3", "stable_baselines3")
+require("stable_baselines3")
 
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv

@@ -220,9 +220,9 @@ def test_command_without_an_extra(tmp_path, monkeypatch, capsys):
     from strokenet_gym.cli import main
 
     some_log().save(tmp_path / "log.json")
-    monkeypatch.setitem(sys.modules, "contourpy", None)
-    arguments = ["export", str(tmp_path / "log.json"), "--to", str(tmp_path / "a.svg")]
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    arguments = ["export", str(tmp_path / "log.json"), "--to", str(tmp_path / "a.gif")]
     monkeypatch.setattr(sys, "argv", ["strokenet-gym", *arguments])
     with pytest.raises(SystemExit, match="1"):
         main()
-    assert 'pip install "strokenet-gym[export]"' in capsys.readouterr().err
+    assert 'pip install "strokenet-gym[all]"' in capsys.readouterr().err

@@ -99,7 +99,7 @@ def write_mp4(
     fps: int = 25,
 ) -> None:
     """Write a film in H.264, of even sides, as the codec wants them."""
-    require("export", "imageio_ffmpeg")
+    require("imageio_ffmpeg")
     height, width = (max(2, side - side % 2) for side in size)
     _encode(film(log, (height, width), seconds, fps), path, (height, width), fps, *_MP4)
 
@@ -112,7 +112,7 @@ def write_gif(
     fps: int = 25,
 ) -> None:
     """Write a film as GIF, of at most 50 frames a second."""
-    require("export", "imageio_ffmpeg")
+    require("imageio_ffmpeg")
     fps = min(whole(fps, "fps", 1, 240), _GIF_FPS)
     frames = film(log, size, seconds, fps)
     with tempfile.TemporaryDirectory(prefix="strokenet-") as folder:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from tqdm import tqdm
 
 from strokenet_gym.display import Scene, Window
 from strokenet_gym.exports import export
@@ -100,9 +101,6 @@ def paint(
 
 def _plan(planner: Planner, budget: int, window: Window | None) -> None:
     """Plan to the end, with a line that tells how far it has come."""
-    require("paint", "tqdm")
-    from tqdm import tqdm
-
     shown = 0.0
     line = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
     with tqdm(total=1.0, bar_format=line) as bar:
@@ -140,7 +138,7 @@ def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -
         DependencyNotInstalled: if it needs something that is not there.
     """
     if report is not None:
-        require("paint", "skimage")
+        require("skimage")
     for file in (*files, *([report] if report else [])):
         if file.is_dir():
             raise IsADirectoryError(f"cannot write {file}: it is a folder")
@@ -180,7 +178,7 @@ def measures(painted: np.ndarray, picture: np.ndarray) -> dict[str, float | None
     Raises:
         DependencyNotInstalled: if that is missing.
     """
-    require("paint", "skimage")
+    require("skimage")
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
     seen = np.rint(painted * 255).astype(np.float64) / 255

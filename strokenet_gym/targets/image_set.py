@@ -277,18 +277,14 @@ class ImageSet(Pictures):
 def _counted(items: Iterator[Item], limit: int | None) -> Iterator[Item]:
     """The items up to the limit of each label, with a bar that says how many there are."""
     counts: dict[str, int] = {}
-    with contextlib.ExitStack() as stack:
-        bar: Any = None
-        with contextlib.suppress(ImportError):  # of the extra "data"
-            from tqdm import tqdm
+    from tqdm import tqdm  # takes its time
 
-            bar = stack.enter_context(tqdm(unit=" items", disable=None, leave=False))
+    with tqdm(unit=" items", disable=None, leave=False) as bar:
         for label, item in items:
             counts[label] = counts.get(label, 0) + 1
             if limit is None or counts[label] <= limit:
                 yield label, item
-            if bar is not None:
-                bar.update()
+            bar.update()
 
 
 def find_data(data_set: type[ImageSet], data_dir: Path, *patterns: str) -> list[Path]:
