@@ -182,7 +182,7 @@ def test_export_refuses(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="paper_mm"):
         export(log, tmp_path / "a.csv", paper_mm=(0, 5))
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(DependencyNotInstalled, match=r'pip install "strokenet-gym\[export\]"'):
+    with pytest.raises(DependencyNotInstalled, match=r'pip install "strokenet-gym\[all\]"'):
         export(log, tmp_path / "a.mp4", 32)
     assert list(tmp_path.iterdir()) == []
 
