@@ -58,7 +58,7 @@ def export(
 
 
 def _write_json(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
-    log.save(path)
+    log.write(path)
 
 
 FORMATS: dict[str, Callable[..., None]] = {

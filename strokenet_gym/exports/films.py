@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from gymnasium.error import DependencyNotInstalled
 
 from strokenet_gym.envs.arguments import whole
 from strokenet_gym.exports.pictures import to_rgb
@@ -152,8 +153,12 @@ def _encode(
     """
     import imageio_ffmpeg
 
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:  # a build of it without one
+        raise DependencyNotInstalled(f"{error}: install ffmpeg") from error
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-r", str(fps)]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-xerror", "-y", *raw, "-i", "-"]
+    command = [program, "-v", "error", "-xerror", "-y", *raw, "-i", "-"]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [*command, *arguments, f"file:{path}"],

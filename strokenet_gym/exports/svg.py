@@ -50,6 +50,8 @@ def write_svg(
     if lines:
         write_lines(log, path, pen_mm, paper_mm)
         return
+    if pen_mm is not None:
+        raise ValueError(f"pen_mm is the width of lines: give lines=True too, got {pen_mm}")
     if not isinstance(log.brush, Brush):
         raise ValueError(
             f"SVG needs the shapes of strokes, which the program {log.brush.name!r} does not tell: "

@@ -81,9 +81,14 @@ def paint(
         _plan(planner, strokes, window)
     log = planner.log()
     longer = max(planner.picture.shape)
-    for file in files:
-        _write(log, file, longer)
-        print(f"Wrote {file}")
+    # Films last: what took its time to plan is safe before they take theirs.
+    errors: list[OSError] = []
+    for file in sorted(files, key=_is_film):
+        try:
+            _write(log, file, longer)
+            print(f"Wrote {file}")
+        except OSError as error:
+            errors.append(error)
     if report is not None:
         found: dict[str, Any] = {
             **measures(log.replay(), planner.picture),
@@ -93,6 +98,8 @@ def paint(
         with replace_file(report) as new:
             new.write_text(json.dumps(found, indent=2) + "\n")
         print(f"Wrote {report}")
+    if errors:
+        raise errors[0]
     if window is not None:
         with contextlib.suppress(KeyboardInterrupt):
             _show_strokes(window, planner)
@@ -127,6 +134,8 @@ def _show_strokes(window: Window, planner: Planner) -> None:
         before, canvas = canvas, log.paint(canvas, stroke)
         scene = _scene(planner, canvas, number, len(log.strokes), stroke=stroke)
         window.animate(before, scene, log.brush, background)
+        if window.closed:
+            break
 
 
 def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -> None:
@@ -149,8 +158,11 @@ def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -
 
 
 def _write(log: StrokeLog, file: Path, size: int) -> None:
-    film = file.suffix.lower() in (".gif", ".mp4")
-    export(log, file, min(size, _FILM_SIDE) if film else size)
+    export(log, file, min(size, _FILM_SIDE) if _is_film(file) else size)
+
+
+def _is_film(file: Path) -> bool:
+    return file.suffix.lower() in (".gif", ".mp4")
 
 
 def read_palette(palette: str) -> int | np.ndarray:

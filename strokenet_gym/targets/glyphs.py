@@ -58,6 +58,8 @@ class Glyphs:
         unknown = [c for c in characters if not _FIRST <= c <= _LAST]
         if unknown or not characters:
             raise ValueError(f"glyphs need printable ASCII characters, got {characters!r}")
+        if not size >= 1:
+            raise ValueError(f"size must be at least 1 pixel, got {size}")
         if not cv2.__version__.startswith("4."):
             raise DependencyNotInstalled(
                 f"glyphs are drawn in the fonts of OpenCV 4, got OpenCV {cv2.__version__}: run "
