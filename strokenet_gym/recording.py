@@ -153,7 +153,7 @@ class VectorRecordStrokes(gym.vector.VectorWrapper):
             if not over:
                 recorder.add(action)
         # Of those that are over this step only started the next episode.
-        ended, started = result[2] & ~self._over, self._over
+        ended, started = (result[2] | result[3]) & ~self._over, self._over
         mode = self.metadata["autoreset_mode"]
         if mode is AutoresetMode.SAME_STEP:
             started = ended

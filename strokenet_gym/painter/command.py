@@ -76,7 +76,7 @@ def paint(
     )
     files = to or (Path(f"{Path(picture).with_suffix('')}-painted.png"),)
     _check_files(files, report, planner.log())
-    window = Window("strokenet-gym paint", _SHOW_SECONDS) if watch else None
+    window = Window(f"{Path(picture).name}, {style}", _SHOW_SECONDS) if watch else None
     with contextlib.suppress(KeyboardInterrupt):
         _plan(planner, strokes, window)
     log = planner.log()
