@@ -32,7 +32,7 @@ class SB3VecEnv(VecEnv):
 
     Steps are the same, bit for bit, as those of a ``DummyVecEnv`` of single environments in a
     ``Monitor``: an episode that ends is followed by the first observation of the next one; its
-    ``info`` has ``terminal_observation``, ``TimeLimit.truncated`` (when the window was closed) and the
+    ``info`` has ``terminal_observation``, ``TimeLimit.truncated`` (a closed window) and the
     ``episode``'s return ``r``, length ``l`` and time ``t`` (seconds since the start).
 
     The sub-environments have their settings in common: ``get_attr`` gives the same value for all,
