@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import tyro
 from harness.classifier import DigitClassifier, crop_digits
-from harness.run import Run
+from harness.run import Run, RunArgs
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,8 +26,8 @@ from torch.nn import functional as F
 from strokenet_gym.targets import MNIST
 
 
-@dataclasses.dataclass
-class Args:
+@dataclasses.dataclass(kw_only=True)
+class Args(RunArgs):
     """Train the MNIST classifier that evaluate.py uses."""
 
     data_dir: Path

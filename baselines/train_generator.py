@@ -29,7 +29,7 @@ import numpy as np
 import torch
 import tyro
 from harness.drawn_ahead import DrawnAhead
-from harness.run import Run
+from harness.run import Run, RunArgs
 from harness.stroke_files import StrokeFiles, write_strokes
 from harness.task import check_positive
 from torch import Tensor, distributed
@@ -52,8 +52,8 @@ from strokenet_gym.stroke import Stroke
 DOTS_SHARE = 1 / 6  # of the time, for the position encoder of the paper's generator
 
 
-@dataclasses.dataclass
-class Args:
+@dataclasses.dataclass(kw_only=True)
+class Args(RunArgs):
     """Train a generator to imitate the painting program."""
 
     architecture: Literal[tuple(ARCHITECTURES)] = "compact"  # type: ignore[valid-type]

@@ -24,7 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from harness.run import Run
+from harness.run import Run, RunArgs
 from harness.scoring import rollout, write_scores
 from harness.task import Task, check_positive
 
@@ -34,7 +34,7 @@ from strokenet_gym.targets import Targets
 
 
 @dataclasses.dataclass(kw_only=True)
-class Args(Task):
+class Args(Task, RunArgs):
     """Train an agent by back-propagation through the environment."""
 
     out: Path | None = None

@@ -10,18 +10,18 @@ from gymnasium.error import DependencyNotInstalled
 
 __all__ = ["import_object", "require"]
 
-_REMEDY = 'run `pip install "strokenet-gym[all]"`'
 _ALL = (
     "torch", "safetensors", "pygame", "imageio_ffmpeg", "pooch", "svgpathtools", "defusedxml",
     "skimage", "stable_baselines3", "tensorboard", "matplotlib", "filelock",
 )  # fmt: skip
 
 
-def require(*modules: str) -> None:
-    """Check that modules which the extra "all" brings can be imported.
+def require(*modules: str, by: str = '"strokenet-gym[all]"') -> None:
+    """Check that modules can be imported, by default those that the extra "all" brings.
 
     Args:
         modules: their names; without any, all that scripts and examples use are looked for.
+        by: what pip is to install, if it is not that.
 
     Raises:
         DependencyNotInstalled: if one cannot; the message has the pip line.
@@ -30,10 +30,12 @@ def require(*modules: str) -> None:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            raise DependencyNotInstalled(f"{module} is not installed, {_REMEDY}") from error
+            raise DependencyNotInstalled(
+                f"{module} is not installed, run `pip install {by}`"
+            ) from error
     missing = [] if modules else [name for name in _ALL if importlib.util.find_spec(name) is None]
     if missing:
-        raise DependencyNotInstalled(f"{', '.join(missing)}: not installed, {_REMEDY}")
+        raise DependencyNotInstalled(f"{', '.join(missing)}: not installed, run `pip install {by}`")
 
 
 def import_object(name: str, argument: str) -> Any:
