@@ -3,13 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint format bench soak fuzz wheel clean
+.PHONY: demo test test-latest lint format bench soak fuzz wheel clean
 
 demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
 	$(BIN)/python baselines/demo.py
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
+
+test-latest:  ## run the tests with the newest versions of all that we need (torch is the pinned one)
+	$(PYTHON) -m venv .venv-latest
+	grep '^torch==' constraints.txt > .venv-latest/torch.txt
+	.venv-latest/bin/python -m pip install --quiet --upgrade -c .venv-latest/torch.txt -e ".[dev]"
+	.venv-latest/bin/python -m pytest
 
 lint: $(READY)  ## check format, style and types
 	$(BIN)/ruff format --check .
@@ -36,7 +42,7 @@ wheel: $(READY)  ## build dist/*.tar.gz, and from that dist/*.whl
 	$(BIN)/python -m build --no-isolation
 
 clean:  ## remove the environment, caches and run outputs
-	rm -rf .venv runs dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-latest runs dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): constraints.txt pyproject.toml
