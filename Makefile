@@ -3,13 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint docs format bench soak fuzz clean
+.PHONY: demo test test-latest lint docs format bench soak fuzz wheel clean
 
 demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
 	$(BIN)/python baselines/demo.py
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
+
+test-latest:  ## run the tests with the newest versions of all that we need (torch is the pinned one)
+	$(PYTHON) -m venv .venv-latest
+	grep '^torch==' constraints.txt > .venv-latest/torch.txt
+	.venv-latest/bin/python -m pip install --quiet --upgrade -c .venv-latest/torch.txt -e ".[dev]"
+	.venv-latest/bin/python -m pytest
 
 lint: $(READY)  ## check format, style and types
 	$(BIN)/ruff format --check .
@@ -36,8 +42,11 @@ soak: $(READY)  ## paint a million strokes, make and close environments, kill pr
 fuzz: $(READY)  ## try 60,000 inputs that nobody means, for ten minutes at most
 	OPENCV_LOG_LEVEL=OFF $(BIN)/python tests/benchmarks/fuzz.py
 
+wheel: $(READY)  ## build dist/*.tar.gz, and from that dist/*.whl
+	$(BIN)/python -m build --no-isolation
+
 clean:  ## remove the environment, caches and run outputs
-	rm -rf .venv runs docs/_build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-latest runs dist docs/_build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): constraints.txt pyproject.toml

@@ -10,6 +10,10 @@ report.json, report.md, curves.png and paintings.png to the output folder.
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import ctypes
 import dataclasses
 import json
@@ -28,7 +32,6 @@ from harness.scoring import SCORES, rollout
 from harness.task import Task
 
 from strokenet_gym import Brush, PlannerAgent
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.programs.learned import twin_of
 
 HERE = Path(__file__).parent

@@ -11,6 +11,10 @@ curves.png and all paintings to the output folder.
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import json
 import os
@@ -30,7 +34,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from strokenet_gym import paint_picture
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.exports import to_rgb
 from strokenet_gym.painter.command import measures
 from strokenet_gym.painter.picture import load_picture
@@ -114,10 +117,11 @@ def read(path: Path, crop: int) -> np.ndarray:
     Raises:
         ValueError: if it is smaller than that.
     """
-    picture, _ = load_picture(path, grey=False)
+    picture, opacity = load_picture(path, grey=False)
+    picture = picture * opacity + (1 - opacity)  # on white
     height, width = picture.shape[1:]
-    if min(height, width) < crop:
-        raise ValueError(f"{path} has {width}x{height} pixels, less than --crop {crop}")
+    if min(height, width) < max(crop, 16) or max(crop or height, crop or width) > 4096:
+        raise ValueError(f"{path} has {width}x{height} px, expected {max(crop, 16)} … 4096")
     top, left = ((height - crop) // 2, (width - crop) // 2) if crop else (0, 0)
     part = picture[:, top : top + (crop or height), left : left + (crop or width)]
     return np.ascontiguousarray(np.broadcast_to(part, (3, *part.shape[1:])))
@@ -127,18 +131,19 @@ def paint_all(args: Args, pictures: list[Path], painters: list[str]) -> Iterator
     """Whatever is not there yet; yields a row for each painting."""
     file = args.out / "results.jsonl"
     rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    done = {(row["painter"], row["picture"], row["marks"]) for row in rows}
+    done = {(row["painter"], row["path"], row["marks"]) for row in rows}
     yield from (row for row in rows if row["painter"] in painters)
     work = [(name, path) for name in painters for path in pictures]
     for name, path in tqdm(work, unit="picture", disable=None):
-        rest = [n for n in sorted(args.strokes) if (name, path.stem, n) not in done]
+        where = str(path.resolve())
+        rest = [n for n in sorted(args.strokes) if (name, where, n) not in done]
         if not rest:
             continue
         picture = read(path, args.crop)
         for painted in PAINTERS[name].paint(picture, rest, args.seed):
             found = measures(painted.canvas, picture)
             row = {
-                "painter": name, "picture": path.stem, "marks": painted.marks,
+                "painter": name, "picture": path.stem, "path": where, "marks": painted.marks,
                 "used": painted.used, "seconds": round(painted.seconds, 2),
                 "psnr": psnr(found["mse"]), "ssim": found["ssim"],
             }  # fmt: skip
@@ -218,11 +223,11 @@ def main(args: Args) -> None:
             raise ValueError(f"{args.out} holds a comparison with other settings, {before}")
         file.write_text(json.dumps(settings) + "\n")
         paint_picture(np.eye(32), 2)  # so that nobody's time is that of the compiler
-        names, counts = {path.stem for path in pictures}, set(args.strokes)
+        paths, counts = {str(path.resolve()) for path in pictures}, set(args.strokes)
         rows = [
             row
             for row in paint_all(args, pictures, painters)
-            if row["picture"] in names and row["marks"] in counts
+            if row["path"] in paths and row["marks"] in counts
         ]
         found = means(rows)
         (args.out / "report.md").write_text(table(found) + "\n")

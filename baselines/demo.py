@@ -7,6 +7,10 @@ plans a photograph that scikit-image ships in 200 strokes, to PNG, SVG and GIF.
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import time
 from pathlib import Path
@@ -21,7 +25,6 @@ from skimage import data
 
 from strokenet_gym import BRUSHES
 from strokenet_gym.agents import load_agent
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.painter.command import paint
 from strokenet_gym.stroke import NUM_ANCHORS, part_way, unpack
 from strokenet_gym.targets import Glyphs
@@ -39,6 +42,8 @@ class Args:
     """Seed of the characters, and of the painting."""
     strokes: int = 200
     """Strokes of the photograph."""
+    quick: bool = False
+    """In 20 seconds: four characters, 50 strokes and no films."""
 
 
 def growing(action: np.ndarray, size: int) -> np.ndarray:
@@ -73,6 +78,9 @@ def paint_characters(args: Args) -> None:
     exact, neural = runs["StrokeNet agent"].values()
     grid, gif = args.out / "grid.png", args.out / "strokes.gif"
     picture_grid([exact["target"], neural["canvas"], exact["canvas"]], grid)
+    print(f"\nTarget above neural above real: {grid}")
+    if args.quick:
+        return
     films = np.stack([growing(action, 128) for action in exact["actions"][:, 0]])  # [N, 16, H, W]
     films = np.concatenate([films, np.zeros((-len(films) % 4, *films.shape[1:]), np.uint8)])
     frames = films.reshape(-1, 4, *films.shape[1:]).transpose(2, 0, 3, 1, 4)
@@ -80,15 +88,16 @@ def paint_characters(args: Args) -> None:
     frames = np.concatenate([frames, np.repeat(frames[-1:], 10, 0)])
     film = [Image.fromarray(frame) for frame in frames]
     film[0].save(gif, save_all=True, append_images=film[1:], duration=80, loop=0)
-    print(f"\nTarget above neural above real: {grid}\nThe strokes as they are painted: {gif}\n")
+    print(f"The strokes as they are painted: {gif}")
 
 
 def paint_photograph(args: Args) -> None:
     """The planner's, by the command `strokenet-gym paint`."""
     photograph = args.out / "photograph.png"
     Image.fromarray(data.astronaut()).save(photograph)
-    files = tuple(args.out / f"painting{suffix}" for suffix in (".png", ".svg", ".gif"))
-    print(f"Painting {photograph} in {args.strokes} strokes, as `strokenet-gym paint` does:")
+    suffixes = (".png", ".svg") if args.quick else (".png", ".svg", ".gif")
+    files = tuple(args.out / f"painting{suffix}" for suffix in suffixes)
+    print(f"\nPainting {photograph} in {args.strokes} strokes, as `strokenet-gym paint` does:")
     paint(str(photograph), args.strokes, seed=args.seed, to=files)
 
 
@@ -97,6 +106,8 @@ def main(args: Args) -> None:
     for name in ("count", "strokes"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    if args.quick:
+        args.count, args.strokes = min(args.count, 4), min(args.strokes, 50)
     paint_characters(args)
     paint_photograph(args)
     print(f"({time.monotonic() - start:.0f} s)")

@@ -12,6 +12,10 @@ canvas and a random agent. harness/scoring.py explains the keys.
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import json
 from pathlib import Path
@@ -24,7 +28,6 @@ from harness.task import Task
 
 from strokenet_gym import PlannerAgent
 from strokenet_gym.agents import AGENTS, Agent, load_agent
-from strokenet_gym.command import one_line_errors
 
 
 @dataclasses.dataclass(kw_only=True)

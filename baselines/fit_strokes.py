@@ -8,6 +8,10 @@ another program.
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import json
 from pathlib import Path
@@ -18,7 +22,6 @@ from harness.measures import picture_grid
 from harness.task import Task, check_positive
 
 from strokenet_gym import pack, unpack
-from strokenet_gym.command import one_line_errors
 
 TWIN = "twin"
 

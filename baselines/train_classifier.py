@@ -7,6 +7,10 @@ On real MNIST training digits only, never on painted ones:
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 from pathlib import Path
 
@@ -14,17 +18,16 @@ import numpy as np
 import torch
 import tyro
 from harness.classifier import DigitClassifier, crop_digits
-from harness.run import Run
+from harness.run import Run, RunArgs
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.targets import MNIST
 
 
-@dataclasses.dataclass
-class Args:
+@dataclasses.dataclass(kw_only=True)
+class Args(RunArgs):
     """Train the MNIST classifier that evaluate.py uses."""
 
     data_dir: Path

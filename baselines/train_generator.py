@@ -16,6 +16,10 @@ The original trained on a data set of 600,000 strokes on disk. That can be had a
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import os
 from pathlib import Path
@@ -25,14 +29,13 @@ import numpy as np
 import torch
 import tyro
 from harness.drawn_ahead import DrawnAhead
-from harness.run import Run
+from harness.run import Run, RunArgs
 from harness.stroke_files import StrokeFiles, write_strokes
 from harness.task import check_positive
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from strokenet_gym import load_program
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.envs.tensors import find_device
 from strokenet_gym.programs.learned import (
     ARCHITECTURES,
@@ -49,8 +52,8 @@ from strokenet_gym.stroke import Stroke
 DOTS_SHARE = 1 / 6  # of the time, for the position encoder of the paper's generator
 
 
-@dataclasses.dataclass
-class Args:
+@dataclasses.dataclass(kw_only=True)
+class Args(RunArgs):
     """Train a generator to imitate the painting program."""
 
     architecture: Literal[tuple(ARCHITECTURES)] = "compact"  # type: ignore[valid-type]

@@ -5,6 +5,10 @@ python baselines/train_ppo.py --targets mnist --data-dir DIR --minutes 15
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import math
 from pathlib import Path
@@ -12,8 +16,6 @@ from pathlib import Path
 from harness import rl
 from harness.task import check_positive
 from stable_baselines3 import PPO
-
-from strokenet_gym.command import one_line_errors
 
 
 @dataclasses.dataclass(kw_only=True)

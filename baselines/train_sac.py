@@ -7,6 +7,10 @@ The replay buffer is not kept in checkpoints: a resumed run fills it again with 
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 import math
 from pathlib import Path
@@ -15,8 +19,6 @@ import torch
 from harness import rl
 from harness.task import check_positive
 from stable_baselines3 import SAC
-
-from strokenet_gym.command import one_line_errors
 
 
 @dataclasses.dataclass(kw_only=True)

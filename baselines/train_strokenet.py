@@ -14,24 +14,27 @@ tenth over the run. With many strokes a picture, gradients may end after a few o
 
 from __future__ import annotations
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import dataclasses
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from harness.run import Run
+from harness.run import Run, RunArgs
 from harness.scoring import rollout, write_scores
 from harness.task import Task, check_positive
 
 from strokenet_gym.agents import ARCHITECTURES, load_agent, neighbour_penalty
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.targets import Targets
 
 
 @dataclasses.dataclass(kw_only=True)
-class Args(Task):
+class Args(Task, RunArgs):
     """Train an agent by back-propagation through the environment."""
 
     out: Path | None = None

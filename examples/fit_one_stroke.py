@@ -5,6 +5,10 @@
 Writes a GIF: target | stroke fitted with the exact gradient | with the learned generator's.
 """
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 from pathlib import Path
 
 import gymnasium as gym
@@ -16,7 +20,6 @@ from tqdm import trange
 
 from strokenet_gym import Glyphs, Stroke, pack
 from strokenet_gym.agents import neighbour_penalty
-from strokenet_gym.command import one_line_errors
 
 
 def main(

@@ -6,6 +6,10 @@ Each line starts and ends with a digit of the test set as the agent paints it; b
 stroke is what the agent makes of the points on the line between their latent vectors.
 """
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 from pathlib import Path
 
 import gymnasium as gym
@@ -15,7 +19,6 @@ import tyro
 from PIL import Image
 
 from strokenet_gym import MNIST, load_agent
-from strokenet_gym.command import one_line_errors
 
 
 def main(

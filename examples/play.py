@@ -1,5 +1,9 @@
 """Paint against the agent: trace the character with one stroke of the mouse."""
 
+from strokenet_gym.command import one_line_errors, require_all
+
+require_all()
+
 import cv2
 import gymnasium as gym
 import numpy as np
@@ -7,7 +11,6 @@ import pygame
 import tyro
 
 from strokenet_gym import Stroke, load_agent, pack
-from strokenet_gym.command import one_line_errors
 from strokenet_gym.stroke import fit_anchors
 
 SIDE, LEAST = 320, 8  # pixels of a panel; of a stroke: a click may tremble

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import tyro
 from gymnasium.error import DependencyNotInstalled
+from PIL import Image
 
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program, load_program
@@ -39,6 +40,10 @@ def brushes(
         sheet: Write a picture with a stroke of each across two bars: a .png file.
         tile: Width and height of a brush's part of the picture in pixels.
     """
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise ValueError(f"--sheet must be a .png file, got {sheet}")
+    if not 16 <= tile <= 1024:
+        raise ValueError(f"--tile must be from 16 to 1024, got {tile}")
     missing = None
     if names:
         chosen = [load_program(name) for name in names]
@@ -47,7 +52,11 @@ def brushes(
         try:
             from strokenet_gym.programs.mypaint import brush_names
 
-            chosen += [load_program(f"{MYPAINT}{name}") for name in brush_names()]
+            for name in brush_names():
+                try:
+                    chosen.append(load_program(f"{MYPAINT}{name}"))
+                except ValueError as error:  # a damaged file
+                    print(error)
         except DependencyNotInstalled as error:
             missing = error
     width = max(len(brush.name) for brush in chosen)
@@ -58,8 +67,7 @@ def brushes(
     if sheet is not None:
         picture = draw_sheet(chosen, tile)
         with replace_file(sheet) as new:
-            if not cv2.imwrite(str(new), picture[:, :, ::-1]):
-                raise OSError(f"cannot write {sheet}")
+            Image.fromarray(picture).save(new)
         print(f"Wrote {sheet}")
 
 
@@ -90,12 +98,7 @@ def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
 
     Returns:
         uint8 ``[rows * tile, columns * tile, 3]``.
-
-    Raises:
-        ValueError: if the size is out of its range.
     """
-    if not 16 <= tile <= 1024:
-        raise ValueError(f"tile must be from 16 to 1024, got {tile}")
     tiles = [_draw_tile(brush, tile) for brush in chosen]
     columns = math.ceil(math.sqrt(len(tiles)))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)

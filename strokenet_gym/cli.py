@@ -1,25 +1,22 @@
-"""The command ``strokenet-gym``: what people do with files, without writing Python."""
+"""The command ``strokenet-gym``: what people do without writing Python."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import tyro
+
+from strokenet_gym.brush_sheet import brushes
 from strokenet_gym.command import one_line_errors
 from strokenet_gym.exports import export
+from strokenet_gym.painter.command import paint
+from strokenet_gym.scripts import SCRIPTS, run_script, summary
 from strokenet_gym.stroke_log import StrokeLog
 from strokenet_gym.targets.cache import cache_folder, cached_files, clear_cache
 from strokenet_gym.targets.download import download
-
-try:
-    import tyro
-except ImportError:
-    raise SystemExit(
-        'strokenet-gym needs tyro, run `pip install "strokenet-gym[export]"`'
-    ) from None
-
-from strokenet_gym.brush_sheet import brushes
-from strokenet_gym.painter.command import paint
 
 __all__ = ["main"]
 
@@ -97,13 +94,41 @@ def cache(clear: tuple[str, ...] = (), clear_all: bool = False) -> None:
         print(f"{name:12} {len(files):6} files {size / 1e6:10.1f} MB")
 
 
+def train(
+    method: Annotated[Literal["strokenet", "ppo", "sac", "generator"], tyro.conf.Positional],
+) -> None:
+    """Train an agent by one of three methods, or a generator.
+
+    Args:
+        method: What; `strokenet-gym train ppo --help` has its options.
+    """
+
+
 def main() -> None:
     """Run the command."""
+    given = sys.argv[1:]
     app = tyro.extras.SubcommandApp()
-    app.command(name="paint")(paint)
-    app.command(name="export")(export_log)
-    app.command(name="brushes")(brushes)
-    app.command(name="download")(download_data)
-    app.command(name="cache")(cache)
+    # Scripts take their arguments themselves; of them the app has the help.
+    for command in SCRIPTS:
+        if " " not in command:
+            app.command(name=command)(_described(command))
+    for name, work in (
+        ("train", train), ("paint", paint), ("export", export_log), ("brushes", brushes),
+        ("download", download_data), ("cache", cache),
+    ):  # fmt: skip
+        app.command(name=name)(work)
     with one_line_errors():
+        for count in (1, 2):
+            command = " ".join(given[:count])
+            if command in SCRIPTS:
+                return run_script(command, given[count:])
         app.cli(prog="strokenet-gym", description=__doc__)
+
+
+def _described(command: str) -> Callable[[], None]:
+    """A function with the docstring that a script's command has in the help."""
+
+    def described() -> None: ...
+
+    described.__doc__ = summary(command)
+    return described

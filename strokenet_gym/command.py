@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from gymnasium.error import Error
 
-__all__ = ["one_line_errors"]
+from strokenet_gym.extras import require
+
+__all__ = ["one_line_errors", "require_all"]
 
 
 @contextlib.contextmanager
@@ -21,7 +24,16 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except (ValueError, OSError, Error) as error:
         text = " ".join(str(error).split())
         print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def require_all() -> None:
+    """What a script begins with: end with one line if something of the extra "all" is missing."""
+    with one_line_errors():
+        require()

@@ -23,6 +23,10 @@ _CAPTION = 24  # pixels under them
 _MIN_SIDE = 256  # small canvases are enlarged: a 28 px canvas is not a 28 px window
 _GREY = 128
 _HOLD = 0.7  # seconds
+_KEYS = (
+    "space   pause", "right   one stroke", "a       anchors and path", "s       save a picture",
+    "h       these keys", "q       end",
+)  # fmt: skip
 _PATH, _ANCHOR = (255, 200, 0), (255, 60, 60)
 
 
@@ -95,11 +99,20 @@ def _draw_path(image: np.ndarray, stroke: Stroke) -> None:
         cv2.circle(image, centre.tolist(), radius, _ANCHOR, 1, cv2.LINE_AA, bits)
 
 
+def _write_keys(image: np.ndarray) -> None:
+    """Write over a frame what the keys do."""
+    part = image[: 10 + 18 * len(_KEYS), :230]
+    part //= 3
+    for k, line in enumerate(_KEYS):
+        where, font = (8, 20 + 18 * k), cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(image, line, where, font, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+
+
 class Window:
     """A window in which strokes grow, opened with the first picture.
 
     Keys: space pauses, the right arrow paints one stroke and pauses, ``a`` shows anchors and path,
-    ``s`` saves a picture to the working directory, ``q`` closes the window.
+    ``s`` saves a picture under ``runs/``, ``q`` closes the window, ``h`` shows these keys.
 
     Args:
         title: the window's.
@@ -114,12 +127,12 @@ class Window:
     """
 
     def __init__(self, title: str, stroke_seconds: float = 0.5) -> None:
-        require("render", "pygame")
+        require("pygame")
         if not 0 <= stroke_seconds < float("inf"):
             raise ValueError(f"stroke_seconds must be 0 or more, got {stroke_seconds}")
         self.closed = False
         self._title, self._seconds = title, stroke_seconds
-        self._paused = self._one_stroke = self._anchors = False
+        self._paused = self._one_stroke = self._anchors = self._help = False
         self._screen: Any = None
         self._clock: Any = None
 
@@ -178,8 +191,9 @@ class Window:
                 raise RuntimeError("pygame has one window: close the other environment's first")
             try:
                 pygame.display.init()
-                image = frame(scene)
-                size = image.shape[1::-1]
+                height, width = frame(scene).shape[:2]
+                most = pygame.display.get_desktop_sizes()[0]
+                size = min(width, most[0]), min(height, most[1])
                 self._screen = pygame.display.set_mode(size, pygame.RESIZABLE)
             except pygame.error as error:
                 raise RuntimeError(
@@ -193,6 +207,8 @@ class Window:
         scale = min((width - _GAP) / 2 / columns, (height - _CAPTION) / rows)
         fitting = max(16, int(rows * scale)), max(16, int(columns * scale))
         image = frame(scene, fitting, self._anchors)
+        if self._help:
+            _write_keys(image)
         size = image.shape[1], image.shape[0]
         surface = pygame.image.frombuffer(image.tobytes(), size, "RGB")
         self._screen.fill((_GREY,) * 3)
@@ -215,10 +231,13 @@ class Window:
                 self._paused = self._one_stroke = True
             elif key == pygame.K_a:
                 self._anchors = not self._anchors
+            elif key == pygame.K_h:
+                self._help = not self._help
             elif key == pygame.K_s:
-                file = time.strftime("strokenet-%Y%m%d-%H%M%S.png")
+                file = Path("runs") / time.strftime("strokenet-%Y%m%d-%H%M%S.png")
                 try:
-                    Path(file).write_bytes(cv2.imencode(".png", image[:, :, ::-1])[1].tobytes())
+                    file.parent.mkdir(exist_ok=True)
+                    file.write_bytes(cv2.imencode(".png", image[:, :, ::-1])[1].tobytes())
                     print(f"Wrote {file}", file=sys.stderr)
                 except OSError as error:
                     print(f"cannot write {file}: {error.strerror}", file=sys.stderr)

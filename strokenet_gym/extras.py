@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 from gymnasium.error import DependencyNotInstalled
 
 __all__ = ["import_object", "require"]
 
+_ALL = (
+    "torch", "safetensors", "pygame", "imageio_ffmpeg", "pooch", "svgpathtools", "defusedxml",
+    "skimage", "stable_baselines3", "tensorboard", "matplotlib", "filelock",
+)  # fmt: skip
 
-def require(extra: str, *modules: str) -> None:
-    """Check that the modules of one of the package's extras can be imported.
+
+def require(*modules: str, by: str = '"strokenet-gym[all]"') -> None:
+    """Check that modules can be imported, by default those that the extra "all" brings.
+
+    Args:
+        modules: their names; without any, all that scripts and examples use are looked for.
+        by: what pip is to install, if it is not that.
 
     Raises:
-        DependencyNotInstalled: if not; the message has the pip line.
+        DependencyNotInstalled: if one cannot; the message has the pip line.
     """
     for module in modules:
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise DependencyNotInstalled(
-                f'{module} is not installed, run `pip install "strokenet-gym[{extra}]"`'
+                f"{module} is not installed, run `pip install {by}`"
             ) from error
+    missing = [] if modules else [name for name in _ALL if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DependencyNotInstalled(f"{', '.join(missing)}: not installed, run `pip install {by}`")
 
 
 def import_object(name: str, argument: str) -> Any:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["add_file", "check_memory", "replace_file", "sweep"]
+__all__ = ["add_file", "allowed_memory", "check_memory", "replace_file", "sweep"]
 
 _MEMORY_MB = 1024  # that reading one file may take, unless STROKENET_MEMORY_MB says otherwise
 _DAY = 86_400.0  # seconds
@@ -113,6 +113,18 @@ def _at_work(process: int, file: Path) -> bool:
     return True
 
 
+def allowed_memory() -> int:
+    """Megabytes that reading one file may take.
+
+    Raises:
+        ValueError: if the environment variable STROKENET_MEMORY_MB is no such number.
+    """
+    said = os.environ.get("STROKENET_MEMORY_MB", "") or str(_MEMORY_MB)
+    if not re.fullmatch(r"\d{1,9}", said):
+        raise ValueError(f"STROKENET_MEMORY_MB must be a whole number of megabytes, got {said!r}")
+    return int(said)
+
+
 def check_memory(what: str, needed: int) -> None:
     """Refuse to read a file that would take too much memory, before it is taken.
 
@@ -124,10 +136,7 @@ def check_memory(what: str, needed: int) -> None:
         ValueError: if that is more than 1,024 MB, or than the environment variable
             STROKENET_MEMORY_MB says.
     """
-    said = os.environ.get("STROKENET_MEMORY_MB", "") or str(_MEMORY_MB)
-    if not re.fullmatch(r"\d{1,9}", said):
-        raise ValueError(f"STROKENET_MEMORY_MB must be a whole number of megabytes, got {said!r}")
-    allowed = int(said)
+    allowed = allowed_memory()
     if needed > allowed * 2**20:
         wanted = -(-needed // 2**20)
         raise ValueError(

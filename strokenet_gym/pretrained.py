@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from strokenet_gym.extras import require
 
-require("neural", "torch", "safetensors")
+require("torch", "safetensors")
 
 import torch
 from safetensors import SafetensorError, safe_open

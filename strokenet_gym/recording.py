@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from strokenet_gym.envs.arrays import array_of
 from strokenet_gym.files import add_file, sweep
 from strokenet_gym.stroke_log import StrokeLog
 
-__all__ = ["RecordStrokes", "VectorRecordStrokes"]
+__all__ = ["RecordStrokes", "VectorRecordStrokes", "episodes_of"]
 
 
 class _Recorder:
@@ -54,13 +54,12 @@ class _Recorder:
         )
 
     def write(self) -> None:
-        log = self.log
+        log, self._actions = self.log, None  # whatever happens to it, the episode is over
         if log is not None and log.strokes:
             if self._number == 0:  # the first
                 sweep(self._folder)
             with add_file(self._names()) as new:
                 log.write(new)
-        self._actions = None
 
     def _names(self) -> Iterator[Path]:
         """Names for the log, from the first that may be free."""
@@ -90,7 +89,7 @@ class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
     def __init__(self, env: gym.Env, folder: str | os.PathLike) -> None:
         gym.utils.RecordConstructorArgs.__init__(self, folder=os.fspath(folder))
         gym.Wrapper.__init__(self, env)
-        self._recorder = _Recorder(_episodes_of(env), Path(folder), "strokes")
+        self._recorder = _Recorder(episodes_of(env), Path(folder), "strokes")
 
     @property
     def log(self) -> StrokeLog | None:
@@ -113,8 +112,10 @@ class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
     def close(self) -> None:
         """Write the episode under way."""
-        self._recorder.write()
-        super().close()
+        try:
+            self._recorder.write()
+        finally:
+            super().close()
 
 
 class VectorRecordStrokes(gym.vector.VectorWrapper):
@@ -127,7 +128,7 @@ class VectorRecordStrokes(gym.vector.VectorWrapper):
 
     def __init__(self, env: gym.vector.VectorEnv, folder: str | os.PathLike) -> None:
         super().__init__(env)
-        episodes = _episodes_of(env)
+        episodes = episodes_of(env)
         self._recorders = [
             _Recorder(episodes, Path(folder), f"strokes-{i:03}") for i in range(env.num_envs)
         ]
@@ -147,29 +148,54 @@ class VectorRecordStrokes(gym.vector.VectorWrapper):
     def step(self, actions: Any) -> Any:
         """Paint strokes and keep them."""
         result = self.env.step(actions)
-        checked = self._recorders[0].episodes.check(actions)
-        ended = result[2]
-        for i, recorder in enumerate(self._recorders):
-            if self._over[i]:  # NEXT_STEP: this step only started the next episode
-                recorder.begin()
-                continue
-            recorder.add(checked[i])
-            if ended[i]:
-                recorder.write()
-                if self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
-                    recorder.begin()
-        next_step = self.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
-        self._over = ended.copy() if next_step else self._over
+        checked = array_of(self._recorders[0].episodes.check(actions), "actions")
+        for recorder, action, over in zip(self._recorders, checked, self._over, strict=True):
+            if not over:
+                recorder.add(action)
+        # Of those that are over this step only started the next episode.
+        ended, started = (result[2] | result[3]) & ~self._over, self._over
+        mode = self.metadata["autoreset_mode"]
+        if mode is AutoresetMode.SAME_STEP:
+            started = ended
+        elif mode is AutoresetMode.NEXT_STEP:
+            self._over = ended.copy()
+        try:
+            _write_all(self._recorders[i] for i in np.flatnonzero(ended))
+        finally:
+            for i in np.flatnonzero(started):
+                self._recorders[i].begin()
         return result
 
     def close(self, **kwargs: Any) -> None:
         """Write the episodes under way."""
-        for recorder in self._recorders:
+        try:
+            _write_all(self._recorders)
+        finally:
+            super().close(**kwargs)
+
+
+def _write_all(recorders: Iterable[_Recorder]) -> None:
+    """Write the episodes of all; if that fails for some, the others are written all the same.
+
+    Raises:
+        OSError: the first one.
+    """
+    errors = []
+    for recorder in recorders:
+        try:
             recorder.write()
-        super().close(**kwargs)
+        except OSError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
-def _episodes_of(env: Any) -> Any:
+def episodes_of(env: Any) -> Any:
+    """The episodes of one of this package's environments, single or batched.
+
+    Raises:
+        ValueError: if it is another's.
+    """
     episodes = getattr(env.unwrapped, "_episodes", None)
     if episodes is None:
         raise ValueError(f"expected one of this package's environments, got {env.unwrapped}")

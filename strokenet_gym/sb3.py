@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode
 
 from strokenet_gym.extras import require
 
-require("sb3", "stable_baselines3")
+require("stable_baselines3")
 
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
@@ -32,7 +32,7 @@ class SB3VecEnv(VecEnv):
 
     Steps are the same, bit for bit, as those of a ``DummyVecEnv`` of single environments in a
     ``Monitor``: an episode that ends is followed by the first observation of the next one; its
-    ``info`` has ``terminal_observation``, ``TimeLimit.truncated`` (always False) and the
+    ``info`` has ``terminal_observation``, ``TimeLimit.truncated`` (a closed window) and the
     ``episode``'s return ``r``, length ``l`` and time ``t`` (seconds since the start).
 
     The sub-environments have their settings in common: ``get_attr`` gives the same value for all,
@@ -83,7 +83,8 @@ class SB3VecEnv(VecEnv):
         self,
     ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Paint a stroke in each sub-environment."""
-        observation, reward, done, _, info = self.envs.step(self._actions)
+        observation, reward, terminated, truncated, info = self.envs.step(self._actions)
+        done = terminated | truncated
         infos = _infos(info)
         self._returns += reward
         self._lengths += 1
@@ -96,8 +97,8 @@ class SB3VecEnv(VecEnv):
                 infos[i]["terminal_observation"] = info["final_obs"][i]
                 infos[i]["episode"] = {"r": total, "l": length, "t": now}
             self._returns[done], self._lengths[done] = 0.0, 0
-        for one in infos:
-            one["TimeLimit.truncated"] = False
+        for one, cut in zip(infos, truncated.tolist(), strict=True):
+            one["TimeLimit.truncated"] = cut
         return observation, reward.astype(np.float32), done, infos
 
     def close(self) -> None:

@@ -72,7 +72,7 @@ def test_compare_painters(tmp_path, picture):
         assert message in failed.stderr
     large = run(*command[:2], "--out", tmp_path / "large")
     assert large.returncode == 1
-    assert "64x48 pixels, less than --crop 256" in large.stderr
+    assert "shapes.png has 64x48 px, expected 256 … 4096" in large.stderr
 
 
 def test_primitive_is_run_if_it_is_there(tmp_path, picture, monkeypatch):

@@ -252,7 +252,7 @@ def test_a_full_disk_is_no_error(small_sets, monkeypatch):
 
     whole = list(KanjiVG(small_sets, size=32))
     monkeypatch.setenv("STROKENET_CACHE", str(small_sets / "other"))
-    monkeypatch.setattr(type(small_sets), "write_bytes", full)
+    monkeypatch.setattr(type(small_sets), "open", full)
     np.testing.assert_array_equal(list(KanjiVG(small_sets, size=32)), whole)
     assert not list((small_sets / "other").iterdir())
 

@@ -100,8 +100,12 @@ def test_keys(window, tmp_path, monkeypatch):
     start = time.monotonic()
     window.show(scene())
     assert 0.2 < time.monotonic() - start < 5
-    assert len(list(tmp_path.glob("strokenet-*.png"))) == 1
+    assert len(list(tmp_path.glob("runs/strokenet-*.png"))) == 1
     np.testing.assert_array_equal(grab(), frame(scene(), anchors=True))
+    press(pygame.K_h)
+    window.show(scene())
+    window.show(scene())
+    assert (grab() != frame(scene(), anchors=True)).any(2)[:120, :230].mean() > 0.1
 
 
 def test_the_right_arrow_paints_one_stroke_and_holds_it(window):
@@ -169,14 +173,28 @@ def test_window_of_a_batch():
         observation = envs.step(envs.action_space.sample())[0]
         picture = pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
         np.testing.assert_array_equal(picture[:256:2, 264::2, 0], observation["canvas"][2, 0])
+    assert pygame.display.get_caption()[0] == "glyphs, PaintingVectorEnv 2 of 3"
+    terminated = np.ones(3, bool)
+    while terminated.any():  # so that episodes are under way
+        terminated = envs.step(envs.action_space.sample())[2]
     press(pygame.K_q)
-    for _ in range(4):
-        truncated = envs.step(envs.action_space.sample())[3]
+    terminated, truncated = envs.step(envs.action_space.sample())[2:4]
+    assert (terminated ^ truncated).all()
+    for k in range(4):
+        observation, _, terminated, truncated, _ = envs.step(envs.action_space.sample())
         assert not truncated.any()
+        if k == 0:
+            assert (observation["strokes_left"] == 1).all()
     assert not pygame.display.get_init()
     envs.close()
     with pytest.raises(ValueError, match="shown must be from 0 to 2, got 3"):
         gym.make_vec("Painting-v0", num_envs=3, render_mode="human", shown=3)
+
+
+def test_windows_fit_the_desktop(window, monkeypatch):
+    monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: [(400, 300)])
+    window.show(scene())
+    assert pygame.display.get_surface().get_size() == (400, 300 - (300 - 256 - 24))
 
 
 def test_resized_window(window):

@@ -15,6 +15,7 @@ from gymnasium.error import DependencyNotInstalled
 from PIL import Image
 from test_stroke_log import some_log
 
+from strokenet_gym import BRUSHES, StrokeLog
 from strokenet_gym.exports import export, to_rgb
 from strokenet_gym.stroke import Stroke
 
@@ -182,7 +183,7 @@ def test_export_refuses(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="paper_mm"):
         export(log, tmp_path / "a.csv", paper_mm=(0, 5))
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(DependencyNotInstalled, match=r'pip install "strokenet-gym\[export\]"'):
+    with pytest.raises(DependencyNotInstalled, match=r'pip install "strokenet-gym\[all\]"'):
         export(log, tmp_path / "a.mp4", 32)
     assert list(tmp_path.iterdir()) == []
 
@@ -220,9 +221,22 @@ def test_command_without_an_extra(tmp_path, monkeypatch, capsys):
     from strokenet_gym.cli import main
 
     some_log().save(tmp_path / "log.json")
-    monkeypatch.setitem(sys.modules, "contourpy", None)
-    arguments = ["export", str(tmp_path / "log.json"), "--to", str(tmp_path / "a.svg")]
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    arguments = ["export", str(tmp_path / "log.json"), "--to", str(tmp_path / "a.gif")]
     monkeypatch.setattr(sys, "argv", ["strokenet-gym", *arguments])
     with pytest.raises(SystemExit, match="1"):
         main()
-    assert 'pip install "strokenet-gym[export]"' in capsys.readouterr().err
+    assert 'pip install "strokenet-gym[all]"' in capsys.readouterr().err
+
+
+def test_lines_that_end_where_they_begin(tmp_path):
+    angle = np.linspace(0, 2 * np.pi, 16)
+    log = StrokeLog(64, (1.0,), BRUSHES["pencil"])
+    circle = np.stack([np.cos(angle), np.sin(angle)], 1) / 2
+    log.strokes = [Stroke(np.zeros(1), np.array(0.05), circle, np.ones(16))]
+    export(log, tmp_path / "a.svg", lines=True)
+    (data,) = re.findall(r' d="M([^"]*)"', (tmp_path / "a.svg").read_text())
+    points = data.split()
+    assert points[0] == points[-1]
+    with pytest.raises(ValueError, match="pen_mm is the width of lines: give lines=True"):
+        export(log, tmp_path / "b.svg", pen_mm=0.3)

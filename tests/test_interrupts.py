@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from strokenet_gym.programs.stamped import threads
 
@@ -222,3 +223,22 @@ def test_a_step_that_fails_leaves_the_kind_as_it_was():
     assert isinstance(envs.unwrapped._episodes.pictures.canvas, torch.Tensor)
     reward.error = None
     assert envs.step(torch.zeros(1, 50))[1].requires_grad  # through the canvas
+
+
+def test_a_file_that_cannot_be_written_costs_none_of_the_others(tmp_path, monkeypatch):
+    """Films come last, and what fails is said at the end."""
+    from strokenet_gym.exports import FORMATS
+    from strokenet_gym.painter.command import paint
+
+    def full(log, path, *args, **kwargs):
+        if len(log.strokes):
+            raise OSError(28, "No space left on device")
+        path.write_bytes(b"")
+
+    monkeypatch.setitem(FORMATS, ".gif", full)
+    image = tmp_path / "a.png"
+    Image.linear_gradient("L").save(image)
+    files = tuple(tmp_path / f"b.{suffix}" for suffix in ("gif", "json", "png"))
+    with pytest.raises(OSError, match="No space left"):
+        paint(str(image), 3, to=files, report=tmp_path / "r.json")
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["a.png", "b.json", "b.png", "r.json"]

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from numba import njit
 
 import strokenet_gym
 from strokenet_gym.programs.stamped import cache
@@ -74,6 +73,7 @@ def test_all_kernels_are_in_our_folder():
     code = """
 import sys
 import strokenet_gym.programs.mypaint, strokenet_gym.targets.filling
+import strokenet_gym.programs.stamped.planning
 from numba.core.dispatcher import Dispatcher
 from strokenet_gym.programs.stamped.cache import _folders
 for name, module in list(sys.modules.items()):
@@ -81,6 +81,14 @@ for name, module in list(sys.modules.items()):
         if isinstance(kernel, Dispatcher) and kernel._cache.cache_path:
             ours = kernel._cache.cache_path.startswith(str(_folders()[0]))
             print(ours, kernel.py_func.__module__)
+from strokenet_gym.programs.mypaint.drawing import _guard
+from strokenet_gym.programs.mypaint.library import load_library
+try:
+    load_library()
+except Exception:
+    pass
+else:
+    assert _guard()._cache.cache_path.startswith(str(_folders()[0]))
 """
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -97,11 +105,10 @@ for name, module in list(sys.modules.items()):
 
 def doubling():
     """A kernel that is new to this process."""
-    with cache.kernel_cache():
 
-        @njit(cache=True)
-        def double(x):
-            return 2 * x
+    @cache.njit()
+    def double(x):
+        return 2 * x
 
     return double
 

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import pickle
+import re
 import subprocess
 import sys
 
@@ -226,6 +227,7 @@ TEXTS = {
 SETTINGS = (  # each of them aborts, or hangs, the library's own reader or painter
     ({"base_value": "high"}, "base_value of hardness must be a number, got 'high'"),
     ({"base_value": float("nan")}, "must be a number, got nan"),
+    ({"base_value": 10**400}, "is not a brush of MyPaint"),
     ({"base_value": 1e30}, "base_value of hardness must be from 0 to 1"),
     ({"inputs": []}, "inputs of hardness must be a dictionary"),
     ({"inputs": {"pressure": [[0, 0]]}}, "pressure of hardness must have 2 to 64 points, got 1"),
@@ -338,3 +340,32 @@ except DependencyNotInstalled as error:
 """
     result = run("-c", code)
     assert "run `apt-get install libmypaint-1.5-1 mypaint-brushes`" in result.stdout
+
+
+def test_strokes_do_not_see_what_others_left_outside_the_canvas():
+    """A canvas whose sides are no multiples of a tile's: the rest of the tiles is empty."""
+    smudge, opaque = load_program("mypaint:classic/smudge"), load_program(CHARCOAL)
+    line = np.stack([np.linspace(1.15, 0.3, 16), np.zeros(16)], 1)
+    stroke = one(colour=[0.5], position=line, radius=0.3)
+    canvas = np.full((1, 1, 48, 48), 0.5, np.float32)
+    first = smudge.paint(canvas, stroke)
+    opaque.paint(np.ones((1, 1, 48, 48), np.float32), one(position=line, radius=0.5))
+    np.testing.assert_array_equal(smudge.paint(canvas, stroke), first)
+
+
+def test_strokes_must_be_as_many_as_the_canvases(rng):
+    brush = load_program(CHARCOAL)
+    with pytest.raises(ValueError, match="expected 6 strokes of 1 channels and 16 anchors, got"):
+        brush.paint(np.zeros((6, 1, 32, 32), np.float32), one())
+    with pytest.raises(ValueError, match="expected 1 strokes of 3 channels"):
+        brush.paint(blank(3), one())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [(("--sheet", "a.foo"), r"--sheet must be a \.png"), (("--tile", 8), "--tile must be from 16")],
+)
+def test_the_command_refuses_before_it_works(arguments, match):
+    done = run("-c", COMMAND, "brushes", *arguments, timeout=20)
+    assert done.returncode == 1
+    assert re.search(match, done.stderr)

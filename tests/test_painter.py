@@ -326,3 +326,15 @@ def test_the_log_of_a_slim_picture_can_be_read(tmp_path):
     assert log.size == (16, 1024)
     log.save(tmp_path / "slim.json")
     np.testing.assert_array_equal(StrokeLog.load(tmp_path / "slim.json").replay(), log.replay())
+
+
+@pytest.mark.parametrize("brush", [BRUSHES["eraser"], "pencil"])
+def test_styles_need_brushes_that_add_colour(brush):
+    with pytest.raises(ValueError, match="must be a Brush that adds colour"):
+        Style(brush)
+
+
+def test_plans_that_would_take_too_much_memory(monkeypatch):
+    monkeypatch.setenv("STROKENET_MEMORY_MB", "100")
+    with pytest.raises(ValueError, match=r"planning 5000 strokes on \d+x\d+ px would take"):
+        paint_picture(np.zeros((3000, 3000, 3), np.uint8), 5000)

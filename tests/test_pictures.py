@@ -1,6 +1,8 @@
 """Pictures as people have them, as targets; Pillow judges what they show."""
 
+import io
 import os
+import struct
 import warnings
 
 import gymnasium as gym
@@ -11,7 +13,7 @@ from PIL import Image
 
 import strokenet_gym  # noqa: F401
 from strokenet_gym.targets import ArrayTargets, ImageFiles, fit_image, make_targets, pictures
-from strokenet_gym.targets.images import suffixes
+from strokenet_gym.targets.images import look_at, read_image, suffixes
 
 GREYS = [np.zeros(1, np.float32), np.full(1, 0.5, np.float32), np.ones(1, np.float32)]
 
@@ -313,3 +315,73 @@ def test_lists_of_arrays_may_be_of_any_size():
     source = ArrayTargets([np.zeros((4, 4)), np.ones((9, 5, 3))])
     assert source.channels == 3
     assert len(source) == 2
+
+
+def test_a_neighbour_is_kept_for_nobody(tmp_path, monkeypatch):
+    """What takes the place of a picture that cannot be read is not kept as that picture."""
+    monkeypatch.setenv("STROKENET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pictures, "_KEPT", 0)
+    (tmp_path / "photos").mkdir()
+    for name, grey in (("a", 255), ("b", 60)):
+        Image.new("L", (9, 9), grey).save(tmp_path / "photos" / f"{name}.png")
+    away = tmp_path / "away.png"
+    for _ in range(2):
+        source = ImageFiles(tmp_path / "photos")
+        (tmp_path / "photos" / "a.png").rename(away)
+        with pytest.warns(UserWarning, match="The next image takes its place"):
+            assert source._fitted_one(0, 16, 1, GREYS[0]).max() == 60
+        away.rename(tmp_path / "photos" / "a.png")
+    assert source._fitted_one(0, 16, 1, GREYS[0]).max() == 255
+
+
+@pytest.mark.parametrize("name", ["~$x.png", "~nobody/x.png", "~nobody"])
+def test_names_that_look_like_homes(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for targets in (name, [name]):
+        with pytest.raises((ValueError, FileNotFoundError)):
+            make_targets(targets, 16)
+    with pytest.raises(FileNotFoundError):
+        make_targets("mnist", 16, name)
+    Image.new("L", (9, 9)).save(tmp_path / "~a.png")
+    assert len(make_targets(".", 16)) == 1
+
+
+def test_pil_images_that_are_damaged(tmp_path):
+    file = tmp_path / "a.png"
+    Image.effect_noise((99, 99), 50).save(file)
+    file.write_bytes(file.read_bytes()[:5000])
+    with Image.open(file) as image, pytest.raises(ValueError, match="cannot read the picture"):
+        make_targets(image, 16)
+
+
+def test_pillows_own_limit_is_left_alone(tmp_path):
+    before = Image.MAX_IMAGE_PIXELS
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    ImageFiles(tmp_path)
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_huge_picture_in_an_icon(tmp_path, monkeypatch):
+    """Its decoder reads when it is opened."""
+    inner = io.BytesIO()
+    Image.new("1", (5000, 5000)).save(inner, "PNG")
+    head = struct.pack("<3H4B2H2I", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(inner.getvalue()), 22)
+    file = tmp_path / "a.ico"
+    file.write_bytes(head + inner.getvalue())
+    monkeypatch.setenv("STROKENET_MEMORY_MB", "50")
+    for look in (look_at, read_image):
+        with pytest.raises(ValueError, match=r"a\.ico would take 477 MB .* 50 MB are allowed"):
+            look(file)
+
+
+def test_all_of_a_stack_are_looked_at():
+    stack = np.zeros((6, 9, 9), np.float32)
+    stack[4, 3, 3] = np.nan
+    with pytest.raises(ValueError, match=r"float pictures must be in 0 … 1, got nan"):
+        make_targets(stack, 16)
+
+
+@pytest.mark.parametrize("name", ["glyphs", "mnist"])
+def test_sizes_that_are_none(name, tiny_mnist):
+    with pytest.raises(ValueError, match="size must be at least 1 pixel, got 0"):
+        make_targets(name, 0, tiny_mnist)

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import json
 import re
 import shutil
@@ -365,3 +366,50 @@ def test_lines_are_as_wide_as_librsvg_draws_them(tmp_path, data_dir):
                 wanted = np.asarray(Image.open(out).convert("L")) / 255
                 assert one[0].sum() == pytest.approx(wanted.sum(), rel=0.02)
                 assert np.abs(one[0] - wanted).mean() < 0.01
+
+
+def test_closed_lines_are_closed(tmp_path):
+    square = [[[0, 200, 200, 0, 0], [0, 0, 200, 200, 0], [0, 1, 2, 3, 4]]]
+    (tmp_path / "square.ndjson").write_text(
+        "\n".join(drawing(k, "square", drawing=square) for k in range(20))
+    )
+    picture = QuickDraw(tmp_path, size=64)[0]
+    for side in (picture, picture.T, picture[::-1], picture[:, ::-1].T):
+        assert (side[20:44].max(1) > 0.9).all()
+        assert side[32, :32].max() > 0.9
+
+
+def test_a_limit_is_of_each_label(tmp_path):
+    text = drawings(40, "cat") + "\n".join(drawing(k, "dog") for k in range(40, 80))
+    (tmp_path / "all.ndjson").write_text(text)
+    labels = QuickDraw(tmp_path, limit=5).labels.tolist()
+    assert labels.count("cat") == labels.count("dog") == 5
+
+
+def test_other_files_beside_the_sets_folder(tmp_path):
+    np.save(tmp_path / "features.npy", np.zeros((3, 4)))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"weights")
+    (tmp_path / "quickdraw").mkdir()
+    (tmp_path / "quickdraw" / "all.ndjson").write_text(drawings())
+    assert set(QuickDraw(tmp_path).labels) == {"cat"}
+
+
+def test_a_set_that_would_take_too_much_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv("STROKENET_MEMORY_MB", "4")
+    with zipfile.ZipFile(tmp_path / "quickdraw.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        header = io.BytesIO()
+        np.save(header, np.zeros((10_000, 784), np.uint8))
+        archive.writestr("cat.npy", header.getvalue())
+    with pytest.raises(ValueError, match=r"preparing quickdraw .*limit=.* 4 MB are allowed"):
+        QuickDraw(tmp_path)
+    assert len(QuickDraw(tmp_path, limit=500)) == 500
+
+
+def test_changes_in_unzipped_folders_are_seen(tmp_path):
+    (tmp_path / "kanji").mkdir()
+    for k in range(40):
+        (tmp_path / "kanji" / f"{0x4E00 + k:05x}.svg").write_text(SVG)
+    before = KanjiVG(tmp_path, "train", 32)
+    file = tmp_path / "kanji" / f"{ord(before.labels[0]):05x}.svg"
+    file.write_text(SVG.replace("10,10L99,10", "10,90L99,90"))
+    assert items(KanjiVG(tmp_path, "train", 32)) != items(before)

@@ -12,7 +12,7 @@ import strokenet_gym  # noqa: F401
 
 @pytest.mark.parametrize("size", [64, 257, (65, 301)])
 def test_videos_play(size, tmp_path):
-    pytest.importorskip("moviepy", reason="the extra render is not installed")
+    pytest.importorskip("moviepy", reason="the extra all is not installed")
     env = gym.make("Painting-v0", canvas_size=size, max_strokes=3, render_mode="rgb_array")
     env = gym.wrappers.RecordVideo(
         env, str(tmp_path / "videos"), episode_trigger=lambda number: True

@@ -338,3 +338,28 @@ def test_what_an_exact_generator_painted_is_recorded(tmp_path):
 def test_replay_refuses_sizes(size):
     with pytest.raises(ValueError, match="size must be"):
         some_log().replay(size)
+
+
+def test_a_disk_that_is_full_for_one_of_them(tmp_path, monkeypatch):
+    """The others' strokes are all kept, and what comes next is recorded as it should be."""
+    envs = gym.make_vec("Painting-v0", num_envs=3, canvas_size=16, max_strokes=2,
+                        autoreset_mode=AutoresetMode.SAME_STEP)  # fmt: skip
+    envs = VectorRecordStrokes(envs, tmp_path)
+    envs.reset(seed=0)
+    write, calls = StrokeLog.write, []
+
+    def full_at_first(log, path):
+        calls.append(path)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+        write(log, path)
+
+    monkeypatch.setattr(StrokeLog, "write", full_at_first)
+    envs.step(envs.action_space.sample())
+    with pytest.raises(OSError, match="No space left"):
+        envs.step(envs.action_space.sample())
+    for _ in range(3):
+        envs.step(envs.action_space.sample())
+    envs.close()
+    lengths = {path.stem: len(StrokeLog.load(path).strokes) for path in tmp_path.glob("*.json")}
+    assert sorted(lengths.values()) == [1, 1, 1, 2, 2, 2, 2, 2]

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from conftest import write_idx
+from gymnasium.error import DependencyNotInstalled
 
 import strokenet_gym  # noqa: F401
 from strokenet_gym.programs.stamped import threads
@@ -41,6 +42,12 @@ def test_glyphs_are_varied_white_on_black(rng):
 def test_glyphs_repeat_with_the_seed():
     a, b = (Glyphs(32).sample(np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(a, b)
+
+
+def test_glyphs_under_another_opencv(monkeypatch):
+    monkeypatch.setattr(cv2, "__version__", "5.0.0")
+    with pytest.raises(DependencyNotInstalled, match=r"fonts of OpenCV 4, got OpenCV 5\.0\.0: run"):
+        gym.make("Painting-v0")
 
 
 def test_glyphs_refuse_what_the_fonts_do_not_have():

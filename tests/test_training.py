@@ -1,6 +1,7 @@
 """The scripts that train, run as a user runs them, on small jobs."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -298,3 +299,24 @@ def test_bad_arguments(args, message, tmp_path):
     (line,) = [line for line in result.stderr.splitlines() if "compiling" not in line]
     assert line.startswith(f"{args[0]}: ")
     assert message in line
+
+
+def test_weights_and_biases(tmp_path):
+    """A switch: what TensorBoard gets goes there too, by wandb's own mirror."""
+    (tmp_path / "wandb.py").write_text(
+        "def init(**said):\n    print('wandb', sorted(said.items()))\n"
+    )
+    command = [sys.executable, "baselines/train_strokenet.py", "--minutes", "0.001", "--width", "4",
+               "--canvas-size", "32", "--batch", "2", "--evaluate-every", "0", "--generator",
+               "exact", "--wandb", "--out", str(tmp_path / "run")]  # fmt: skip
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "('id', 'run')" in done.stdout
+    assert "('sync_tensorboard', True)" in done.stdout
+    (tmp_path / "wandb.py").write_text("raise ImportError")
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == (
+        "train_strokenet.py: wandb is not installed, run `pip install wandb`"
+    )

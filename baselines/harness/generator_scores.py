@@ -62,9 +62,12 @@ class GeneratorArgs:
 def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
     check_positive(args, "count", "canvas_size")
     generator = load_generator(args.generator)
-    brush = args.generator if args.generator.startswith(MYPAINT) else args.brush
-    if brush is not None:
-        generator.imitates = load_program(brush)
+    named = args.generator if args.generator.startswith(MYPAINT) else None
+    if said := args.brush or named:
+        brush = load_program(said)
+        if getattr(generator, "imitates", brush).name != brush.name:
+            raise ValueError(f"{args.generator} imitates {generator.imitates.name}, got {said}")
+        generator.imitates = brush
     brush = generator.imitates
     exact = brush.gradient == "exact"  # else there is nothing to compare gradients with
     result: dict[str, Any] = {

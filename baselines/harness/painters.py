@@ -63,7 +63,7 @@ def _planned(
     """Paint by the package's planner: all strokes together, down the exact gradient."""
     for count in marks:
         begun = time.process_time()
-        log = paint_picture(picture, count, style, seed=seed)
+        log = paint_picture(picture, count, style, size=max(picture.shape[1:]), seed=seed)
         seconds = time.process_time() - begun
         yield Painted(count, len(log.strokes), log.replay(), seconds)
 

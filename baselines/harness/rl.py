@@ -25,7 +25,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
 
-from harness.run import Run
+from harness.run import Run, RunArgs
 from harness.scoring import Policy, rollout, write_scores
 from harness.task import Task, check_positive
 from strokenet_gym.agents import StrokeNetAgent
@@ -36,7 +36,7 @@ __all__ = ["Args", "Encoder", "first_stroke", "learn", "make_envs"]
 
 
 @dataclasses.dataclass(kw_only=True)
-class Args(Task):
+class Args(Task, RunArgs):
     """What can be set for every algorithm."""
 
     env: str = "Painting-v0"

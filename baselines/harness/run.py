@@ -39,11 +39,21 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-__all__ = ["Run", "lock", "read_curve"]
+from strokenet_gym.extras import require
+
+__all__ = ["Run", "RunArgs", "lock", "read_curve"]
 
 _CHECKPOINT = "checkpoint.safetensors"
 _CURVE = "curve.jsonl"
 _SAVE_EVERY = 60.0  # seconds
+
+
+@dataclasses.dataclass(kw_only=True)
+class RunArgs:
+    """What can be set for every training run."""
+
+    wandb: bool = False
+    """Send what TensorBoard gets to Weights & Biases too (pip install wandb)."""
 
 
 class Run:
@@ -56,7 +66,7 @@ class Run:
     own.
 
     Args:
-        args: the script's arguments, a dataclass with ``out`` (folder of the run), ``minutes``
+        args: the script's arguments, :class:`RunArgs` with ``out`` (folder of the run), ``minutes``
             (time budget) and ``seed``.
         model: its weights are kept.
         optimizers: their states are kept.
@@ -88,7 +98,7 @@ class Run:
         self.seconds = 0.0
         self._free = 0.0  # seconds of this turn that do not count
         self._next = 0.0  # when every() is true again
-        skip = ("out", "minutes", "device", "data_dir", "evaluate_every", "read")
+        skip = ("out", "minutes", "device", "data_dir", "evaluate_every", "read", "wandb")
         self.settings = {k: str(v) for k, v in dataclasses.asdict(args).items() if k not in skip}
         if (self.folder / _CHECKPOINT).exists():
             self._load()
@@ -97,7 +107,19 @@ class Run:
             self.rng = np.random.default_rng([args.seed, self.rank, self.step])
             return
         self._trim_curve()
+        if args.wandb:
+            self._mirror()
         self._writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
+
+    def _mirror(self) -> None:
+        """Have Weights & Biases follow TensorBoard; a run that goes on there goes on here, too."""
+        require("wandb", by="wandb")
+        import wandb
+
+        wandb.init(
+            project="strokenet_gym", name=self.folder.name, id=self.folder.name, resume="allow",
+            config=self.settings, sync_tensorboard=True, dir=str(self.folder),
+        )  # fmt: skip
 
     def __iter__(self) -> Iterator[float]:
         return self.part(0.0, 1.0)

@@ -2,7 +2,7 @@
 
 from strokenet_gym.extras import require
 
-require("neural", "torch", "safetensors")
+require("torch", "safetensors")
 
 from strokenet_gym.agents.base import AGENTS, ARCHITECTURES, Agent, load_agent, neighbour_penalty
 from strokenet_gym.agents.strokenet import StrokeNetAgent

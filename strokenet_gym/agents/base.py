@@ -12,7 +12,7 @@ import numpy as np
 
 from strokenet_gym.extras import require
 
-require("neural", "torch", "safetensors")
+require("torch", "safetensors")
 
 import torch
 from safetensors.torch import save_file

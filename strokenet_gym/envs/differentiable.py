@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from strokenet_gym.extras import require
 
-require("neural", "torch")
+require("torch")
 
 import torch
 from gymnasium.vector import AutoresetMode

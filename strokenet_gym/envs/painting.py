@@ -155,7 +155,8 @@ class PaintingEnv(PortableSpec, gym.Env):
         self._running = False  # whether an episode is under way
         self._window: Window | None = None
         if render_mode == "human":
-            self._window = Window(type(self).__name__, stroke_seconds)
+            title = f"{episodes.source_name}, {type(self).__name__}"
+            self._window = Window(title, stroke_seconds)
         self._stroke: Stroke | None = None  # the last one, if frames are asked for
 
     @property

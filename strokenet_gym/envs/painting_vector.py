@@ -109,10 +109,11 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._rngs: dict[int, np.random.Generator] = {}
         self._seeds: dict[int, int] = {}
         self._begun = np.zeros(self.num_envs, bool)
+        self._truncated = np.zeros(self.num_envs, bool)  # when the window was closed
         self._shown = whole(shown, "shown", 0, self.num_envs - 1)
         self._window: Window | None = None
         if render_mode == "human":
-            title = f"{type(self).__name__}, {shown} of {self.num_envs}"
+            title = f"{episodes.source_name}, {type(self).__name__} {shown} of {self.num_envs}"
             self._window = Window(title, stroke_seconds)
 
     @property
@@ -201,6 +202,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._begun &= ~mask  # unless all goes well
         self._episodes.begin(np.flatnonzero(mask).tolist(), targets)
         self._begun |= mask
+        self._truncated = self._truncated & ~mask
         if self._window is not None and mask[self._shown]:
             self._window.show(self._episodes.scene(self._shown))
 
@@ -221,7 +223,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             ValueError: if the actions' shape is wrong, or a component is NaN or infinite.
             TypeError: if the actions do not hold real numbers.
         """
-        over = self._episodes.finished
+        over = self._episodes.finished | self._truncated
         if not self._begun.all() or (self.autoreset_mode is AutoresetMode.DISABLED and over.any()):
             which = np.flatnonzero(~self._begun | over).tolist()
             raise ResetNeeded(f"call reset() before step(): no episode runs in {which}")
@@ -239,8 +241,10 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             self._begin(over, drawn)
         terminated = self._episodes.finished & ~over
         everywhere = np.ones(self.num_envs, bool)
-        truncated = np.zeros(self.num_envs, bool)
-        if self.autoreset_mode is not AutoresetMode.SAME_STEP or not terminated.any():
+        closed = window is not None and window.closed  # which ends the episodes under way
+        self._truncated = truncated = closed & ~terminated & ~over
+        ended = terminated | truncated
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP or not ended.any():
             return (
                 self._episodes.observe(self.copy),
                 reward,
@@ -249,14 +253,14 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
                 self._info(everywhere),
             )
 
-        last, last_info = self._episodes.observe(), self._info(terminated)
+        last, last_info = self._episodes.observe(), self._info(ended)
         final_obs = np.full(self.num_envs, None, object)
-        for i in np.flatnonzero(terminated):
+        for i in np.flatnonzero(ended):
             final_obs[i] = {key: value[i] for key, value in last.items()}
-        self._begin(terminated, self._draw(terminated))
+        self._begin(ended, self._draw(ended))
         info = self._info(everywhere)
-        info |= {"final_obs": final_obs, "_final_obs": terminated.copy()}
-        info |= {"final_info": last_info, "_final_info": terminated.copy()}
+        info |= {"final_obs": final_obs, "_final_obs": ended.copy()}
+        info |= {"final_info": last_info, "_final_info": ended.copy()}
         return self._episodes.observe(self.copy), reward, terminated, truncated, info
 
     def paint(self, canvas: Any, action: Any) -> Any:

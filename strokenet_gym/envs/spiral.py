@@ -15,6 +15,7 @@ from gymnasium.error import ResetNeeded
 from strokenet_gym.display import Scene, frame
 from strokenet_gym.envs.arguments import (
     PortableSpec,
+    check_flag,
     check_options,
     check_render_mode,
     check_seed,
@@ -23,7 +24,7 @@ from strokenet_gym.envs.arguments import (
 from strokenet_gym.envs.painting import VIDEO_FPS
 from strokenet_gym.programs.mypaint.pen import Pen
 from strokenet_gym.targets import make_targets
-from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.images import fit_image
 
 __all__ = ["SpiralEnv"]
 
@@ -122,7 +123,7 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         data_dir: str | os.PathLike | None = None,
         canvas_size: int = 64,
         max_strokes: int = 20,
-        brush: str = "classic/dry_brush",
+        brush: str | os.PathLike = "classic/dry_brush",
         reward: str = "l2",
         original_move: bool = False,
         render_mode: str | None = None,
@@ -136,8 +137,9 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         self._budget = whole(max_strokes, "max_strokes", 1, 2**20)
         if reward not in (*_POWERS, "none"):
             raise ValueError(f"reward must be one of l2, l1, none, got {reward!r}")
-        self._reward, self._original_move = reward, bool(original_move)
-        self._brush = brush.removeprefix("mypaint:")
+        self._reward = reward
+        self._original_move = check_flag("original_move", original_move)
+        self._brush = os.fspath(brush).removeprefix("mypaint:")
         self._pen = Pen(self._brush, self._size)
         self._source = make_targets(targets, self._size, data_dir)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
@@ -159,11 +161,10 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         """Start an episode, see :meth:`PaintingEnv.reset`."""
         super().reset(seed=check_seed(seed))
         given = check_options(options, ("target",)).get("target")
-        image = self._source.sample(self.np_random) if given is None else np.asarray(given)
+        image = self._source.sample(self.np_random) if given is None else given
         white = np.ones(3, np.float32)
-        target = fit_images([image], (self._size, self._size), 3, white)[0]
-        unit = 255.0 if target.dtype == np.uint8 else 1.0
-        self._target = np.rint(target * (255 / unit)).astype(np.uint8)
+        target = fit_image(image, (self._size, self._size), 3, white)
+        self._target = np.rint(target * 255).astype(np.uint8)
         self._pen = Pen(self._brush, self._size)
         self._pen.clear()
         self._count, self._flag = 0, 0

@@ -12,7 +12,7 @@ import numpy as np
 
 from strokenet_gym.extras import require
 
-require("neural", "torch")
+require("torch")
 
 import torch
 from torch import Tensor

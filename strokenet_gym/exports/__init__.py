@@ -43,7 +43,7 @@ def export(
             to SVG.
         TypeError: if an option is not one of the format's.
         OSError: if the file cannot be written.
-        DependencyNotInstalled: if GIF, MP4 or SVG is asked for without the extra "export".
+        DependencyNotInstalled: if GIF or MP4 is asked for without the extra "all".
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -58,7 +58,7 @@ def export(
 
 
 def _write_json(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
-    log.save(path)
+    log.write(path)
 
 
 FORMATS: dict[str, Callable[..., None]] = {

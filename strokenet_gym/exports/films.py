@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from gymnasium.error import DependencyNotInstalled
 
 from strokenet_gym.envs.arguments import whole
 from strokenet_gym.exports.pictures import to_rgb
@@ -99,7 +100,7 @@ def write_mp4(
     fps: int = 25,
 ) -> None:
     """Write a film in H.264, of even sides, as the codec wants them."""
-    require("export", "imageio_ffmpeg")
+    require("imageio_ffmpeg")
     height, width = (max(2, side - side % 2) for side in size)
     _encode(film(log, (height, width), seconds, fps), path, (height, width), fps, *_MP4)
 
@@ -112,7 +113,7 @@ def write_gif(
     fps: int = 25,
 ) -> None:
     """Write a film as GIF, of at most 50 frames a second."""
-    require("export", "imageio_ffmpeg")
+    require("imageio_ffmpeg")
     fps = min(whole(fps, "fps", 1, 240), _GIF_FPS)
     frames = film(log, size, seconds, fps)
     with tempfile.TemporaryDirectory(prefix="strokenet-") as folder:
@@ -152,8 +153,12 @@ def _encode(
     """
     import imageio_ffmpeg
 
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:  # a build of it without one
+        raise DependencyNotInstalled(f"{error}: install ffmpeg") from error
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-r", str(fps)]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-xerror", "-y", *raw, "-i", "-"]
+    command = [program, "-v", "error", "-xerror", "-y", *raw, "-i", "-"]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [*command, *arguments, f"file:{path}"],

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from strokenet_gym.programs.stamped import pen_path
 from strokenet_gym.stroke_log import StrokeLog
+from strokenet_gym.targets.drawings import simplified
 
 __all__ = ["write_csv", "write_lines"]
 
@@ -43,8 +43,6 @@ def write_lines(
     Where the pen is lifted a path goes on elsewhere. Its width is the pen's, or the mean of the
     stroke's.
     """
-    import cv2
-
     from strokenet_gym.exports.svg import css
 
     if pen_mm is not None and not 0 < pen_mm <= 1000:
@@ -66,8 +64,8 @@ def write_lines(
         data = ""
         for run in runs:
             line = np.stack([run[:, 0], height - run[:, 1]], 1).astype(np.float32)
-            simple: Any = cv2.approxPolyDP(line, _OFF_MM, False)[:, 0]
-            line = simple if len(simple) > 1 else np.repeat(simple, 2, 0)
+            line = simplified(line, _OFF_MM)
+            line = line if len(line) > 1 else np.repeat(line, 2, 0)
             data += "M" + " ".join(f"{x:.2f},{y:.2f}" for x, y in line)
         wide = float(points[down, 3].mean()) if pen_mm is None else pen_mm
         text.append(

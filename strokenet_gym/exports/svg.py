@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import contourpy
 import cv2
 import numpy as np
 
 from strokenet_gym.exports.lines import write_lines
-from strokenet_gym.extras import require
 from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.stroke_log import StrokeLog
@@ -50,6 +50,8 @@ def write_svg(
     if lines:
         write_lines(log, path, pen_mm, paper_mm)
         return
+    if pen_mm is not None:
+        raise ValueError(f"pen_mm is the width of lines: give lines=True too, got {pen_mm}")
     if not isinstance(log.brush, Brush):
         raise ValueError(
             f"SVG needs the shapes of strokes, which the program {log.brush.name!r} does not tell: "
@@ -57,7 +59,6 @@ def write_svg(
         )
     if not 0 < detail <= 100:
         raise ValueError(f"detail must be above 0 and at most 100, got {detail}")
-    require("export", "contourpy")
     rows, columns = grid = log.sides(_GRID)
     brush = dataclasses.replace(log.brush, grain=0.0)
     wanted = [_steps(stroke, brush, grid, detail) for stroke in log.strokes]
@@ -147,8 +148,6 @@ def _contours(
     stroke: Stroke, brush: Brush, grid: tuple[int, int], levels: int, grain: float
 ) -> Iterator[tuple[float, str]]:
     """The opacity of each outline of a stroke, from the outermost one, and its path data."""
-    import contourpy
-
     pixel = 2 if float(stroke.radius) * min(grid) / 2 > _BROAD else 1
     alpha, low = _opacity(stroke, brush, grid, pixel)
     highest = float(alpha.max(initial=0.0))

@@ -11,6 +11,7 @@ from strokenet_gym.painter.planner import Planner
 from strokenet_gym.painter.styles import Style
 from strokenet_gym.programs import load_program
 from strokenet_gym.programs.stamped import Brush
+from strokenet_gym.recording import episodes_of
 from strokenet_gym.stroke import action_size, pack
 
 __all__ = ["PlannerAgent"]
@@ -70,7 +71,7 @@ class PlannerAgent:
         Raises:
             ValueError: if the brush has no exact gradient.
         """
-        episodes = env.unwrapped._episodes
+        episodes = episodes_of(env)
         self._style, self.max_strokes = _style(episodes.brush), episodes.max_strokes
         self._plans = {}
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from tqdm import tqdm
 
 from strokenet_gym.display import Scene, Window
 from strokenet_gym.exports import export
@@ -75,14 +76,19 @@ def paint(
     )
     files = to or (Path(f"{Path(picture).with_suffix('')}-painted.png"),)
     _check_files(files, report, planner.log())
-    window = Window("strokenet-gym paint", _SHOW_SECONDS) if watch else None
+    window = Window(f"{Path(picture).name}, {style}", _SHOW_SECONDS) if watch else None
     with contextlib.suppress(KeyboardInterrupt):
         _plan(planner, strokes, window)
     log = planner.log()
     longer = max(planner.picture.shape)
-    for file in files:
-        _write(log, file, longer)
-        print(f"Wrote {file}")
+    # Films last: what took its time to plan is safe before they take theirs.
+    errors: list[OSError] = []
+    for file in sorted(files, key=_is_film):
+        try:
+            _write(log, file, longer)
+            print(f"Wrote {file}")
+        except OSError as error:
+            errors.append(error)
     if report is not None:
         found: dict[str, Any] = {
             **measures(log.replay(), planner.picture),
@@ -92,6 +98,8 @@ def paint(
         with replace_file(report) as new:
             new.write_text(json.dumps(found, indent=2) + "\n")
         print(f"Wrote {report}")
+    if errors:
+        raise errors[0]
     if window is not None:
         with contextlib.suppress(KeyboardInterrupt):
             _show_strokes(window, planner)
@@ -100,9 +108,6 @@ def paint(
 
 def _plan(planner: Planner, budget: int, window: Window | None) -> None:
     """Plan to the end, with a line that tells how far it has come."""
-    require("paint", "tqdm")
-    from tqdm import tqdm
-
     shown = 0.0
     line = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
     with tqdm(total=1.0, bar_format=line) as bar:
@@ -129,6 +134,8 @@ def _show_strokes(window: Window, planner: Planner) -> None:
         before, canvas = canvas, log.paint(canvas, stroke)
         scene = _scene(planner, canvas, number, len(log.strokes), stroke=stroke)
         window.animate(before, scene, log.brush, background)
+        if window.closed:
+            break
 
 
 def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -> None:
@@ -140,7 +147,7 @@ def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -
         DependencyNotInstalled: if it needs something that is not there.
     """
     if report is not None:
-        require("paint", "skimage")
+        require("skimage")
     for file in (*files, *([report] if report else [])):
         if file.is_dir():
             raise IsADirectoryError(f"cannot write {file}: it is a folder")
@@ -151,8 +158,11 @@ def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -
 
 
 def _write(log: StrokeLog, file: Path, size: int) -> None:
-    film = file.suffix.lower() in (".gif", ".mp4")
-    export(log, file, min(size, _FILM_SIDE) if film else size)
+    export(log, file, min(size, _FILM_SIDE) if _is_film(file) else size)
+
+
+def _is_film(file: Path) -> bool:
+    return file.suffix.lower() in (".gif", ".mp4")
 
 
 def read_palette(palette: str) -> int | np.ndarray:
@@ -180,7 +190,7 @@ def measures(painted: np.ndarray, picture: np.ndarray) -> dict[str, float | None
     Raises:
         DependencyNotInstalled: if that is missing.
     """
-    require("paint", "skimage")
+    require("skimage")
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
     seen = np.rint(painted * 255).astype(np.float64) / 255

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.envs.arguments import check_seed, whole
+from strokenet_gym.files import check_memory
 from strokenet_gym.painter.candidates import near, new_strokes
 from strokenet_gym.painter.palette import Palette
 from strokenet_gym.painter.parameters import (
@@ -51,6 +52,7 @@ from strokenet_gym.stroke_log import StrokeLog
 __all__ = ["Planner", "paint_picture"]
 
 _MOST = 100_000  # strokes
+_INK = 0.13  # bytes that a stroke keeps for its gradient, for a pixel of the canvas
 _FREE = 6  # stages in which strokes have any colour, if a palette is to be found
 _SETTLES = 10  # steps between two looks for a better colour in the palette,
 _UNSEEN = 0.1  # pixels of a stroke, or less
@@ -176,6 +178,9 @@ class Planner:
         self._weight = None if weight is None else load_weight(weight, opacity.shape)
         self._palette = None if palette is None else Palette(palette, len(colour))
         self._stages = plan_stages(count, self.style, self._shape)
+        height, width = self._stages[-1].shape
+        what = f"planning {count} strokes on {width}x{height} px"
+        check_memory(what, int(_INK * count * height * width))
         self._clock = Clock(self._stages, seconds)
         channels = len(colour)
         self._parameters = Stroke(

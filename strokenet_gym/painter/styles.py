@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from strokenet_gym.programs.stamped import Brush
+from strokenet_gym.programs.stamped import BLENDS, Brush
 
 __all__ = ["STYLES", "Style", "find_style"]
 
@@ -35,7 +35,7 @@ class Style:
         finish: steps at the end, with all strokes; the same.
 
     Raises:
-        ValueError: if a number is out of its range.
+        ValueError: if a number is out of its range, or the brush erases.
     """
 
     brush: Brush
@@ -53,6 +53,8 @@ class Style:
     finish: int = 100
 
     def __post_init__(self) -> None:
+        if not isinstance(self.brush, Brush) or BLENDS[self.brush.blend].erases:
+            raise ValueError(f"a style's brush must be a Brush that adds colour, got {self.brush}")
         for name, least, most in (("pressure", 0, 1), ("tones", 0, 1), ("length", 0.01, 1000)):
             low, high = getattr(self, name)
             if not least <= low <= high <= most:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -108,7 +107,7 @@ def make_targets(
                 f"the folder that has it, or run `strokenet-gym download {name} --to FOLDER` first"
             )
         select = [label.strip() for label in labels.split(",") if label.strip()]
-        return DATA_SETS[name](Path(folder).expanduser(), split, size, select)
+        return DATA_SETS[name](folder, split, size, select)
     return _files(text)
 
 

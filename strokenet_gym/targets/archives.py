@@ -6,11 +6,11 @@ import gzip
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from strokenet_gym.files import check_memory
 
-__all__ = ["folders_of", "members", "names", "open_file", "read_file", "streams"]
+__all__ = ["find_data", "folders_of", "members", "names", "open_file", "read_file", "streams"]
 
 
 def folders_of(data_dir: Path, name: str) -> list[Path]:
@@ -27,6 +27,42 @@ def folders_of(data_dir: Path, name: str) -> list[Path]:
     return [f for f in dict.fromkeys([*folders, data_dir, data_dir / "raw"]) if f.is_dir()]
 
 
+def find_data(data_set: Any, data_dir: Path, *patterns: str | tuple[str, ...]) -> list[Path]:
+    """Files of a data set in a folder, or in its subfolder of the data set's name.
+
+    Args:
+        data_set: the class, an :class:`strokenet_gym.targets.ImageSet`.
+        data_dir: the folder.
+        patterns: of names, in any case; the files of the first one that matches any are taken. A
+            tuple of them counts as one.
+
+    Raises:
+        FileNotFoundError: if there are none; the message names the command that fetches them.
+    """
+    name = data_set.name
+    for pattern in patterns:
+        for folder in folders_of(data_dir, name):
+            several = (pattern,) if isinstance(pattern, str) else pattern
+            found = {f for one in several for f in folder.glob(_in_any_case(one))}
+            files = sorted(f for f in found if f.name[0] != ".")
+            if files:
+                return files
+    fetch = ""
+    if data_set.addresses or data_set.category_address:
+        more = " with the --categories that you want" if data_set.category_address else ""
+        fetch = f"run `strokenet-gym download {name} --to {data_dir}`{more}, or "
+    raise FileNotFoundError(
+        f"{name} needs {' or '.join(data_set.patterns)} in {data_dir} or {data_dir / name}: {fetch}"
+        "pass data_dir=… or set STROKENET_DATA to the folder that has it"
+    )
+
+
+def _in_any_case(pattern: str) -> str:
+    if "[" in pattern:
+        return pattern
+    return "".join(f"[{c}{c.swapcase()}]" if c.isalpha() else c for c in pattern)
+
+
 def open_file(file: Path) -> IO[bytes]:
     """Open a file, unpacked if it is gzipped."""
     return gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb")  # type: ignore
@@ -39,19 +75,22 @@ def read_file(file: Path) -> bytes:
         ValueError: if it is damaged, or would take too much memory.
     """
     packed = file.suffix.lower() == ".gz"
-    step, pieces, total = 2**24, [], 0
+    with open_file(file) as stream:
+        return _read(stream, f"{file}, unpacked," if packed else str(file), str(file))
+
+
+def _read(stream: IO[bytes], what: str, name: str) -> bytes:
+    """All of a stream, piece by piece, so that nothing takes more memory than is allowed."""
+    pieces, total = [], 0
     try:
-        with open_file(file) as stream:
-            while piece := stream.read(step):
-                pieces.append(piece)
-                total += len(piece)
-                check_memory(f"{file}, unpacked," if packed else str(file), 2 * total)
-    except FileNotFoundError:
-        raise
+        while piece := stream.read(2**24):
+            pieces.append(piece)
+            total += len(piece)
+            check_memory(what, 2 * total)
     except Exception as error:  # whatever unpacking raises
         if isinstance(error, ValueError) and "STROKENET_MEMORY_MB" in str(error):
             raise
-        raise ValueError(f"{file} is damaged or cut short: {error}") from error
+        raise ValueError(f"{name} is damaged or cut short: {error}") from error
     return b"".join(pieces)
 
 
@@ -97,15 +136,8 @@ def members(source: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
         ValueError: if the zip is damaged, or a file would take too much memory.
     """
     for name, file in streams(source, suffix):
-        try:
-            data = file.read(2**26)
-            if file.read(1):
-                check_memory(f"{name} in {source}", 2**40)
-        except Exception as error:  # whatever unpacking raises
-            if "STROKENET_MEMORY_MB" in str(error):
-                raise
-            raise ValueError(f"{name} in {source} is damaged: {error}") from error
-        yield name, data
+        where = f"{name} in {source}"
+        yield name, _read(file, where, where)
 
 
 def names(source: Path, suffix: str) -> list[str]:

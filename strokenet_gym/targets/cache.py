@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
+
+from strokenet_gym.files import sweep
 
 __all__ = ["cache_folder", "cached_files", "clear_cache"]
 
@@ -20,7 +23,8 @@ def cached_files() -> dict[str, list[Path]]:
     """The files in the cache by what they were made from: a data set, or "pictures"."""
     files: dict[str, list[Path]] = {}
     for pattern in ("*.prepared", "pictures/*.pixels"):
-        for file in sorted(cache_folder().glob(pattern)):
+        found = cache_folder().glob(pattern)
+        for file in sorted(f for f in found if f.name[0] != "."):  # those are being written
             name = "pictures" if file.suffix == ".pixels" else file.name.rpartition("-")[0]
             files.setdefault(name, []).append(file)
     return files
@@ -38,6 +42,8 @@ def clear_cache(names: tuple[str, ...] = ()) -> int:
     Raises:
         ValueError: if the cache has nothing of that name.
     """
+    for folder in (cache_folder(), cache_folder() / "pictures"):
+        sweep(folder)
     freed, found = 0, cached_files()
     unknown = set(names) - set(found)
     if unknown:
@@ -46,6 +52,8 @@ def clear_cache(names: tuple[str, ...] = ()) -> int:
         )
     for name, files in found.items():
         for file in files if not names or name in names else ():
-            freed += file.stat().st_size
-            file.unlink()
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                size = file.stat().st_size
+                file.unlink()
+                freed += size
     return freed

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from tqdm import tqdm
+
 from strokenet_gym.extras import require
 from strokenet_gym.targets.image_set import DATA_SETS
 
@@ -26,7 +28,7 @@ def download(name: str, folder: Path, categories: Sequence[str] = ()) -> list[Pa
 
     What comes is compared with the checksum that is known here, or that the server says, or that is
     in a zip. A broken download goes on where it stopped when it is called again. Needs the extra
-    "data".
+    "all".
 
     Args:
         name: of the set, in :data:`DATA_SETS`.
@@ -40,7 +42,7 @@ def download(name: str, folder: Path, categories: Sequence[str] = ()) -> list[Pa
         ValueError: if the name is unknown, a checksum is wrong, or categories are missing.
         OSError: if the connection fails, or a file cannot be written.
     """
-    require("data", "pooch", "tqdm")
+    require("pooch")
     import pooch
     import requests
 
@@ -107,7 +109,6 @@ class _Resuming:
 
     def __call__(self, url: str, output_file: str, _: Any) -> None:
         import requests
-        from tqdm import tqdm
 
         have = self._part.stat().st_size if self._part.exists() else 0
         headers = {"Accept-Encoding": "identity"}  # so that lengths are those of the file

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-__all__ = ["UNIT", "as_points", "normalised"]
+__all__ = ["UNIT", "as_points", "normalised", "simplified"]
 
 UNIT = 2**13  # of a point's coordinate in a canvas' width: a sixteenth of a pixel at 512 px
 
@@ -34,11 +34,28 @@ def as_points(lines: Sequence[np.ndarray]) -> list[np.ndarray]:
             raise ValueError(f"a line must have the shape [K, 2], got {line.shape}")
         if not (np.abs(line) < 3).all():  # nor NaN
             raise ValueError("a line must be near the canvas")
-        kept: Any = (line * UNIT).astype(np.float32)
-        if len(kept) > 2:  # those in between that are on the way are not needed
-            kept = cv2.approxPolyDP(kept, 1.0, False)[:, 0]
-        points.append(np.rint(kept).astype(np.int16))
+        points.append(np.rint(simplified(line * UNIT, 1.0)).astype(np.int16))
     return points
+
+
+def simplified(line: np.ndarray, off: float) -> np.ndarray:
+    """A line without those points in between that are on the way, at most ``off`` beside it.
+
+    Args:
+        line: ``[K, 2]``.
+        off: in the same unit.
+
+    Returns:
+        float32 ``[L, 2]``, from the first point to the last.
+    """
+    line = np.asarray(line, np.float32)
+    apart = np.flatnonzero((line != line[0]).any(1))
+    if len(line) < 3 or len(apart) == 0:
+        return line[:1] if len(apart) == 0 else line
+    # OpenCV takes a line that ends where it begins for a ring, and leaves its end out.
+    closed = apart[-1] + 1 < len(line)
+    kept: Any = cv2.approxPolyDP(line[: apart[-1] + 1], off, False)[:, 0]
+    return np.concatenate([kept, line[-1:]]) if closed else kept
 
 
 def normalised(lines: Sequence[np.ndarray], share: float) -> Iterator[np.ndarray]:

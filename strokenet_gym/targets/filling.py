@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 
 from strokenet_gym.programs.stamped import threads
-from strokenet_gym.programs.stamped.cache import announce, kernel_cache
-
-with kernel_cache():
-    from strokenet_gym.targets.raster import draw_glyphs, draw_lines, place_images, set_targets
+from strokenet_gym.programs.stamped.cache import announce
+from strokenet_gym.targets.raster import draw_glyphs, draw_lines, place_images, set_targets
 
 __all__ = ["draw", "place", "put", "trace"]
 

@@ -14,6 +14,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+from gymnasium.error import DependencyNotInstalled
 
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.images import fit_images
@@ -45,6 +46,8 @@ class Glyphs:
 
     Raises:
         ValueError: if there are no characters, or some that the fonts do not have.
+        DependencyNotInstalled: under OpenCV 5, which has other fonts. (Gymnasium's extra "other"
+            installs it over ours if it is installed later.)
     """
 
     channels = 1
@@ -55,6 +58,13 @@ class Glyphs:
         unknown = [c for c in characters if not _FIRST <= c <= _LAST]
         if unknown or not characters:
             raise ValueError(f"glyphs need printable ASCII characters, got {characters!r}")
+        if not size >= 1:
+            raise ValueError(f"size must be at least 1 pixel, got {size}")
+        if not cv2.__version__.startswith("4."):
+            raise DependencyNotInstalled(
+                f"glyphs are drawn in the fonts of OpenCV 4, got OpenCV {cv2.__version__}: run "
+                '`pip install --force-reinstall "opencv-python-headless<5"`'
+            )
         self.size = size
         self.characters = characters
 

@@ -17,17 +17,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from strokenet_gym.files import replace_file, sweep
+from strokenet_gym.files import check_memory, replace_file, sweep
 from strokenet_gym.programs.base import Size, sides
-from strokenet_gym.targets.archives import folders_of
+from strokenet_gym.targets.archives import find_data
 from strokenet_gym.targets.cache import cache_folder
 from strokenet_gym.targets.drawings import UNIT
 from strokenet_gym.targets.images import fit_images
 from strokenet_gym.targets.pictures import Pictures
 
-__all__ = ["DATA_SETS", "ImageSet", "Item", "find_data", "in_split"]
+__all__ = ["DATA_SETS", "ImageSet", "Item", "in_split"]
 
-_VERSION = 2  # of what is kept; a new one leaves old files aside
+_VERSION = 3  # of what is kept; a new one leaves old files aside
+_OFTEN = 1000  # items, after which memory is looked at
 _TEST_SHARE = 26  # of 256
 # What is kept, and of what type; the widest first, so that all of them are aligned.
 _ARRAYS = {"lines": "<i8", "drawings": "<i8", "codes": "<u4", "points": "<i2", "images": "|u1"}
@@ -88,6 +89,8 @@ class ImageSet(Pictures):
         taken = DATA_SETS.get(name, cls)
         if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"the name {name!r} of {cls.__name__} is {taken.__name__}'s already")
+        if not 0 < cls.share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, got {cls.share}")
         DATA_SETS[name] = cls
 
     def __init__(
@@ -100,23 +103,27 @@ class ImageSet(Pictures):
     ) -> None:
         self._arguments = data_dir, split, size, tuple(select), limit
         self.size, self.limit = size, limit
+        if not size >= 1:
+            raise ValueError(f"size must be at least 1 pixel, got {size}")
         if split not in ("train", "test"):
             raise ValueError(f"unknown split {split!r} of {self.name}; known: train, test")
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be at least 1, got {limit}")
-        files = self._find(Path(data_dir).expanduser(), split, select)
-        stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+        folder = Path(os.path.expanduser(data_dir))
+        files = self._find(folder, split, select)
+        stats = [(str(file), *_stat(file)) for file in files]
         wanted = sorted(label.casefold() for label in select)
         key = json.dumps([_VERSION, self.version, split, wanted, limit, stats])
-        folder = cache_folder()
-        path = folder / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.prepared"
+        path = (
+            cache_folder() / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.prepared"
+        )
         if not self._open(path):
             print(
-                f"strokenet_gym: preparing {self.name}, {split} (once; kept in {folder})",
+                f"strokenet_gym: preparing {self.name}, {split} (once; kept in {path.parent})",
                 file=sys.stderr,
             )
             self._make(_counted(self._prepare(files, split, select), limit), path)
-        self._warn_of_unknown(Path(data_dir).expanduser(), split, select)
+        self._warn_of_unknown(folder, split, select)
         if len(self.labels) == 0:
             what = f" of {', '.join(select)}" if select else ""
             raise ValueError(f"{self.name} has no {split} images{what} in {data_dir}")
@@ -144,7 +151,7 @@ class ImageSet(Pictures):
                 header = json.loads(file.readline(2**24))
                 begin = file.tell()
             data = np.memmap(path, np.uint8, "r", offset=begin).view(np.ndarray)
-            if zlib.crc32(data.data) != header["crc"]:
+            if header.pop("crc") != _checksum(header, [data]):
                 return False
             self._take(data, header)
         except Exception:  # not there, empty, or damaged in any way: it is prepared again
@@ -177,7 +184,10 @@ class ImageSet(Pictures):
         codes: tuple[array, array] = array("I"), array("I")  # of images, of drawings
         images, points, side = bytearray(), bytearray(), 1
         lines, drawings = array("q", [0]), array("q", [0])
-        for label, item in items:
+        for count, (label, item) in enumerate(items):
+            if count % _OFTEN == 0:
+                what = f"preparing {self.name} (less with fewer labels, or limit=)"
+                check_memory(what, 3 * (len(points) + len(images)))
             code = names.setdefault(label, len(names))
             if isinstance(item, list):
                 codes[1].append(code)
@@ -194,26 +204,27 @@ class ImageSet(Pictures):
                     f"{item.shape} after {side}"
                 )
             images += item.tobytes()
-        found = {
+        found: dict[str, Any] = {
             "lines": np.array(lines, "<i8").tobytes(),
             "drawings": np.array(drawings, "<i8").tobytes(),
             "codes": np.array(codes[0] + codes[1], "<u4").tobytes(),
-            "points": bytes(points),
-            "images": bytes(images),
+            "points": points,
+            "images": images,
         }
-        data = b"".join(found[name] for name in _ARRAYS)
-        header: dict[str, Any] = {"side": side, "names": list(names), "crc": zlib.crc32(data)}
+        parts = [found[name] for name in _ARRAYS]
+        header: dict[str, Any] = {"side": side, "names": list(names)}
         header["bytes"] = {name: len(part) for name, part in found.items()}
-        text = json.dumps(header)
+        text = json.dumps(header | {"crc": _checksum(header, parts)})
         text += " " * (-(len(text) + 1) % 8) + "\n"
         with contextlib.suppress(OSError):  # no folder, or a full disk
             if names:
                 with replace_file(path) as new:
                     sweep(path.parent)
-                    new.write_bytes(text.encode() + data)
+                    with new.open("wb") as file:
+                        file.writelines([text.encode(), *parts])
                 if self._open(path):
                     return
-        self._take(np.frombuffer(data, np.uint8), header)
+        self._take(np.frombuffer(b"".join(parts), np.uint8), header)
 
     def _find(self, data_dir: Path, split: str, select: Sequence[str]) -> list[Path]:
         """The published files that a split, or a selection of it, is made of."""
@@ -274,54 +285,32 @@ class ImageSet(Pictures):
         return self._placed(np.array([rng.integers(len(self)) for rng in rngs]))[:, None]
 
 
+def _stat(file: Path) -> tuple[int, int, int]:
+    """Number, size and newest time of a file, or of those in a folder: what a change changes."""
+    files = [file, *(file.rglob("*") if file.is_dir() else ())]
+    stats = [one.stat() for one in files]
+    return len(files), sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
+
+
+def _checksum(header: dict[str, Any], parts: Iterable[Any]) -> int:
+    """Of all that is kept: the header without it, and what follows."""
+    crc = zlib.crc32(json.dumps(header).encode())
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return crc
+
+
 def _counted(items: Iterator[Item], limit: int | None) -> Iterator[Item]:
     """The items up to the limit of each label, with a bar that says how many there are."""
     counts: dict[str, int] = {}
-    with contextlib.ExitStack() as stack:
-        bar: Any = None
-        with contextlib.suppress(ImportError):  # of the extra "data"
-            from tqdm import tqdm
+    from tqdm import tqdm  # takes its time
 
-            bar = stack.enter_context(tqdm(unit=" items", disable=None, leave=False))
+    with tqdm(unit=" items", disable=None, leave=False) as bar:
         for label, item in items:
             counts[label] = counts.get(label, 0) + 1
             if limit is None or counts[label] <= limit:
                 yield label, item
-            if bar is not None:
-                bar.update()
-
-
-def find_data(data_set: type[ImageSet], data_dir: Path, *patterns: str) -> list[Path]:
-    """Files of a data set in a folder, or in its subfolder of the data set's name.
-
-    Args:
-        data_set: the data set.
-        data_dir: the folder.
-        patterns: of names, in any case; the files of the first one that matches any are taken.
-
-    Raises:
-        FileNotFoundError: if there are none; the message names the command that fetches them.
-    """
-    name = data_set.name
-    for pattern in patterns:
-        for folder in folders_of(data_dir, name):
-            files = sorted(f for f in folder.glob(_in_any_case(pattern)) if f.name[0] != ".")
-            if files:
-                return files
-    fetch = ""
-    if data_set.addresses or data_set.category_address:
-        more = " with the --categories that you want" if data_set.category_address else ""
-        fetch = f"run `strokenet-gym download {name} --to {data_dir}`{more}, or "
-    raise FileNotFoundError(
-        f"{name} needs {' or '.join(patterns)} in {data_dir} or {data_dir / name}: {fetch}"
-        "pass data_dir=… or set STROKENET_DATA to the folder that has it"
-    )
-
-
-def _in_any_case(pattern: str) -> str:
-    if "[" in pattern:
-        return pattern
-    return "".join(f"[{c}{c.swapcase()}]" if c.isalpha() else c for c in pattern)
+            bar.update()
 
 
 def in_split(key: str, split: str) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
+import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +16,7 @@ from typing import IO, Any
 import cv2
 import numpy as np
 
-from strokenet_gym.files import check_memory
+from strokenet_gym.files import allowed_memory, check_memory
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.stroke import is_tensor
 
@@ -41,6 +44,7 @@ _FORMATS = (
 _BYTES = 20  # of memory for a pixel, while a picture is read and fitted
 _LONGEST = 300  # characters of a path in a message
 LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
+_LIMIT = threading.Lock()
 _COLOURS = range(1, 5)  # numbers of a pixel: grey, grey and opacity, RGB, RGBA
 
 
@@ -53,7 +57,7 @@ def check_path(path: str | os.PathLike) -> Path:
     text = os.fspath(path)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise ValueError(f"URLs are not read: download the picture first, got {shown(text)}")
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))
 
 
 def shown(path: str | os.PathLike) -> str:
@@ -118,8 +122,11 @@ def _opened(source: Path | IO[bytes], name: str = "") -> Iterator[Any]:
             name = shown(source)
             source = stack.enter_context(_open_file(source, name))
         try:
-            image = stack.enter_context(Image.open(source, formats=_formats()))
+            with _our_limit():
+                image = stack.enter_context(Image.open(source, formats=_formats()))
             needed = image.size[0] * image.size[1] * _BYTES
+        except Image.DecompressionBombError as error:
+            needed = int(re.findall(r"(\d+) pixels", str(error))[0]) * _BYTES
         except Exception as error:  # decoders raise whatever comes
             unknown = type(error).__name__ == "UnidentifiedImageError"
             why = "damaged, or an unknown format" if unknown else _one_line(error)
@@ -131,12 +138,29 @@ def _opened(source: Path | IO[bytes], name: str = "") -> Iterator[Any]:
             raise ValueError(f"cannot read {name} as an image: {_one_line(error)}") from error
 
 
+@contextlib.contextmanager
+def _our_limit() -> Iterator[None]:
+    """Pillow has our limit for its own: of an ICO it reads before anybody can ask for its size."""
+    from PIL import Image
+
+    ours = allowed_memory() * 2**20 // _BYTES
+    with _LIMIT, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, ours
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = theirs
+
+
 def _open_file(file: Path, name: str) -> IO[bytes]:
     try:
         if not file.is_file() and file.exists():  # a pipe would have us wait
             raise ValueError(f"cannot read {name} as an image: it is not a file")
         return file.open("rb")
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
         raise FileNotFoundError(f"no such file: {name}") from None
 
 
@@ -145,11 +169,10 @@ def _one_line(error: Exception) -> str:
 
 
 def _formats() -> list[str]:
-    """The formats that Pillow can read here; no limit of its own is in the way of ours."""
+    """The formats that Pillow can read here."""
     from PIL import Image
 
     Image.init()
-    Image.MAX_IMAGE_PIXELS = None
     return [name for name in _FORMATS if name in Image.OPEN]
 
 
@@ -209,7 +232,10 @@ def load_image(image: Any) -> np.ndarray:
         image = read_image(image)
     elif is_pil(image):
         check_memory("the picture", image.size[0] * image.size[1] * _BYTES)
-        image = _pixels(image)
+        try:
+            image = _pixels(image)
+        except Exception as error:  # of a file that it has not read yet
+            raise ValueError(f"cannot read the picture: {_one_line(error)}") from error
     elif is_tensor(image):
         image = image.detach().cpu()
         image = (image.float() if image.is_floating_point() else image).numpy()

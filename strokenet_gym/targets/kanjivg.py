@@ -26,7 +26,7 @@ class KanjiVG(ImageSet):
     """Kanji, kana, letters and signs, white on black, in lines of one width.
 
     Made from ``kanjivg*.zip``, a folder ``kanji`` of SVG files, or ``kanjivg*.xml`` (plain or
-    gzipped), without variants; needs the extra "data". Of several files the last by name says what
+    gzipped), without variants; needs the extra "all". Of several files the last by name says what
     a character is. A tenth of the characters are for tests, by a hash of their code. Labels are
     characters.
     """
@@ -40,7 +40,7 @@ class KanjiVG(ImageSet):
     }  # fmt: skip
 
     def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
-        require("data", "svgpathtools", "defusedxml")
+        require("svgpathtools", "defusedxml")
         seen = set()
         for file in reversed(files):
             xml = ".xml" in [suffix.lower() for suffix in file.suffixes]

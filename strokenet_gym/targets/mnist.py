@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from strokenet_gym.targets.archives import folders_of, read_file
-from strokenet_gym.targets.image_set import ImageSet, Item, find_data
+from strokenet_gym.targets.archives import find_data, folders_of, read_file
+from strokenet_gym.targets.image_set import ImageSet, Item
 
 __all__ = ["MNIST", "read_idx"]
 
@@ -75,21 +75,22 @@ class MNIST(ImageSet):
                             f"{folder} has several kinds of EMNIST ({', '.join(found[0])}): leave "
                             "one in a folder of its own"
                         )
-                    return [folder / names[0] for names in found]
+                    files = [folder / names[0] for names in found]
+                    return files + [f for f in [_mapping_of(files[0])] if f.is_file()]
         first = {"train": "train", "test": "t10k"}[split]
         missing = [f"{first}-images-idx3-ubyte.gz", f"{first}-images-idx3-ubyte"]
         found_one = find_data(type(self), data_dir, *missing)
         raise FileNotFoundError(f"{found_one[0]} has no {first}-labels-idx1-ubyte beside it")
 
     def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
-        digits, numbers = (read_idx(file) for file in files)
+        digits, numbers = (read_idx(file) for file in files[:2])
         if digits.shape[1:] != (28, 28) or numbers.shape != digits.shape[:1]:
             raise ValueError(
                 f"{files[0]} has the shape {digits.shape} and {files[1]} {numbers.shape}: "
                 "expected [N, 28, 28] and [N]"
             )
         emnist = files[0].name.lower().startswith("emnist-")
-        names = _mapping(files[0]) if emnist else {}
+        names = _mapping(files[2]) if emnist and len(files) > 2 else {}
         for digit, number in zip(digits, numbers.tolist(), strict=True):
             label = names.get(number, str(number))
             if self.is_selected(label, select):
@@ -104,12 +105,12 @@ def _matching(names: list[str], prefix: str, split: str, kind: str) -> list[str]
     return list(kept.values())
 
 
-def _mapping(file: Path) -> dict[int, str]:
-    """What the numbers of an EMNIST mean, from the text beside it, if that is there."""
-    kind = "-".join(file.name.split("-")[:2])
-    text = file.with_name(f"{kind}-mapping.txt")
-    if not text.is_file():
-        return {}
+def _mapping_of(file: Path) -> Path:
+    """The text beside an EMNIST that says what its numbers mean."""
+    return file.with_name("-".join(file.name.split("-")[:2]) + "-mapping.txt")
+
+
+def _mapping(text: Path) -> dict[int, str]:
     lines = [line.split() for line in text.read_text(errors="replace").splitlines()]
     try:
         return {int(line[0]): chr(int(line[1])) for line in lines if len(line) >= 2}

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from strokenet_gym.targets.archives import members, names
-from strokenet_gym.targets.image_set import ImageSet, Item, find_data, in_split
+from strokenet_gym.targets.archives import find_data, members, names
+from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 from strokenet_gym.targets.images import decode
 
 __all__ = ["Omniglot"]

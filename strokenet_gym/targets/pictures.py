@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import replace_file, sweep
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets.cache import cache_folder
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayTargets", "ImageFiles", "Pictures", "channels_of", "find_pictures"]
 
+_VERSION = 1  # of how pictures are fitted; a new one leaves old files aside
 _KEPT = 2**26  # bytes of fitted pictures that a source keeps in memory: the first that come
 _LOOKS = 16  # images of a source that does not say whether it has colour
 _READ = 2**25  # pixels of a folder's pictures that are read at once; of others the first bytes
@@ -68,6 +69,7 @@ class _FittedPictures(Pictures):
 
     def __init__(self) -> None:
         self._fitted: dict[tuple, np.ndarray] = {}
+        self._swept = False  # what killed processes left in the cache
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_fitted": {}}
@@ -90,13 +92,16 @@ class _FittedPictures(Pictures):
         key = index, size, channels, background.tobytes()
         fitted = self._fitted.get(key)
         if fitted is None:
-            fitted = self._fit(index, size, channels, background)
-            if fitted.nbytes * (len(self._fitted) + 1) <= _KEPT:
+            fitted, lasting = self._fit(index, size, channels, background)
+            if lasting and fitted.nbytes * (len(self._fitted) + 1) <= _KEPT:
                 self._fitted[key] = fitted
         return fitted
 
-    def _fit(self, index: int, size: Size, channels: int, background: np.ndarray) -> np.ndarray:
-        return fit_image(self[index], size, channels, background)
+    def _fit(
+        self, index: int, size: Size, channels: int, background: np.ndarray
+    ) -> tuple[np.ndarray, bool]:
+        """A fitted picture, and whether it may be kept as that one."""
+        return fit_image(self[index], size, channels, background), True
 
 
 class ArrayTargets(_FittedPictures):
@@ -121,8 +126,16 @@ class ArrayTargets(_FittedPictures):
         self.images = images
         if len(images) == 0:
             raise ValueError("expected an image, or several, got none")
-        for index in range(len(images)) if isinstance(images, (list, tuple)) else (0,):
-            load_image(images[index])
+        load_image(images[0])
+        if isinstance(images, (list, tuple)):
+            for image in images:
+                load_image(image)
+            return
+        floats = images.is_floating_point() if is_tensor(images) else images.dtype.kind == "f"
+        if floats:
+            low, high = float(images.min()), float(images.max())
+            if not (low >= 0 and high <= 1):  # nor NaN
+                raise ValueError(f"float pictures must be in 0 … 1, got {low:g} … {high:g}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -210,39 +223,46 @@ class ImageFiles(_FittedPictures):
     def __getitem__(self, index: int) -> np.ndarray:
         return read_image(self.files[index])
 
-    def _fit(self, index: int, size: Size, channels: int, background: np.ndarray) -> np.ndarray:
+    def _fit(
+        self, index: int, size: Size, channels: int, background: np.ndarray
+    ) -> tuple[np.ndarray, bool]:
         """A fitted picture in uint8, from the cache if it is there."""
         shape = channels, *sides(size)
-        made_from = str(self.files[index].resolve()), self._stats[index], shape, *background
+        made_from = (
+            _VERSION,
+            str(self.files[index].resolve()),
+            self._stats[index],
+            shape,
+            *background,
+        )
         key = hashlib.sha256(repr(made_from).encode()).hexdigest()[:32]
         kept = cache_folder() / "pictures" / f"{key}.pixels"
         try:
             data = kept.read_bytes()
             if zlib.crc32(data[4:]).to_bytes(4, "little") == data[:4]:
-                return np.frombuffer(data, np.uint8, offset=4).reshape(shape)
+                return np.frombuffer(data, np.uint8, offset=4).reshape(shape), True
         except (OSError, ValueError):  # not there, or damaged
             pass
-        fitted = np.rint(self._read_or_next(index, size, channels, background) * 255)
-        pixels = fitted.astype(np.uint8)
-        if pixels.nbytes * (len(self._fitted) + 1) > _KEPT:
+        picture, own = self._read_or_next(index)
+        pixels = np.rint(fit_image(picture, size, channels, background) * 255).astype(np.uint8)
+        if own and pixels.nbytes * (len(self._fitted) + 1) > _KEPT:
             with contextlib.suppress(OSError), replace_file(kept) as new:  # a full disk is no error
+                if not self._swept:
+                    sweep(kept.parent)
+                    self._swept = True
                 data = pixels.tobytes()
                 new.write_bytes(zlib.crc32(data).to_bytes(4, "little") + data)
-        return pixels
+        return pixels, own
 
-    def _read_or_next(
-        self, index: int, size: Size, channels: int, background: np.ndarray
-    ) -> np.ndarray:
-        """A fitted picture, or the next one that can be read: training goes on."""
+    def _read_or_next(self, index: int) -> tuple[np.ndarray, bool]:
+        """A picture and True, or the next one that can be read and False: training goes on."""
         for k in range(len(self)):
             try:
-                picture = self[(index + k) % len(self)]
+                return self[(index + k) % len(self)], k == 0
             except (OSError, ValueError) as error:
                 if k + 1 == len(self):
                     raise
                 warnings.warn(f"{error}. The next image takes its place", stacklevel=2)
-            else:
-                return fit_image(picture, size, channels, background)
         raise AssertionError
 
 

@@ -12,9 +12,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from strokenet_gym.targets.archives import names, streams
+from strokenet_gym.targets.archives import find_data, names, streams
 from strokenet_gym.targets.drawings import as_points, normalised
-from strokenet_gym.targets.image_set import ImageSet, Item, find_data, in_split
+from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 
 __all__ = ["QuickDraw"]
 
@@ -48,14 +48,7 @@ class QuickDraw(ImageSet):
 
     def _find(self, data_dir: Path, split: str, select: Sequence[str]) -> list[Path]:
         """The files of the selected categories, by their names where these say so."""
-        found: list[Path] = []
-        for pattern in self.patterns:
-            try:
-                found += find_data(type(self), data_dir, pattern)
-            except FileNotFoundError:
-                continue
-        if not found:
-            find_data(type(self), data_dir, *self.patterns)  # raises
+        found = find_data(type(self), data_dir, self.patterns)
         zips = [file for file in found if file.suffix.lower() == ".zip"]
         plain = [file for file in found if file not in zips]
         named = [file for file in plain if self.is_selected(_category(file.name), select)]
@@ -94,7 +87,7 @@ class QuickDraw(ImageSet):
                             seen.add((label, key))
                             yield label, item
                             count += 1
-                            if self.limit is not None and count >= self.limit:
+                            if kind != ".ndjson" and count == self.limit:  # all of one label
                                 break
         if bad:
             total, shown = sum(bad.values()), "; ".join(list(bad)[:3])

@@ -6,7 +6,8 @@ Each takes a range of a batch and releases the GIL; filling.py calls them on all
 import math
 
 import numpy as np
-from numba import njit
+
+from strokenet_gym.programs.stamped.cache import njit
 
 __all__ = ["draw_glyphs", "draw_lines", "place_images", "set_targets"]
 
@@ -15,7 +16,7 @@ _SUMS = {"nnan", "ninf", "reassoc", "nsz", "contract"}
 _SOFTNESS = 1.08  # width of a glyph's edge in samples: that of one drawn, warped and reduced
 
 
-@njit(nogil=True, cache=True, fastmath=_SUMS, error_model="numpy")
+@njit(fastmath=_SUMS, error_model="numpy")
 def set_targets(
     target, target_pixels, canvas, pixels, errors, visible,
     images, unit, indices, background, least, start, stop,
@@ -69,7 +70,7 @@ def set_targets(
         errors[k, 0], errors[k, 1], visible[k] = squared, absolute, seen != 0
 
 
-@njit(nogil=True, cache=True, fastmath=_SUMS, error_model="numpy")
+@njit(fastmath=_SUMS, error_model="numpy")
 def place_images(placed, images, indices, first, weights, start, stop):
     """Resize images of a set, white on black, and put them in the middle of black canvases.
 
@@ -114,7 +115,7 @@ def place_images(placed, images, indices, first, weights, start, stop):
                 inked[x] = np.uint8(np.rint(min(max(line[x], black), white)))
 
 
-@njit(nogil=True, cache=True, fastmath=_SUMS, error_model="numpy")
+@njit(fastmath=_SUMS, error_model="numpy")
 def draw_glyphs(drawn, fields, boxes, unit, which, half, inverse, samples, start, stop):
     """Draw characters from how far each place is from their pens' paths.
 
@@ -185,7 +186,7 @@ def draw_glyphs(drawn, fields, boxes, unit, which, half, inverse, samples, start
                 canvas[y, x] = np.uint8(np.rint(line[x] * share))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(inline="always")
 def _inside(origin, step, low, high, first, last):
     """The part of first … last where low <= origin + step * x <= high; empty if last < first."""
     if abs(step) < 1e-9:
@@ -194,7 +195,7 @@ def _inside(origin, step, low, high, first, last):
     return max(first, min(one, other)), min(last, max(one, other))
 
 
-@njit(nogil=True, cache=True, fastmath=_SUMS, error_model="numpy")
+@njit(fastmath=_SUMS, error_model="numpy")
 def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
     """Draw lines with round ends and joints, white on black.
 

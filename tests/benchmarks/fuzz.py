@@ -43,6 +43,7 @@ from strokenet_gym.targets import DATA_SETS, make_targets
 PROMISED = ValueError, TypeError, FileNotFoundError, ResetNeeded, DependencyNotInstalled
 SLOW = 10.0  # seconds of the processor: others may be at work; what waits for ever ends it all
 GREAT = 1024.0  # MB
+LEAST = 50_000  # inputs that are to be tried in the time
 STRANGE: list[Any] = [
     None, True, False, 0, -1, 1, 2, 3.5, 1e-320, 1e300, -1e300, 10**400, float("nan"),
     float("inf"), "", "x" * 5000, "a\0b", "pencil", "1", b"x", [], {}, (), [[]], [1, "a"], {"a": 1},
@@ -69,6 +70,10 @@ class Args:
     """Number of the first input of each kind."""
     kinds: tuple[str, ...] = ()
     """Which; all by default."""
+
+
+class TooLongError(BaseException):
+    """Of an input, which no code of ours may catch."""
 
 
 def strange(rng: np.random.Generator) -> Any:
@@ -302,7 +307,7 @@ def attempt(work: Callable[[np.random.Generator], None], rng: np.random.Generato
             work(rng)
     except PROMISED:
         pass
-    except KeyboardInterrupt:
+    except TooLongError:
         return f"more than {SLOW:g} s"
     except Exception:
         return traceback.format_exc()
@@ -329,7 +334,10 @@ def compile_all() -> None:
 
 
 def main(args: Args) -> None:
-    signal.signal(signal.SIGPROF, signal.default_int_handler)
+    def too_long(*_: object) -> None:
+        raise TooLongError
+
+    signal.signal(signal.SIGPROF, too_long)
     warnings.simplefilter("ignore")
     kinds, wrong = args.kinds or KINDS, 0
     with tempfile.TemporaryDirectory(prefix="strokenet-fuzz-") as folder:
@@ -357,6 +365,8 @@ def main(args: Args) -> None:
     print(f"{total:,} inputs, {wrong} of them wrong; memory grew by {grown:.0f} MB at most")
     if wrong or grown > GREAT:
         raise SystemExit("see above")
+    if total < min(args.inputs, LEAST):
+        raise SystemExit(f"too few in {args.minutes:g} minutes: expected {LEAST:,}")
 
 
 if __name__ == "__main__":

@@ -10,21 +10,26 @@ make soak
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
-import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import gymnasium as gym
+import imageio_ffmpeg
 import numpy as np
 import tyro
+from defusedxml import ElementTree
+from PIL import Image
 from tqdm import tqdm
 
 from strokenet_gym import BRUSHES, RecordStrokes, Stroke, StrokeLog
@@ -137,10 +142,10 @@ for _ in range(int(sys.argv[2])):
 PREPARE = """
 import os, sys
 os.environ["STROKENET_CACHE"] = sys.argv[1] + "/cache"
-from strokenet_gym import make_targets
+from strokenet_gym import Omniglot
 print("at work", flush=True)
 for k in range(int(sys.argv[2])):
-    targets = make_targets("omniglot", 32 + 8 * (k % 8), sys.argv[1])
+    targets = Omniglot(sys.argv[1], limit=1 + k)  # each is prepared anew
 assert len(targets) > 100, len(targets)
 """
 
@@ -176,8 +181,9 @@ def write_inputs(folder: Path) -> None:
 
 
 def kill_at_work(
-    name: str, command: list[str], clean: list[str], kills: int, longest: float
-) -> int:
+    name: str, command: list[str], clean: list[str], kills: int, longest: float,
+    look: Callable[[], None],
+) -> int:  # fmt: skip
     """Start something, kill it at a random moment, and start it again, which must go well.
 
     Returns:
@@ -194,10 +200,25 @@ def kill_at_work(
         busy += process.poll() is None
         process.kill()
         process.communicate()
+        look()
         done = subprocess.run(clean, capture_output=True, text=True, cwd=ROOT)
         if done.returncode != 0:
             raise SystemExit(f"{name}: no clean start after a kill\n{done.stderr[-3000:]}")
     return busy
+
+
+def look_at_files(folder: Path) -> None:
+    """Read what has been recorded and exported: all of it is whole."""
+    for path in [*folder.glob("logs/*.json"), folder / "log.json"]:
+        StrokeLog.load(path)
+    for path in folder.glob("picture.*"):
+        if path.suffix in (".png", ".gif"):
+            with Image.open(path) as picture:
+                picture.load()
+        elif path.suffix == ".svg":
+            ElementTree.parse(path)
+        elif imageio_ffmpeg.count_frames_and_secs(str(path))[0] < 2:
+            raise SystemExit(f"{path} is not whole")
 
 
 def kill_all(kills: int) -> None:
@@ -209,18 +230,19 @@ def kill_all(kills: int) -> None:
         works = {  # what is done, how often or how long, and for how many seconds at most
             "recording": (RECORD, logs, "100000", "3", 1.5),
             "export": (EXPORT, folder, "1000", "1", 1.5),
-            "data set": (PREPARE, folder, "100000", "8", 1.5),
+            "data set": (PREPARE, folder, "100000", "40", 1.5),
             "training": (TRAIN, folder, "60", "0.01", 8.0),
         }
         for name, (text, where, much, little, longest) in works.items():
             start = [sys.executable, "-c", text, str(where)]
-            busy = kill_at_work(name, [*start, much], [*start, little], kills, longest)
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            look = functools.partial(look_at_files, folder)
+            busy = kill_at_work(name, [*start, much], [*start, little], kills, longest, look)
             print(f"{name}: killed {kills} times, {busy} of them at work, each time a clean start")
-        for path in logs.iterdir():
-            StrokeLog.load(path)
         left = [path for path in folder.rglob("*") if ".new" in path.name]
         print(f"{len(list(logs.iterdir()))} logs, all whole; {len(left)} unfinished files are left")
-        json.loads((folder / "log.json").read_text())
+        if left:
+            raise SystemExit(f"unfinished files are left: {', '.join(map(str, left))}")
 
 
 def main(args: Args) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from strokenet_gym.extras import require
 
-require("neural", "torch", "safetensors")
+require("torch", "safetensors")
 
 import torch
 from safetensors.torch import save_file

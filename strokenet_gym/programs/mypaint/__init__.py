@@ -4,10 +4,7 @@ library.py finds and loads it, settings.py reads its brushes' files, drawing.py 
 compiled loop, brush.py is the program.
 """
 
-from strokenet_gym.programs.stamped.cache import kernel_cache
-
-with kernel_cache():
-    from strokenet_gym.programs.mypaint.brush import MyPaintBrush
+from strokenet_gym.programs.mypaint.brush import MyPaintBrush
 from strokenet_gym.programs.mypaint.settings import brush_names
 
 __all__ = ["MyPaintBrush", "brush_names"]

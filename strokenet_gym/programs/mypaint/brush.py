@@ -12,7 +12,7 @@ from strokenet_gym.programs.mypaint.library import Surface, load_library
 from strokenet_gym.programs.mypaint.settings import find_brush, number_of, read_settings
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
-from strokenet_gym.stroke import Stroke
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["MyPaintBrush"]
 
@@ -25,9 +25,9 @@ class MyPaintBrush(Program):
     """Strokes by libmypaint, the brush engine of MyPaint, GIMP and Krita.
 
     Its size, colour and pressure are the stroke's, all else is the brush's. The pen passes through
-    the same curve as ours, at a fixed pace: 8 points a segment, a hundredth of a second apart. Each
-    stroke gets a new brush, so that the same stroke is always the same picture, chance and all.
-    Strokes of a batch are painted side by side on all threads.
+    the same curve as ours, at a fixed pace: 8 points a segment, 0.031 seconds apart. Each stroke
+    gets a new brush, so that the same stroke is always the same picture, chance and all. Strokes of
+    a batch are painted side by side on all threads.
 
     Args:
         source: name of an installed brush, such as "classic/charcoal", or the path of a .myb file.
@@ -82,12 +82,20 @@ class MyPaintBrush(Program):
         """Return the canvases with a stroke painted on each, see :meth:`Program.paint`.
 
         A stroke with a number that is NaN or infinite paints nothing.
+
+        Raises:
+            ValueError: if the strokes are not as many as the canvases, or of other channels.
         """
         painted = np.array(canvas, np.float32, order="C")
         count, channels, height, width = painted.shape
-        colour, radius, position, pressure = (
-            np.ascontiguousarray(field, np.float64) for field in stroke
-        )
+        stroke = Stroke(*(np.ascontiguousarray(field, np.float64) for field in stroke))
+        colour, radius, position, pressure = stroke
+        fields = (channels,), (), (NUM_ANCHORS, 2), (NUM_ANCHORS,)
+        if any(f.shape != (count, *rest) for f, rest in zip(stroke, fields, strict=True)):
+            raise ValueError(
+                f"expected {count} strokes of {channels} channels and {NUM_ANCHORS} anchors, got "
+                f"{', '.join(str(f.shape) for f in stroke)}"
+            )
         below = np.broadcast_to(np.asarray(background, np.float32), channels).copy()
 
         def work(start: int, stop: int) -> None:

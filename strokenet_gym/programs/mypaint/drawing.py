@@ -11,8 +11,9 @@ import math
 
 import numpy as np
 from llvmlite import binding
-from numba import cfunc, njit, types
+from numba import types
 
+from strokenet_gym.programs.stamped.cache import cfunc, njit
 from strokenet_gym.programs.stamped.spline import cubic, place, spline_tangents
 
 __all__ = ["connect", "guard", "paint_strokes"]
@@ -55,7 +56,7 @@ def _near_dab(surface, x, y, radius, r, g, b, opaque, hardness, eraser, ratio, a
     return _dab(surface, x, y, radius, r, g, b, opaque, hardness, eraser, ratio, angle, lock, hue)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def paint_strokes(
     canvas, background, colour, position, pressure, radius,
     settings, base, lines, points, own, skip, surface, tiles, box, start, stop,
@@ -139,21 +140,25 @@ def paint_strokes(
         _read(canvas[b], background, tiles, box)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _unit(value):
     return min(max(value, 0.0), 1.0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _fixed(value):
     """A number in 0 … 1 as a surface has it."""
     return np.uint16(min(max(value, np.float32(0.0)), np.float32(1.0)) * _ONE + np.float32(0.5))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _fill(tiles, picture):
-    """Have an opaque picture ``[C, H, W]`` on a surface."""
+    """Have an opaque picture ``[C, H, W]`` on a surface, and nothing around it."""
     channels, height, width = picture.shape
+    if height % _ROOM:
+        tiles[-1, :, height % _ROOM :] = 0
+    if width % _ROOM:
+        tiles[:, -1, :, width % _ROOM :] = 0
     for y in range(height):
         for column in range(tiles.shape[1]):
             row = tiles[y // _ROOM, column, y % _ROOM]
@@ -163,7 +168,7 @@ def _fill(tiles, picture):
                 row[x, 3] = _ONE
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _read(picture, background, tiles, box):
     """Take over the pixels that the library has changed, inside its box: x, y, width, height."""
     channels, height, width = picture.shape
@@ -177,7 +182,7 @@ def _read(picture, background, tiles, box):
                     picture[c, y, x] = min(max(value, np.float32(0.0)), np.float32(1.0))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _hsv(r, g, b):
     """Hue, saturation and value, 0 … 1 each, of a colour."""
     r, g, b = _unit(r), _unit(g), _unit(b)
@@ -223,4 +228,4 @@ def guard(surface):
 
 @functools.cache
 def _guard():
-    return cfunc(_DAB, cache=True)(_near_dab)
+    return cfunc(_DAB)(_near_dab)

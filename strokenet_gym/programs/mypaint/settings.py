@@ -75,15 +75,15 @@ def find_brush(name: str) -> Path:
         if not Path(name).is_file():
             raise FileNotFoundError(f"there is no brush file {name}")
         return Path(name)
-    names = brush_names()
-    if name not in names:
-        group = name.partition("/")[0]
-        alike = [other for other in names if other.partition("/")[0] == group] or names
-        raise ValueError(
-            f"unknown brush 'mypaint:{name}'; `strokenet-gym brushes` lists all, among them "
-            f"{', '.join(alike[:8])}"
-        )
-    return next(file for folder in brush_folders() if (file := folder / f"{name}.myb").is_file())
+    for folder in brush_folders():
+        if not name.startswith(("/", ".")) and (file := folder / f"{name}.myb").is_file():
+            return file
+    names, group = brush_names(), name.partition("/")[0]
+    alike = [other for other in names if other.partition("/")[0] == group] or names
+    raise ValueError(
+        f"unknown brush 'mypaint:{name}'; `strokenet-gym brushes` lists all, among them "
+        f"{', '.join(alike[:8])}"
+    )
 
 
 def read_settings(file: Path) -> Settings:
@@ -94,7 +94,7 @@ def read_settings(file: Path) -> Settings:
         DependencyNotInstalled: if the library is missing.
     """
     try:
-        document = json.loads(file.read_text())
+        document = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(document, dict) or document.get("version") != _VERSION:
             raise ValueError(f"it must be JSON with the version {_VERSION}")
         numbers, base, lines, points = [], [], [], []
@@ -117,7 +117,7 @@ def read_settings(file: Path) -> Settings:
                 if line:
                     points.append(_line(line, f"{source} of {name}", high - low))
                     lines.append((setting, number, len(line)))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"{file} is not a brush of MyPaint: {error}") from error
     flat = np.concatenate(points) if points else np.zeros((0, 2))
     return Settings(

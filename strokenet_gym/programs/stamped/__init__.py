@@ -27,12 +27,8 @@ planning.py call them on all threads, autograd.py for torch; threads.py, fastmat
 make it fast.
 """
 
-from strokenet_gym.programs.stamped.cache import kernel_cache
-
-with kernel_cache():  # all modules with kernels
-    from strokenet_gym.programs.stamped import planning, sequence  # noqa: F401
-    from strokenet_gym.programs.stamped.blend import BLENDS, Blend
-    from strokenet_gym.programs.stamped.brush import BRUSHES, Brush
-    from strokenet_gym.programs.stamped.painting import pen_path
+from strokenet_gym.programs.stamped.blend import BLENDS, Blend
+from strokenet_gym.programs.stamped.brush import BRUSHES, Brush
+from strokenet_gym.programs.stamped.painting import pen_path
 
 __all__ = ["BLENDS", "BRUSHES", "Blend", "Brush", "pen_path"]

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba import njit
-
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST
 
 __all__ = ["BLENDS", "Blend", "by_canvas", "by_colour", "shade"]
@@ -61,20 +60,20 @@ BLENDS = {
 
 
 # The kernels' form takes the three numbers in the canvas' precision.
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", inline="always")
+@njit(fastmath=FAST, error_model="numpy", inline="always")
 def shade(mix, colour, canvas):
     """The shade of one pixel."""
     one = type(canvas)(1.0)
     return colour * (mix[0] + mix[1] * (canvas - one)) + mix[2] * canvas
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", inline="always")
+@njit(fastmath=FAST, error_model="numpy", inline="always")
 def by_colour(mix, canvas):
     """Its derivative by the colour."""
     return mix[0] + mix[1] * (canvas - type(canvas)(1.0))
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy", inline="always")
+@njit(fastmath=FAST, error_model="numpy", inline="always")
 def by_canvas(mix, colour):
     """Its derivative by the canvas."""
     return colour * mix[1] + mix[2]

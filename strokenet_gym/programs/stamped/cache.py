@@ -14,20 +14,20 @@ import os
 import pickle
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import dispatcher
+from numba.core import sigutils
 from numba.core.caching import _Cache
+from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-__all__ = ["announce", "kernel_cache"]
+__all__ = ["announce", "cfunc", "njit"]
 
-_dispatcher: Any = dispatcher
 _config: Any = numba.config
 _announced: set[str] = set()
 _CHECKSUM = 32  # bytes, at the begin of a file
@@ -52,15 +52,27 @@ def _say(about: str, message: str) -> None:
         print(f"strokenet_gym: {message}", file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def kernel_cache() -> Iterator[None]:
-    """Functions that numba decorates inside this context are cached in our folders."""
-    numbas = _dispatcher.FunctionCache
-    _dispatcher.FunctionCache = _KernelCache
-    try:
-        yield
-    finally:
-        _dispatcher.FunctionCache = numbas
+def njit(**options: Any) -> Callable[[Callable], Any]:
+    """``numba.njit`` for a kernel: it releases the lock, and is kept in our folders."""
+
+    def decorate(function: Callable) -> Any:
+        kernel = numba.njit(nogil=True, **options)(function)
+        kernel._cache = _KernelCache(function)
+        return kernel
+
+    return decorate
+
+
+def cfunc(signature: Any) -> Callable[[Callable], Any]:
+    """``numba.cfunc`` for a function that a library calls, kept in the same way."""
+
+    def decorate(function: Callable) -> Any:
+        compiled: Any = CFunc(function, sigutils.normalize_signature(signature), {}, {})
+        compiled._cache = _KernelCache(function)
+        compiled.compile()
+        return compiled
+
+    return decorate
 
 
 class _KernelCache(_Cache):  # type: ignore[misc]

@@ -8,8 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST
 from strokenet_gym.programs.stamped.numbers import Stamp
 from strokenet_gym.programs.stamped.spline import (
@@ -76,7 +76,7 @@ class Path(NamedTuple):
     rest: np.ndarray
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def power(base, exponent):
     """``base ** exponent`` for base >= 0; pow is slow and most brushes use small integers."""
     if exponent == 1.0:
@@ -88,7 +88,7 @@ def power(base, exponent):
     return base**exponent
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _faded_strength(strength, fade, buildup):
     """Strength of a stamp with a true radius of ``fade`` <= 1 px, drawn with a radius of 1 px.
 
@@ -100,7 +100,7 @@ def _faded_strength(strength, fade, buildup):
     return fade * strength / (1.0 + buildup * strength * (1.0 - fade) * (1.0 + 0.25 * fade))
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _tolerance(pressure, radius, brush):
     """How much coarser than an opaque stroke one of this pressure may be sampled.
 
@@ -112,7 +112,7 @@ def _tolerance(pressure, radius, brush):
     return 1.0 / math.sqrt(_faded_strength(strength, fade, brush.buildup))
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _put_stamp(stamp, place, length, pressure, radius, segment, t, dt, brush):
     """Fill in a stamp that stands for a length of the path in pixels; 0: a whole one at an end."""
     strength = brush.opacity * power(pressure, brush.pressure_opacity)
@@ -128,7 +128,7 @@ def _put_stamp(stamp, place, length, pressure, radius, segment, t, dt, brush):
     stamp.segment, stamp.t, stamp.dt = segment, t, dt
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _trace_stamps(path, count, brush, accuracy, shape):
     """Sample the stroke: stamps whose weights make their product the integral along the path.
 
@@ -210,7 +210,7 @@ def _trace_stamps(path, count, brush, accuracy, shape):
     return count
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _fastest(curve, t0, t1):
     """The largest speed at either end and in the middle of a piece of a segment."""
     most = 0.0
@@ -220,7 +220,7 @@ def _fastest(curve, t0, t1):
     return math.sqrt(most)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def new_path(n):
     """Room for strokes of n anchors."""
     points, tangents, pressure = np.empty((n, 2)), np.empty((n - 1, 2, 2)), np.empty(n)
@@ -228,7 +228,7 @@ def new_path(n):
     return Path(points, tangents, pressure, np.empty(1), box, np.empty(_ROOM, Stamp), rest)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def trace_stroke(path, position, pressure, radius, brush, accuracy, shape, low, high):
     """Turn a stroke in half-widths into stamps in pixels: its first ones.
 
@@ -274,7 +274,7 @@ def trace_stroke(path, position, pressure, radius, brush, accuracy, shape, low, 
     return path, count
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _first_stamps(path, brush, accuracy, shape):
     """The two whole stamps at the ends, and as many of the others as there is room for."""
     points, n = path.points, path.points.shape[0]
@@ -288,7 +288,7 @@ def _first_stamps(path, brush, accuracy, shape):
     return _trace_stamps(path, ENDS, brush, accuracy, shape)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def trace_on(path, brush, accuracy, shape):
     """Fill the table with the stamps after those that are in it; return their number, 0 at last."""
     if path.rest[0] >= path.points.shape[0] - 1:

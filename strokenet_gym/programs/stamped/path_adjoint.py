@@ -5,8 +5,8 @@ raster_adjoint.py.
 """
 
 import numpy as np
-from numba import njit
 
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST
 from strokenet_gym.programs.stamped.path import DRAWABLE_RADIUS, power
 from strokenet_gym.programs.stamped.spline import cubic, knot, velocity
@@ -14,7 +14,7 @@ from strokenet_gym.programs.stamped.spline import cubic, knot, velocity
 __all__ = ["spline_tangents_back", "trace_run_back"]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def trace_run_back(
     stamps, start, stop, by, points, tangents, pressure, radius, brush,
     by_points, by_tangents, by_pressure,
@@ -93,7 +93,7 @@ def trace_run_back(
     return by_radius
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def spline_tangents_back(points, by_tangents, by_points):
     """Add the derivative that comes through :func:`spline_tangents` to that by the anchors."""
     n = points.shape[0]

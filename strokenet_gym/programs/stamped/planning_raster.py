@@ -10,9 +10,9 @@ by ``d = P (before - after)``, and its squared error by ``d (2 (picture - t) + d
 """
 
 import numpy as np
-from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST
 from strokenet_gym.programs.stamped.numbers import PATIENCE, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
@@ -28,7 +28,7 @@ from strokenet_gym.programs.stamped.stamping import (
 __all__ = ["find_best_colours", "find_removal_costs"]
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def find_best_colours(
     colours, gains, canvas, target, paper, position, pressure, radius, numbers, accuracy,
     ink, marks, opacity, start, stop,
@@ -77,7 +77,7 @@ def find_best_colours(
     return stop
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _sum_span(sums, canvas, target, alpha, mix, x0, x1):
     """Add up the quadratic in the colour: error changed without it, half its slope, its curve."""
     change, slope, curve = 0.0, 0.0, 0.0
@@ -94,7 +94,7 @@ def _sum_span(sums, canvas, target, alpha, mix, x0, x1):
     sums[2] += curve
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def find_removal_costs(
     costs, share, painted, target, before, alphas, spans, ends, colour, numbers, begin, stop
 ):
@@ -121,7 +121,7 @@ def find_removal_costs(
         costs[k] += cost
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _removal_span(share, painted, target, before, alpha, colour, mix):
     one, cost = share.dtype.type(1.0), 0.0
     for x in range(share.shape[0]):

@@ -16,9 +16,9 @@ pixel, there are 7 stamps to a pixel of length, and a run takes 85 ns for its tw
 """
 
 import numpy as np
-from numba import njit
 
 from strokenet_gym.programs.stamped.blend import shade
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST, exp
 from strokenet_gym.programs.stamped.numbers import EXACT, PATIENCE, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
@@ -33,7 +33,7 @@ from strokenet_gym.programs.stamped.stamping import (
 __all__ = ["composite_strokes", "draw_strokes", "opacity_row"]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def opacity_row(alpha, ink, paper, row, x0, x1):
     """Opacity of a part of a row from its log-transmittance, on this paper."""
     one = ink.dtype.type(1.0)
@@ -44,7 +44,7 @@ def opacity_row(alpha, ink, paper, row, x0, x1):
             alpha[x] *= paper[row, x]
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def draw_strokes(
     alpha, paper, position, pressure, radius, numbers, accuracy, ink, marks, start, stop
 ):
@@ -89,7 +89,7 @@ def draw_strokes(
     return stop
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def composite_strokes(
     canvas, pixels, alpha, marks, before, boxes, painted, target, change, paper,
     colour, position, pressure, radius, numbers, ink, start, stop,
@@ -175,7 +175,7 @@ def composite_strokes(
     return stop
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _blend_row(canvas, target, alpha, colour, mix, x0, x1):
     """Blend one row; return the change of its squared and absolute error."""
     real = canvas.dtype.type
@@ -191,7 +191,7 @@ def _blend_row(canvas, target, alpha, colour, mix, x0, x1):
     return squared, absolute
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _round_row(pixels, canvas, x0, x1):
     real = canvas.dtype.type
     for x in range(x0, x1):

@@ -15,9 +15,9 @@ nothing (pressure 0, or a pixel that is opaque already) has the derivative 0.
 import math
 
 import numpy as np
-from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST, log
 from strokenet_gym.programs.stamped.numbers import EXACT, PATIENCE, RUN, brush_of
 from strokenet_gym.programs.stamped.path import MAX_COVERAGE, new_path, trace_on, trace_stroke
@@ -48,7 +48,7 @@ __all__ = ["composite_strokes_back", "opacity_row_back", "stroke_back"]
 SLOPE, FAR, RIGHT, DOWN, FLAT, LOGS = range(5 * RUN, 11 * RUN, RUN)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _pixel_back(g, dx, dy, a, b, low):
     """What one pixel brings to the sums of a stamp whose centre is (dx, dy) from there."""
     one, zero = type(a)(1.0), type(a)(0.0)
@@ -62,7 +62,7 @@ def _pixel_back(g, dx, dy, a, b, low):
     return slope, slope * d, on * dx, on * dy, flat, t
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _pixels_back(run, g, h, x, y):
     """Add what two pixels side by side bring to the sums."""
     for k in range(RUN):  # the stamps side by side in a vector register
@@ -78,7 +78,7 @@ def _pixels_back(run, g, h, x, y):
         run[LOGS + k] += g * log(t) + h * log(t2)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _add_up(run, extent, seed, box):
     """Fill the sums of a run.
 
@@ -103,7 +103,7 @@ def _add_up(run, extent, seed, box):
             x += real(2.0)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _blend_row_back(
     by_before, by_painted, by_squared, by_absolute,
     canvas, target, alpha, colour, mix, seed, x0, x1,
@@ -147,7 +147,7 @@ def _blend_row_back(
     return by_own
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def opacity_row_back(seed, alpha, paper, row, x0):
     """From the derivative by the opacity to the one by the log-transmittance.
 
@@ -164,7 +164,7 @@ def opacity_row_back(seed, alpha, paper, row, x0):
         seed[i] = seed[i] * (alpha[i] - most) if alpha[i] > zero else zero
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _run_back(by_stamps, run, stamps, start, stop, weight, edge):
     """The derivative by each number of a run's stamps.
 
@@ -191,7 +191,7 @@ def _run_back(by_stamps, run, stamps, start, stop, weight, edge):
         by_stamps[k, 4] = logs / count
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def stroke_back(
     by_position, by_pressure, seed, path, count, by_tangents, brush, accuracy, shape,
     run, extent, by_stamps,
@@ -245,7 +245,7 @@ def stroke_back(
     return by_radius * (min(shape[0], shape[1]) / 2.0), visits(path, total)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def composite_strokes_back(
     by_before, by_own, by_position, by_pressure, by_radius,
     by_painted, by_change, canvas, alpha, marks, target, paper,

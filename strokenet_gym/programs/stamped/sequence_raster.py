@@ -8,9 +8,9 @@ canvases between are blended again from these, chunk by chunk, from the last to 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST
 from strokenet_gym.programs.stamped.numbers import PATIENCE, RUN, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
@@ -29,7 +29,7 @@ __all__ = ["SPAN", "blend_again", "composite_sequence", "composite_sequence_back
 SPAN = 3  # numbers of a span: its row, its first column, one past its last
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def composite_sequence(
     canvas, alphas, spans, ends, paper, colour, position, pressure, radius, numbers, accuracy,
     ink, marks, opacity, low, high, begin,
@@ -102,7 +102,7 @@ def composite_sequence(
     return len(position)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _blend_span(canvas, alpha, colour, mix, x0, x1):
     real = canvas.dtype.type
     for x in range(x0, x1):
@@ -110,7 +110,7 @@ def _blend_span(canvas, alpha, colour, mix, x0, x1):
         canvas[x] = min(max(new, real(0.0)), real(1.0))
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def blend_again(canvas, before, alphas, spans, ends, colour, numbers, low, begin, stop):
     """Blend a chunk's strokes again, and keep what was beneath each.
 
@@ -143,7 +143,7 @@ def blend_again(canvas, before, alphas, spans, ends, colour, numbers, low, begin
             pixel += width
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def composite_sequence_back(
     by, by_own, by_position, by_pressure, by_radius, before, alphas, spans, ends, paper,
     colour, position, pressure, radius, numbers, accuracy, seed, low, high, begin, stop,
@@ -202,7 +202,7 @@ def composite_sequence_back(
         )  # fmt: skip
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _blend_span_back(by, below, alpha, colour, mix, seed):
     """Through the blending of one span of one channel; returns the derivative by the colour."""
     one = by.dtype.type(1.0)

@@ -2,8 +2,7 @@
 
 import math
 
-from numba import njit
-
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST
 
 __all__ = [
@@ -20,7 +19,7 @@ __all__ = [
 _KNOT_EPSILON = 1e-4
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def knot(points, i, j):
     """Centripetal knot distance between two anchors: the square root of their distance."""
     dx = points[j, 0] - points[i, 0]
@@ -28,7 +27,7 @@ def knot(points, i, j):
     return math.sqrt(math.sqrt(dx * dx + dy * dy + _KNOT_EPSILON))
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def spline_tangents(points, tangents):
     """Hermite tangents of the centripetal Catmull-Rom spline through all points.
 
@@ -62,7 +61,7 @@ def spline_tangents(points, tangents):
         d0, d1 = d1, d2
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def bounding_box(points, tangents, reach, width, height, box):
     """Pixels that the stroke can touch: hull of the Bezier control points, widened by ``reach``.
 
@@ -90,7 +89,7 @@ def bounding_box(points, tangents, reach, width, height, box):
         box[2 * k + 1] = math.floor(high) + 1
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def cubic(points, tangents, i):
     """Coefficients of a segment, x and y of each power of its parameter t from 0 to 1."""
     x, y = points[i, 0], points[i, 1]
@@ -103,19 +102,19 @@ def cubic(points, tangents, i):
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def place(c, t):
     """Where a segment is at t."""
     return c[0] + t * (c[2] + t * (c[4] + t * c[6])), c[1] + t * (c[3] + t * (c[5] + t * c[7]))
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def velocity(c, t):
     """Its derivative by t."""
     return c[2] + t * (2.0 * c[4] + 3.0 * t * c[6]), c[3] + t * (2.0 * c[5] + 3.0 * t * c[7])
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def control_length(c):
     """Length of a segment's Bezier control polygon: at least the curve's."""
     u, v = c[2] + c[4], c[3] + c[5]  # the derivative's hull: its begin, this, and its end

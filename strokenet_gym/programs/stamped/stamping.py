@@ -8,9 +8,9 @@ LANES pixels it touches.
 import math
 
 import numpy as np
-from numba import njit
 
 from strokenet_gym.programs.base import CELL
+from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST, log
 from strokenet_gym.programs.stamped.numbers import RUN
 from strokenet_gym.programs.stamped.path import ENDS, MAX_COVERAGE, trace_on
@@ -41,13 +41,13 @@ X, Y, A, B, LOW = range(0, 5 * RUN, RUN)
 EXTENT = 7
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def new_run(like):
     """Room for a run and its extent, for ink of this dtype."""
     return np.empty(11 * RUN, like.dtype), np.empty(EXTENT)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def next_run(stamps, start, count, unlike):
     """One past the last stamp of the run that begins with this one: their weights are similar."""
     stop, weight = start + 1, stamps[start].weight
@@ -61,7 +61,7 @@ def next_run(stamps, start, count, unlike):
     return stop
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def fill_run(run, extent, stamps, start, stop, edge, box):
     """Gather up to :data:`RUN` stamps that are put on pixels together.
 
@@ -111,7 +111,7 @@ def fill_run(run, extent, stamps, start, stop, edge, box):
     return total / count
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def run_rows(extent, box):
     """Rows that a run of stamps can touch, half open."""
     y, reach = extent[1], extent[3] + extent[4]
@@ -120,7 +120,7 @@ def run_rows(extent, box):
     return first, last
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def run_columns(extent, box, row):
     """Columns of a row that a run of stamps can touch, half open."""
     x, chord = extent[0], extent[4]
@@ -133,19 +133,19 @@ def run_columns(extent, box, row):
     return left, max(0, right)  # empty where left >= right
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _opaque_ink(ink):
     """Log-transmittance beyond which the opacity rounds to 1, so that more ink changes nothing."""
     return ink.dtype.type(-17.5 if ink.itemsize == 4 else -37.5)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _through(x, yy, a, b, low):
     """How much light a stamp lets through at (x, y) from its centre (step 3 of the program)."""
     return min(max(a + b * math.sqrt(x * x + yy), low), type(a)(1.0))
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _stamp_run(ink, marks, box, run, extent, weight, look):
     """Add a run of stamps to the ink, where it is not opaque yet; the hot loop of the package."""
     real = ink.dtype.type
@@ -187,7 +187,7 @@ def _stamp_run(ink, marks, box, run, extent, weight, look):
             left += LANES
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def stamp_stroke(ink, marks, path, count, brush, accuracy, shape, run, extent):
     """Add a stroke's stamps to the ink.
 
@@ -221,7 +221,7 @@ def stamp_stroke(ink, marks, path, count, brush, accuracy, shape, run, extent):
     return visits(path, total)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def visits(path, total):
     """Visits of cells that so many stamps of a stroke take, about."""
     box, side = path.box, 4 * int(min(max(path.radius[0], 1.0), 1e4))  # of a run
@@ -229,13 +229,13 @@ def visits(path, total):
     return total // RUN * min(max(1, (box[3] - box[2]) * (end - first)), side * (side // LANES + 2))
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def cells_of(box):
     """The cells in the columns of a bounding box, as a half-open range."""
     return box[0] >> _CELL, ((box[1] - 1) >> _CELL) + 1
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def next_span(marks, cell, end):
     """The next marked cells of a row as a half-open range, (end, end) if there is none."""
     while cell < end and marks[cell] == 0:

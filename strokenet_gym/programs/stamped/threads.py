@@ -100,7 +100,8 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
         for start in starts:
             work(start, min(start + share, count))
         for helper in helpers:
-            helper.result()
+            if not helper.cancel():  # one that has not begun waits for other calls' work
+                helper.result()
     except BaseException:  # Ctrl-C above all: nobody takes another share, and all leave theirs
         over.set()
         with claim:

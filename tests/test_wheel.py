@@ -1,0 +1,82 @@
+"""The package as strangers have it: a wheel in an empty environment, away from the checkout."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from the source distribution."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """The folder of its commands, and how to run one there."""
+    folder = tmp_path_factory.mktemp("empty")
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "env")], check=True)
+    scripts = folder / "env" / os.path.basename(sysconfig.get_path("scripts"))
+    pip = [str(scripts / "python"), "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt"]
+    done = subprocess.run([*pip, wheel], capture_output=True, text=True, timeout=300)
+    if done.returncode != 0 and "No matching distribution" in done.stderr:
+        pytest.skip(f"pip reaches no index: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    # Compiled kernels are the same everywhere.
+    kernels = ROOT / "strokenet_gym" / "programs" / "stamped" / "__pycache__"
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    env |= {"NUMBA_CACHE_DIR": str(kernels), "XDG_CACHE_HOME": str(folder / "cache")}
+
+    def run(*command, cwd=folder):
+        command = [str(scripts / command[0]), *map(str, command[1:])]
+        return subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+        )
+
+    return run
+
+
+def test_paint_from_the_wheel(installed, tmp_path):
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "photo.jpg")
+    done = installed("strokenet-gym", "paint", "photo.jpg", "--strokes", 5, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "photo-painted.png") as picture:
+        assert picture.size == (256, 256)
+
+
+def test_environment_from_the_wheel(installed, tmp_path):
+    code = (
+        "import gymnasium as gym; env = gym.make('Painting-v0', canvas_size=32); env.reset(seed=0);"
+        "print(env.step(env.action_space.sample())[0]['canvas'].shape)"
+    )
+    done = installed("python", "-W", "error", "-c", code, cwd=tmp_path)
+    assert done.stdout == "(1, 32, 32)\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["demo", "play", "train strokenet", "train ppo", "train sac", "train generator",
+                "evaluate", "compare"],
+)  # fmt: skip
+def test_scripts_from_the_wheel(installed, command):
+    """They are there, and say what to install."""
+    done = installed("strokenet-gym", *command.split())
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"strokenet-gym {command}: torch, safetensors,")
+    assert line.endswith('not installed, run `pip install "strokenet-gym[all]"`')
+
+
+def test_help_of_the_command(installed):
+    done = installed("strokenet-gym", "--help")
+    for name in ("demo", "paint", "play", "watch", "train", "evaluate", "compare", "export",
+                 "download", "brushes", "cache"):  # fmt: skip
+        assert f" {name} " in done.stdout
