@@ -35,6 +35,8 @@ bench: $(READY)  ## measure speed
 	$(BIN)/python tests/benchmarks/bench_sequences.py
 	$(BIN)/python tests/benchmarks/bench_targets.py
 	$(BIN)/python tests/benchmarks/bench_exports.py
+	$(BIN)/python tests/benchmarks/bench_painter.py
+	$(BIN)/python tests/benchmarks/bench_mypaint.py
 
 soak: $(READY)  ## paint a million strokes, make and close environments, kill processes at work
 	$(BIN)/python tests/benchmarks/soak.py

@@ -1,5 +1,6 @@
 """The package as strangers have it: a wheel in an empty environment, away from the checkout."""
 
+import json
 import os
 import subprocess
 import sys
@@ -23,21 +24,36 @@ def wheel(tmp_path_factory):
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
     """The folder of its commands, and how to run one there."""
-    folder = tmp_path_factory.mktemp("empty")
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "env")], check=True)
-    scripts = folder / "env" / os.path.basename(sysconfig.get_path("scripts"))
-    pip = [str(scripts / "python"), "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt"]
-    done = subprocess.run([*pip, wheel], capture_output=True, text=True, timeout=300)
+    folder = tmp_path_factory.mktemp("base")
+    done = install(folder, wheel)
     if done.returncode != 0 and "No matching distribution" in done.stderr:
         pytest.skip(f"pip reaches no index: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
+    return runner(folder)
+
+
+def install(folder, *arguments):
+    """Make an environment and have its pip install something."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "env")], check=True)
+    pip = [scripts_of(folder) / "python", "-m", "pip", "install", "-q"]
+    command = [*pip, "-c", ROOT / "constraints.txt", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def scripts_of(folder):
+    """The folder of an environment's commands."""
+    return folder / "env" / os.path.basename(sysconfig.get_path("scripts"))
+
+
+def runner(folder):
+    """What runs a command of an environment, away from the checkout."""
     # Compiled kernels are the same everywhere.
     kernels = ROOT / "strokenet_gym" / "programs" / "stamped" / "__pycache__"
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
     env |= {"NUMBA_CACHE_DIR": str(kernels), "XDG_CACHE_HOME": str(folder / "cache")}
 
     def run(*command, cwd=folder):
-        command = [str(scripts / command[0]), *map(str, command[1:])]
+        command = [str(scripts_of(folder) / command[0]), *map(str, command[1:])]
         return subprocess.run(
             command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120
         )
@@ -80,3 +96,19 @@ def test_help_of_the_command(installed):
     for name in ("demo", "paint", "play", "watch", "train", "evaluate", "compare", "export",
                  "download", "brushes", "cache"):  # fmt: skip
         assert f" {name} " in done.stdout
+
+
+def test_demo_from_the_wheel(wheel, tmp_path):
+    """With all that the extra brings: from the environment of the tests, to save its download."""
+    assert install(tmp_path, "--no-deps", wheel).returncode == 0
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (packages / "extra.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    run = runner(tmp_path)
+    where = run("python", "-c", "import strokenet_gym; print(strokenet_gym.__file__)")
+    assert where.stdout.startswith(str(packages))
+    done = run("strokenet-gym", "demo", "--quick")
+    assert done.returncode == 0, done.stderr
+    made = sorted(path.name for path in (tmp_path / "runs" / "demo").iterdir())
+    assert made == ["grid.png", "painting.png", "painting.svg", "photograph.png"]
+    scores = run("strokenet-gym", "evaluate", "agent", "--agent", "glyphs", "--limit", 20)
+    assert 0 < json.loads(scores.stdout)["residual_exact"] < 0.2

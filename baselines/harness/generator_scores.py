@@ -27,6 +27,7 @@ from strokenet_gym.programs.learned import (
 )
 from strokenet_gym.programs.learned.paper import gaussian_dots
 from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.mypaint import MyPaintBrush
 from strokenet_gym.stroke import Stroke
 
 matplotlib.use("Agg")
@@ -82,6 +83,9 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
     for size in args.sizes:
         errors = stroke_errors(generator, "three_body", -(-args.count // 10), size, args.seed)
         result["ink_error_by_size"][str(size)] = errors["error"].sum() / errors["ink"].sum()
+        if "noise" in errors:
+            noise = errors["noise"].sum() / errors["ink"].sum()
+            result.setdefault("noise_by_size", {})[str(size)] = noise
     for kind, sample in SAMPLERS.items():
         errors = stroke_errors(generator, kind, args.count, args.canvas_size, args.seed)
         each = errors["error"][errors["ink"] > 1] / errors["ink"][errors["ink"] > 1]
@@ -118,8 +122,14 @@ def tensors(stroke: Stroke) -> Stroke:
 def stroke_errors(
     generator: LearnedGenerator, kind: str, count: int, size: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """Each stroke's summed squared ``error`` and summed squared ``ink``, ``[count]``."""
+    """Each stroke's summed squared ``error`` and summed squared ``ink``, ``[count]``.
+
+    Of a brush whose grain has a seed also half the squared difference of two seeds, ``noise``: no
+    prediction of the mean has a smaller error.
+    """
     rng, brush = np.random.default_rng(seed), generator.imitates
+    grainy = isinstance(brush, MyPaintBrush)
+    other = MyPaintBrush(brush.source, brush.seed + 1) if grainy else None
     parts: dict[str, list[np.ndarray]] = {"error": [], "ink": []}
     for start in tqdm(range(0, count, 50), desc=f"{kind}, {size} px", leave=False):
         stroke = SAMPLERS[kind](rng, min(50, count - start), radii=brush.radii)
@@ -128,6 +138,9 @@ def stroke_errors(
             prediction = generator(tensors(stroke), size).numpy()
         parts["error"].append(((prediction - truth) ** 2).sum((1, 2), float))
         parts["ink"].append((truth**2).sum((1, 2), float))
+        if other is not None:
+            difference = other.draw(stroke, size) - truth
+            parts.setdefault("noise", []).append((difference**2).sum((1, 2), float) / 2)
     return {name: np.concatenate(part) for name, part in parts.items()}
 
 
