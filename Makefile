@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-latest lint format bench soak fuzz wheel clean
+.PHONY: demo test test-latest lint docs format bench soak fuzz wheel clean
 
 demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
 	$(BIN)/python baselines/demo.py
@@ -21,6 +21,10 @@ lint: $(READY)  ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(READY)  ## build the documentation, warnings being errors, to docs/_build/html
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going \
+		-d docs/_build/doctrees docs docs/_build/html
 
 format: $(READY)  ## bring the code into shape
 	$(BIN)/ruff format .
@@ -44,7 +48,7 @@ wheel: $(READY)  ## build dist/*.tar.gz, and from that dist/*.whl
 	$(BIN)/python -m build --no-isolation
 
 clean:  ## remove the environment, caches and run outputs
-	rm -rf .venv .venv-latest runs dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-latest runs dist docs/_build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): constraints.txt pyproject.toml

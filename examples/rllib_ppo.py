@@ -1,6 +1,6 @@
 """PPO of Ray's RLlib on two workers, for those whom one machine no longer serves.
 
-    pip install -e ".[neural,rllib]"    # in an environment of its own: RLlib pins gymnasium
+    pip install -e ".[rllib]" torch safetensors    # apart: RLlib pins gymnasium
     python examples/rllib_ppo.py --workers 2
     RAY_ADDRESS=auto python examples/rllib_ppo.py --workers 64    # on a Ray cluster that runs
 

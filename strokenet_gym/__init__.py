@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         make_targets,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name is.
 _NAMES = {

@@ -92,6 +92,13 @@ def unpack(action: Any, channels: int, radii: tuple[float, float] = _RADII) -> S
 
     Returns:
         Stroke: fields of the same type, with the same leading dimensions.
+
+    Example:
+        >>> import numpy as np
+        >>> from strokenet_gym import unpack
+        >>> stroke = unpack(np.zeros(50), channels=1)
+        >>> float(stroke.colour[0]), round(float(stroke.radius), 4), stroke.position.shape
+        (0.5, 0.0158, (16, 2))
     """
     part = split(action, channels)
     share = (action + 1) / 2  # of all, since one call takes less time than two

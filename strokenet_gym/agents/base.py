@@ -153,6 +153,15 @@ def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> A
 
     Raises:
         ValueError: if there is no agent of that name, or the file is not one.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> from strokenet_gym import load_agent
+        >>> env, agent = gym.make("Painting-v0"), load_agent("glyphs")
+        >>> observation, info = env.reset(seed=0)
+        >>> observation, reward, terminated, truncated, info = env.step(agent.act(observation))
+        >>> info["residual"] < 0.2
+        True
     """
     if name == "planner":
         return PlannerAgent()

@@ -206,7 +206,7 @@ class Planner:
 
     @property
     def picture(self) -> np.ndarray:
-        """What is painted, at the size of the finished picture: float32 ``[C, H, W]``."""
+        """What is painted, float32 ``[C, H, W]`` at the size of the finished picture."""
         return resized(self._picture, self._shape)
 
     def blank(self) -> np.ndarray:

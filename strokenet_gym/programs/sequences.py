@@ -48,6 +48,15 @@ def paint_sequence(
     Raises:
         ValueError: if a shape is wrong or a value out of its range.
         TypeError: if one of them does not hold real numbers.
+
+    Example:
+        >>> import torch
+        >>> from strokenet_gym import paint_sequence
+        >>> actions = torch.zeros(1, 5, 50).uniform_(-1, 1).requires_grad_()
+        >>> painted = paint_sequence(torch.zeros(1, 1, 64, 64), actions)
+        >>> painted.mean().backward()
+        >>> actions.grad.shape
+        torch.Size([1, 5, 50])
     """
     program = load_program(brush)
     if is_tensor(canvas) or is_tensor(actions):

@@ -68,7 +68,7 @@ def make_targets(
     Args:
         targets: "glyphs"; the name of a data set in :data:`DATA_SETS` ("mnist", …), or the name
             and a selection of labels ("quickdraw:cat,house"), in any case; the path of an image or
-            of a folder of images, or a pattern ("photos/*.jpg"), with ``~`` for the home; an
+            of a folder of images, or a pattern (``photos/*.jpg``), with ``~`` for the home; an
             array, a tensor or a PIL image; a list of paths or of such images; or an object with
             ``sample(rng)``, which is returned as it is.
         size: the canvas' shorter side in pixels; data sets prepare their images for it.
