@@ -11,6 +11,7 @@ import pygame
 import tyro
 
 from strokenet_gym import Stroke, load_agent, pack
+from strokenet_gym.display import open_window
 from strokenet_gym.stroke import fit_anchors
 
 SIDE, LEAST = 320, 8  # pixels of a panel; of a stroke: a click may tremble
@@ -29,7 +30,7 @@ def fit(trail: list, radius: float) -> Stroke:
 def main(targets: str = "glyphs", agent: str = "glyphs", seed: int = 0, radius: float = 0.07):
     """Paint against a trained agent, one stroke a picture."""
     env, player = gym.make("Painting-v0", targets=targets), load_agent(agent)
-    screen = pygame.display.set_mode((3 * SIDE, SIDE + 40), pygame.RESIZABLE)
+    screen = open_window("you against the agent", (3 * SIDE, SIDE + 40))
     start, trail, panels, caption = env.reset(seed=seed)[0], [], [], ""
     while True:
         for event in (pygame.event.wait(15), *pygame.event.get()):

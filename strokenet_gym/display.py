@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from strokenet_gym.extras import require
 from strokenet_gym.programs import Program
 from strokenet_gym.stroke import Stroke, part_way
 
-__all__ = ["Scene", "Window", "frame"]
+__all__ = ["Scene", "Window", "frame", "open_window"]
 
 FPS = 30
 _GAP = 8  # pixels between target and canvas
@@ -108,6 +109,37 @@ def _write_keys(image: np.ndarray) -> None:
         cv2.putText(image, line, where, font, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
 
 
+def open_window(title: str, size: tuple[int, int]) -> Any:
+    """Open pygame's window, which people may resize.
+
+    Args:
+        title: of it.
+        size: width and height in pixels, if the desktop has so many.
+
+    Returns:
+        The window's surface.
+
+    Raises:
+        OSError: if there is no display.
+    """
+    import pygame
+
+    remedy = 'without a display, use render_mode="rgb_array", or set SDL_VIDEODRIVER=dummy'
+    try:
+        pygame.display.init()
+        driver = pygame.display.get_driver()
+        if driver in ("dummy", "offscreen") and not os.environ.get("SDL_VIDEODRIVER"):
+            pygame.display.quit()
+            raise OSError(f"no window can be opened: {remedy}")  # it would be one nobody sees
+        most = pygame.display.get_desktop_sizes()[0]
+        size = min(size[0], most[0]), min(size[1], most[1])
+        screen = pygame.display.set_mode(size, pygame.RESIZABLE)
+    except pygame.error as error:
+        raise OSError(f"no window can be opened ({error}): {remedy}") from error
+    pygame.display.set_caption(title)
+    return screen
+
+
 class Window:
     """A window in which strokes grow, opened with the first picture.
 
@@ -140,7 +172,7 @@ class Window:
         """Show an episode as it is now.
 
         Raises:
-            RuntimeError: if there is no display.
+            OSError: if there is no display.
         """
         self._present(scene)
 
@@ -189,18 +221,8 @@ class Window:
         if self._screen is None:
             if pygame.display.get_init() and pygame.display.get_surface() is not None:
                 raise RuntimeError("pygame has one window: close the other environment's first")
-            try:
-                pygame.display.init()
-                height, width = frame(scene).shape[:2]
-                most = pygame.display.get_desktop_sizes()[0]
-                size = min(width, most[0]), min(height, most[1])
-                self._screen = pygame.display.set_mode(size, pygame.RESIZABLE)
-            except pygame.error as error:
-                raise RuntimeError(
-                    f"no window can be opened ({error}): without a display, use "
-                    'render_mode="rgb_array", or set SDL_VIDEODRIVER=dummy'
-                ) from error
-            pygame.display.set_caption(self._title)
+            height, width = frame(scene).shape[:2]
+            self._screen = open_window(self._title, (width, height))
             self._clock = pygame.time.Clock()
         width, height = self._screen.get_size()
         rows, columns = scene.canvas.shape[1:]

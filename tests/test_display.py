@@ -208,7 +208,15 @@ def test_resized_window(window):
 
 def test_no_display(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "nonsense")
-    with pytest.raises(RuntimeError, match=r'no window can be opened .*render_mode="rgb_array"'):
+    with pytest.raises(OSError, match=r'no window can be opened .*render_mode="rgb_array"'):
+        Window("test").show(scene())
+
+
+def test_a_window_that_nobody_would_see(monkeypatch):
+    """What SDL falls back to where there is no display."""
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    with pytest.raises(OSError, match=r'no window can be opened: .*render_mode="rgb_array"'):
         Window("test").show(scene())
 
 

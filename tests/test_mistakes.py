@@ -30,6 +30,7 @@ MISTAKES = {
     "an agent for grey": paint_in_colour_with_a_grey_agent,
     "an argument misspelt": lambda: gym.make("Painting-v0", max_stroke=3),
     "a tensor with a gradient": lambda: begun()[0].step(torch.zeros(50, requires_grad=True)),
+    "no display": lambda: begun(render_mode="human"),
     "a data directory": lambda: gym.make("Painting-v0", targets="mnist", data_dir="nowhere"),
 }
 
@@ -43,6 +44,8 @@ def rows():
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistake(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for variable in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
     ((_, kind, message),) = [row for row in rows() if row[0].startswith(name)]
     with pytest.raises(Exception) as caught:
         MISTAKES[name]()
