@@ -36,11 +36,11 @@ class Args:
     """Canvases that are painted side by side."""
     num_steps: int = 16
     """Strokes of each between two updates."""
-    canvas_size: int = 64
+    canvas_size: int = 40
     """Width and height in pixels."""
     max_strokes: int = 1
     """Strokes of an episode."""
-    lr: float = 7e-4
+    lr: float = 1e-3
     """Learning rate; falls to zero on a line."""
     epochs: int = 4
     """Passes over a rollout."""
@@ -67,7 +67,7 @@ class Agent(nn.Module):
         )  # fmt: skip
         self.mean, self.value = nn.Linear(257, action_size), nn.Linear(257, 1)
         nn.init.orthogonal_(self.mean.weight, 0.01)
-        self.log_std = nn.Parameter(torch.full((action_size,), -0.7))
+        self.log_std = nn.Parameter(torch.full((action_size,), -1.0))
 
     def forward(self, seen: dict[str, torch.Tensor]) -> tuple[Normal, torch.Tensor]:
         """The distribution ``[B, A]`` and the values ``[B]``."""

@@ -7,12 +7,23 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run
 
 import strokenet_gym
 
 DOCS = ROOT / "docs"
+
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
+
+
+def test_the_block_for_stable_baselines3(tmp_path):
+    text = (DOCS / "training.md").read_text()
+    (block,) = [b for b in re.findall(r"```python\n(.*?)```", text, re.S) if "SB3VecEnv" in b]
+    script = tmp_path / "block.py"
+    script.write_text(block.replace("80_000", "1_000"))
+    result = run(script)
+    assert result.returncode == 0, result.stderr
+    assert "ep_rew_mean" in result.stdout
 
 
 def test_every_public_name_is_in_the_reference():
