@@ -286,7 +286,7 @@ def test_an_eraser_paints_the_background():
 
 def test_missing_pygame(monkeypatch):
     monkeypatch.setitem(sys.modules, "pygame", None)
-    with pytest.raises(DependencyNotInstalled, match=r"pip install .*render"):
+    with pytest.raises(DependencyNotInstalled, match=r"pip install .*all"):
         make(render_mode="human")
     make(render_mode="rgb_array")
 
