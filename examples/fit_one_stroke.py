@@ -1,8 +1,6 @@
 """Fit one stroke to one character by gradient descent: exact and learned gradient side by side.
 
-    python examples/fit_one_stroke.py --character S
-
-Writes a GIF: target | stroke fitted with the exact gradient | with the learned generator's.
+python examples/fit_one_stroke.py --character S writes a GIF: target | exact gradient | learned one
 """
 
 from strokenet_gym.command import one_line_errors, require_all
@@ -22,9 +20,7 @@ from strokenet_gym import Glyphs, Stroke, pack
 from strokenet_gym.agents import neighbour_penalty
 
 
-def main(
-    character: str = "S", steps: int = 300, seed: int = 0, out: Path = Path("runs/fit.gif")
-) -> None:
+def main(character: str = "S", steps: int = 300, seed: int = 0, out: Path = Path("runs/fit.gif")):
     """Fit one stroke to one character, with the exact and with a learned gradient."""
     target = Glyphs(128, character).sample(np.random.default_rng(seed))
     ids = "DifferentiablePainting-v0", "NeuralPainting-v0"

@@ -1,7 +1,6 @@
-"""TorchRL: a rollout whose return is differentiated back to the policy, and one without.
+"""TorchRL: rollouts whose return is differentiated back to the policy.
 
-pip install torchrl
-python examples/torchrl_gradients.py --steps 200
+pip install torchrl; python examples/torchrl_gradients.py --steps 200
 """
 
 from strokenet_gym.command import one_line_errors, require_all
@@ -37,14 +36,12 @@ class Policy(nn.Module):
 def main(steps: int = 200, strokes: int = 3, canvas_size: int = 64, seed: int = 0) -> None:
     """Train a small policy by the exact gradient of whole episodes, in TorchRL's own rollouts."""
     torch.manual_seed(seed)
-    made = gym.make(
-        "DifferentiablePainting-v0", canvas_size=canvas_size, max_strokes=strokes, as_tensor=True
-    )
+    task = {"canvas_size": canvas_size, "max_strokes": strokes, "as_tensor": True}
+    made = gym.make("DifferentiablePainting-v0", **task)
     env = GymWrapper(made, convert_actions_to_numpy=False)
     env.set_seed(seed)
-    policy = TensorDictModule(
-        Policy(env.action_spec.shape[-1]), in_keys=["canvas", "target"], out_keys=["action"]
-    )
+    network = Policy(env.action_spec.shape[-1])
+    policy = TensorDictModule(network, in_keys=["canvas", "target"], out_keys=["action"])
     policy(env.reset())  # gives the lazy layer its size
     optimizer = torch.optim.Adam(policy.parameters(), lr=1e-3)
     returns = []

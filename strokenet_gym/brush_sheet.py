@@ -42,8 +42,7 @@ def brushes(
     """
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ValueError(f"--sheet must be a .png file, got {sheet}")
-    if not 16 <= tile <= 1024:
-        raise ValueError(f"--tile must be from 16 to 1024, got {tile}")
+    _check_tile(tile)
     missing = None
     if names:
         chosen = [load_program(name) for name in names]
@@ -89,6 +88,11 @@ def _has_twin(brush: Program) -> bool:
     return twin_of(brush) is not None
 
 
+def _check_tile(tile: int) -> None:
+    if not 16 <= tile <= 1024:
+        raise ValueError(f"tile must be from 16 to 1024, got {tile}")
+
+
 def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
     """Each brush across two bars, from light to full pressure.
 
@@ -98,7 +102,11 @@ def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
 
     Returns:
         uint8 ``[rows * tile, columns * tile, 3]``.
+
+    Raises:
+        ValueError: if the size is out of its range.
     """
+    _check_tile(tile)
     tiles = [_draw_tile(brush, tile) for brush in chosen]
     columns = math.ceil(math.sqrt(len(tiles)))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)

@@ -107,21 +107,20 @@ def train(
 def main() -> None:
     """Run the command."""
     given = sys.argv[1:]
-    app = tyro.extras.SubcommandApp()
-    # Scripts take their arguments themselves; of them the app has the help.
-    for command in SCRIPTS:
-        if " " not in command:
-            app.command(name=command)(_described(command))
-    for name, work in (
-        ("train", train), ("paint", paint), ("export", export_log), ("brushes", brushes),
-        ("download", download_data), ("cache", cache),
-    ):  # fmt: skip
-        app.command(name=name)(work)
     with one_line_errors():
-        for count in (1, 2):
+        for count in (1, 2):  # scripts take their arguments themselves
             command = " ".join(given[:count])
             if command in SCRIPTS:
                 return run_script(command, given[count:])
+        app = tyro.extras.SubcommandApp()
+        for command in SCRIPTS:
+            if " " not in command:
+                app.command(name=command)(_described(command))
+        for name, work in (
+            ("train", train), ("paint", paint), ("export", export_log), ("brushes", brushes),
+            ("download", download_data), ("cache", cache),
+        ):  # fmt: skip
+            app.command(name=name)(work)
         app.cli(prog="strokenet-gym", description=__doc__)
 
 

@@ -120,6 +120,8 @@ def test_a_sheet_shows_every_brush():
     assert sheet.shape == (128, 192, 3)
     tiles = sheet.reshape(2, 64, 3, 64, 3).transpose(0, 2, 1, 3, 4).reshape(6, -1)
     assert len({tile.tobytes() for tile in tiles}) == 6
+    with pytest.raises(ValueError, match="tile must be from 16 to 1024, got 8"):
+        draw_sheet(BRUSHES.values(), 8)
 
 
 def test_cairo_paints(cairo):

@@ -21,7 +21,7 @@ def run(*args):
 
 def test_examples_are_short():
     for file in (ROOT / "examples").glob("*.py"):
-        longest = 150 if file.stem == "ppo_single_file" else 64
+        longest = 150 if file.stem == "ppo_single_file" else 60
         assert len(file.read_text().splitlines()) <= longest, file
 
 

@@ -288,7 +288,7 @@ class ImageSet(Pictures):
 def _stat(file: Path) -> tuple[int, int, int]:
     """Number, size and newest time of a file, or of those in a folder: what a change changes."""
     files = [file, *(file.rglob("*") if file.is_dir() else ())]
-    stats = [one.stat() for one in files]
+    stats = [one.stat() for one in files if one.exists()]  # no broken links
     return len(files), sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
 
 

@@ -76,7 +76,8 @@ def find_brush(name: str) -> Path:
             raise FileNotFoundError(f"there is no brush file {name}")
         return Path(name)
     for folder in brush_folders():
-        if not name.startswith(("/", ".")) and (file := folder / f"{name}.myb").is_file():
+        file = folder / f"{name}.myb"
+        if file.is_file() and folder in file.resolve().parents:
             return file
     names, group = brush_names(), name.partition("/")[0]
     alike = [other for other in names if other.partition("/")[0] == group] or names
