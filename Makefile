@@ -23,7 +23,7 @@ lint: $(READY)  ## check format, style and types
 	$(BIN)/mypy
 
 docs: $(READY)  ## build the documentation, warnings being errors, to docs/_build/html
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going \
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going $(SPHINXOPTS) \
 		-d docs/_build/doctrees docs docs/_build/html
 
 format: $(READY)  ## bring the code into shape

@@ -81,7 +81,7 @@ def test_shell_command(words, folder):
     program, subcommand = words[0], words[1]
     reason = NOT_RUN.get(f"{program} {subcommand}")
     if program == "strokenet-gym":
-        assert is_there(subcommand, folder)
+        assert not reason or is_there(subcommand, folder)  # what is run shows it
         words = [str(COMMAND), *words[1:]]
     elif program == "python":
         assert (folder / subcommand).is_file()
