@@ -1,5 +1,6 @@
 """The painter: pictures planned in strokes, and the command."""
 
+import dataclasses
 import json
 import sys
 
@@ -338,3 +339,19 @@ def test_plans_that_would_take_too_much_memory(monkeypatch):
     monkeypatch.setenv("STROKENET_MEMORY_MB", "100")
     with pytest.raises(ValueError, match=r"planning 5000 strokes on \d+x\d+ px would take"):
         paint_picture(np.zeros((3000, 3000, 3), np.uint8), 5000)
+
+
+def test_the_pen_is_lifted_where_lines_are_too_thin(picture):
+    planner = Planner(picture, strokes=40, style="photo")
+    while not planner.done:
+        planner.step()
+    drawn = [
+        s.radius * s.pressure * min(planner.canvas.shape[1:]) / 2 for s in planner.log().strokes
+    ]
+    inked = np.concatenate([d[d > 0] for d in drawn])
+    assert inked.min() >= STYLES["photo"].thinnest - 1e-3
+    assert all((d > 0).any() for d in drawn)
+    with pytest.raises(ValueError, match="must allow pressures from 0"):
+        dataclasses.replace(STYLES["photo"], pressure=(0.1, 1.0))
+    with pytest.raises(ValueError, match="largest pressure must be more than 0"):
+        dataclasses.replace(STYLES["photo"], pressure=(0.0, 0.0))

@@ -27,6 +27,7 @@ def new_strokes(
     target: np.ndarray,
     weight: np.ndarray,
     style: Style,
+    thinnest: float,
     rng: np.random.Generator,
 ) -> Stroke:
     """The best of many random strokes, each on the canvas as it is.
@@ -37,6 +38,7 @@ def new_strokes(
         target: the same.
         weight: ``[H, W]``, how much the error counts.
         style: what strokes may look like.
+        thinnest: their smallest radius, half the shorter side.
         rng: the source of chance.
 
     Returns:
@@ -57,11 +59,13 @@ def new_strokes(
         angle = _directions(target)[row, column] + rng.normal(0, 0.2, total)
     else:
         angle = np.radians(style.angle) + rng.normal(0, 0.1, total)
-    radius = _log_uniform(rng, style.brush.radii, total)
+    middle = float(np.mean(style.pressure))
+    pressure = np.full((total, NUM_ANCHORS), middle)
+    thinnest /= middle**style.brush.pressure_size
+    radius = _log_uniform(rng, np.clip(style.brush.radii, thinnest, None), total)
     length = np.exp(_log_uniform(rng, style.length, total) + radius)
     along = np.stack([np.cos(angle), np.sin(angle)], 1) * length[:, None] / 2
     position = centre[:, None] + np.linspace(-1, 1, NUM_ANCHORS)[:, None] * along[:, None]
-    pressure = np.full((total, NUM_ANCHORS), np.mean(style.pressure))
     lines = Stroke(np.zeros((total, len(target))), radius, position, pressure)
     colours, gains = planning.best_colours(
         canvas, target, to_strokes(lines, extent), style.brush.numbers, ACCURACIES["draft"]

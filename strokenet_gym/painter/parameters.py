@@ -12,7 +12,7 @@ import numpy as np
 from strokenet_gym.painter.styles import Style
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["Adam", "bend", "extent_of", "gradient", "limit", "select", "to_strokes"]
+__all__ = ["Adam", "bend", "extent_of", "gradient", "lift", "limit", "select", "to_strokes"]
 
 # What one step of the optimiser changes, about.
 _RATES = Stroke(colour=0.03, radius=0.12, position=0.03, pressure=0.15)
@@ -72,6 +72,13 @@ def limit(parameters: Stroke, style: Style, extent: np.ndarray) -> Stroke:
         parameters.position.clip(-edge, edge),
         parameters.pressure.clip(*style.pressure),
     )
+
+
+def lift(parameters: Stroke, style: Style, thinnest: float) -> Stroke:
+    """Parameters with the pen lifted wherever it would draw a line of a smaller radius."""
+    shares = parameters.pressure**style.brush.pressure_size
+    thin = np.exp(parameters.radius)[:, None] * shares < thinnest
+    return parameters._replace(pressure=np.where(thin, 0.0, parameters.pressure))
 
 
 def select(parameters: Stroke, which: np.ndarray) -> Stroke:

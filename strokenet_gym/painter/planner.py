@@ -30,6 +30,7 @@ from strokenet_gym.painter.parameters import (
     bend,
     extent_of,
     gradient,
+    lift,
     limit,
     select,
     to_strokes,
@@ -56,6 +57,7 @@ _INK = 0.13  # bytes that a stroke keeps for its gradient, for a pixel of the ca
 _FREE = 6  # stages in which strokes have any colour, if a palette is to be found
 _SETTLES = 10  # steps between two looks for a better colour in the palette,
 _UNSEEN = 0.1  # pixels of a stroke, or less
+_LIFTS = 25  # steps between two looks for lines that are too thin
 _SETTLED = 0.1  # up to this share of the learning rate
 _REPLACED = 0.2  # of the strokes, before each stage
 
@@ -179,6 +181,7 @@ class Planner:
         self._palette = None if palette is None else Palette(palette, len(colour))
         self._stages = plan_stages(count, self.style, self._shape)
         height, width = self._stages[-1].shape
+        self._thinnest = self.style.thinnest / (min(height, width) / 2)
         what = f"planning {count} strokes on {width}x{height} px"
         check_memory(what, int(_INK * count * height * width))
         self._clock = Clock(self._stages, seconds)
@@ -255,6 +258,8 @@ class Planner:
             for step, rate in enumerate(self._clock.rates(number)):
                 if self.strokes == 0:
                     break
+                if (step + 1) % _LIFTS == 0:
+                    self._parameters = self._lifted()
                 if palette is not None and step % _SETTLES == 0 and rate > _SETTLED:
                     self._parameters = self._settled(palette)
                 slope, _ = self.slope("draft")
@@ -265,7 +270,12 @@ class Planner:
                     moved = moved._replace(colour=palette.moved(moved.colour))
                 self._parameters = moved
                 yield
+        lifted = self._lifted()
+        self._parameters = select(lifted, np.flatnonzero(lifted.pressure.any(1)))
         self._composite("exact")
+
+    def _lifted(self) -> Stroke:
+        return lift(self._parameters, self.style, self._thinnest)
 
     def _set_size(self, shape: tuple[int, int]) -> None:
         """Look at the picture at another height and width."""
@@ -317,7 +327,13 @@ class Planner:
             self._parameters = select(self._parameters, np.sort(strongest))
             self._composite("draft")
         new = new_strokes(
-            count - self.strokes, self.canvas, self.target, self._map[0], self.style, self._rng
+            count - self.strokes,
+            self.canvas,
+            self.target,
+            self._map[0],
+            self.style,
+            self._thinnest,
+            self._rng,
         )
         self._parameters = Stroke(
             *(np.concatenate(pair) for pair in zip(self._parameters, new, strict=True))

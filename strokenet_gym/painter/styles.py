@@ -25,6 +25,9 @@ class Style:
         margin: how far a stroke's anchors may leave the canvas, in half the shorter side.
         angle: direction of new strokes in degrees, anticlockwise from the right; None: along the
             picture's edges.
+        thinnest: where a line would have a smaller radius than this, in pixels of the picture as it
+            is planned, the pen is lifted: it costs little error there, but is a scribble on a
+            larger canvas. 0: nowhere.
         detail: how finely the picture is looked at while it is planned; with less than 1, strokes
             may be thinner than its pixels, and tones come of many of them: hatching.
         grey: whether the picture is painted in grey.
@@ -46,6 +49,7 @@ class Style:
     length: tuple[float, float] = (1.0, 16.0)
     margin: float = 0.2
     angle: float | None = None
+    thinnest: float = 0.0
     detail: float = 1.0
     grey: bool = False
     background: str = "mean"
@@ -61,9 +65,15 @@ class Style:
                 raise ValueError(
                     f"a style's {name} must be a range in {least} … {most}, got {low}, {high}"
                 )
-        for name in ("bending", "scribbling", "margin"):
+        if self.pressure[1] == 0:
+            raise ValueError("a style's largest pressure must be more than 0")
+        for name in ("bending", "scribbling", "margin", "thinnest"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"a style's {name} must be 0 or more, got {getattr(self, name)}")
+        if self.thinnest > 0 and self.pressure[0] > 0:
+            raise ValueError(
+                f"a style that lifts the pen must allow pressures from 0, got {self.pressure}"
+            )
         if not 0 < self.detail < math.inf:
             raise ValueError(f"a style's detail must be more than 0, got {self.detail}")
         if not (self.iterations >= 1 and self.finish >= 1):
@@ -74,8 +84,10 @@ class Style:
 STYLES = {
     "photo": Style(
         Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5),
+        pressure=(0.0, 1.0),
         bending=3.0,
         scribbling=0.03,
+        thinnest=0.8,
         finish=330,
     ),
     "gouache": Style(

@@ -71,45 +71,54 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
         return
     if _pool is None:
         _pool = ThreadPoolExecutor(THREADS - 1, "strokenet")
-    # Two shares for each thread, since strokes differ in cost. The calling thread helps, which
-    # saves it from being woken up.
-    share = max(least, -(-count // (2 * THREADS)))
-    starts = iter(range(0, count, share))  # the next one that comes takes the next share
+    # The next one that comes takes the next share. They get smaller towards the end, since strokes
+    # differ in cost. The calling thread helps, which saves it from being woken up.
+    shares = iter(_shares(count, least))
     claim = threading.Lock()
-    busy: set[int] = set()  # where helpers are at work
+    busy: set[tuple[int, int]] = set()  # what helpers are at work on
     over = threading.Event()
 
     def help_out() -> None:
         _helper.over = over
         while True:
             with claim:
-                start = next(starts, None)
-                if start is None:
+                share = next(shares, None)
+                if share is None:
                     return
-                busy.add(start)
+                busy.add(share)
             try:
-                work(start, min(start + share, count))
+                work(*share)
             finally:
-                busy.discard(start)
+                busy.discard(share)
 
     try:
         helpers = []
         with contextlib.suppress(RuntimeError):
             for _ in range(THREADS - 1):
                 helpers.append(_pool.submit(help_out))
-        for start in starts:
-            work(start, min(start + share, count))
+        for share in shares:
+            work(*share)
         for helper in helpers:
             if not helper.cancel():  # one that has not begun waits for other calls' work
                 helper.result()
     except BaseException:  # Ctrl-C above all: nobody takes another share, and all leave theirs
         over.set()
         with claim:
-            for _ in starts:
+            for _ in shares:
                 pass
         while busy:
             time.sleep(1e-4)
         raise
+
+
+def _shares(count: int, least: int) -> list[tuple[int, int]]:
+    """Ranges that cover ``range(count)``: half a thread's part of what is left each time."""
+    shares, start = [], 0
+    while start < count:
+        stop = min(count, start + max(least, (count - start) // (2 * THREADS)))
+        shares.append((start, stop))
+        start = stop
+    return shares
 
 
 def check() -> None:
