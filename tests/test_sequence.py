@@ -77,6 +77,11 @@ def test_gradients_as_one_by_one(rng, name, pixels, monkeypatch):
         scale = a.abs().max()
         torch.testing.assert_close(b / scale, a / scale, rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(c, b, rtol=1e-9, atol=1e-12)
+    nothing, own = back(weights.numpy(), canvas=False)
+    assert nothing is None
+    np.testing.assert_array_equal(own, c)
+    fixed = (paint_sequence(canvas.detach(), actions, name, 0.3) * weights).sum()
+    assert torch.equal(torch.autograd.grad(fixed, actions)[0], found[1])
 
 
 def test_gradients_against_finite_differences(rng):

@@ -131,8 +131,9 @@ STYLES = {
             radius_min=0.02,
             radius_max=0.3,
         ),
-        pressure=(0.2, 1.0),
+        pressure=(0.0, 1.0),
         bending=300.0,
+        thinnest=1.5,
         background="white",
     ),
 }

@@ -79,7 +79,7 @@ def paint_sequence_vjp(
     brush: Brush = "pencil",
     background: float | Sequence[float] = 0.0,
     accuracy: str = "exact",
-) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]]:
+) -> tuple[np.ndarray, Callable[..., tuple[np.ndarray | None, np.ndarray]]]:
     """Paint a sequence, and get the way back: gradients without torch.
 
     Args:
@@ -92,7 +92,8 @@ def paint_sequence_vjp(
     Returns:
         The painted canvases, and a function: from the derivative of a loss by these,
         ``[B, C, H, W]``, to the one by the canvases and the one by the actions (their
-        vector-Jacobian product).
+        vector-Jacobian product). With ``canvas=False`` the former is None, and what it costs
+        follows the ink.
 
     Raises:
         ValueError: as :func:`paint_sequence`, or if the brush has no exact gradient.
@@ -107,8 +108,9 @@ def paint_sequence_vjp(
     stroke = program.lays_down(stroke, colour)
     kept = sequence.composite(painted, stroke, program.numbers, fineness, keep=True)
 
-    def back(by_painted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        by_canvas = np.array(by_painted, painted.dtype, order="C")
+    def back(by_painted: np.ndarray, canvas: bool = True) -> tuple[np.ndarray | None, np.ndarray]:
+        by_canvas = np.asarray(by_painted, painted.dtype)
+        by_canvas = by_canvas.copy("C") if canvas else sequence.inked(by_canvas, kept)
         by = sequence.composite_back(by_canvas, kept, stroke, program.numbers, fineness)
         low, high = program.radii
         own = 0.0 if BLENDS[program.blend].erases else 0.5
@@ -117,7 +119,7 @@ def paint_sequence_vjp(
         parts = [own * by.colour, by_radius[..., None], anchors.reshape(*by.radius.shape, -1)]
         by_actions = np.concatenate(parts, -1)
         by_actions[clipped] = 0.0
-        return by_canvas, by_actions
+        return by_canvas if canvas else None, by_actions
 
     return painted, back
 

@@ -152,9 +152,10 @@ class _PaintSequence(_Once):
     def backward(ctx: Any, by_painted: Any, *_: Any) -> Any:
         if by_painted is None:
             return (None,) * 8
-        inputs = ctx.brush, ctx.accuracy, ctx.where, *ctx.saved_tensors
+        through = ctx.needs_input_grad[0]
+        inputs = through, ctx.brush, ctx.accuracy, ctx.where, *ctx.saved_tensors
         by_canvas, *by_fields = _apply(_PaintSequenceBack, by_painted, *inputs)
-        return by_canvas, None, None, None, *by_fields
+        return by_canvas if through else None, None, None, None, *by_fields
 
 
 class _PaintSequenceBack(_Once):
@@ -162,8 +163,9 @@ class _PaintSequenceBack(_Once):
 
     @staticmethod
     def forward(
-        by_painted: Tensor, brush: Numbers, accuracy: Accuracy, where: Any, *others: Tensor
-    ) -> Any:
+        by_painted: Tensor, through: bool, brush: Numbers, accuracy: Accuracy, where: Any,
+        *others: Tensor,
+    ) -> Any:  # fmt: skip
         arrays = [_array(tensor) for tensor in others]
         rest = iter(arrays[4:])
         kept = [
@@ -173,9 +175,11 @@ class _PaintSequenceBack(_Once):
             ]
             for bands in where
         ]
-        by_canvas, stroke = _array(by_painted).copy(), Stroke(*arrays[:4])
+        above, stroke = _array(by_painted), Stroke(*arrays[:4])
+        by_canvas = above.copy() if through else sequence.inked(above, kept)
         by_stroke = sequence.composite_back(by_canvas, kept, stroke, brush, accuracy)
-        return torch.from_numpy(by_canvas).to(by_painted.device), *_like(by_stroke, others)
+        below = torch.from_numpy(by_canvas) if through else by_painted.new_empty(0)
+        return below.to(by_painted.device), *_like(by_stroke, others)
 
 
 def _like(arrays: Stroke, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -25,7 +25,7 @@ from strokenet_gym.programs.stamped.sequence_raster import (
 from strokenet_gym.programs.stamped.stamping import LANES
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["Chunk", "beneath", "check", "composite", "composite_back", "new_scratch"]
+__all__ = ["Chunk", "beneath", "check", "composite", "composite_back", "inked", "new_scratch"]
 
 _PIXELS = 2**20  # of ink in a chunk
 _ROWS = 64  # of a band, which one thread paints
@@ -172,6 +172,20 @@ def composite_back(
     announce(composite_sequence_back)
     threads.run(work, len(by_canvas) * bands, least=1)
     return Stroke(*(field.sum(0) for field in by))
+
+
+def inked(by_canvas: np.ndarray, kept: Kept) -> np.ndarray:
+    """A copy of a derivative where :func:`composite_back` goes; the rest is left to chance.
+
+    So that what a way back costs follows the ink, if nobody wants the derivative by the canvases.
+    """
+    part = np.empty_like(by_canvas)
+    for source, copy, bands in zip(by_canvas, part, kept, strict=True):
+        for chunk in (chunk for band in bands for chunk in band if len(chunk.spans) > 0):
+            (top, left, _), (bottom, _, right) = chunk.spans.min(0), chunk.spans.max(0)
+            box = slice(None), slice(top, bottom + 1), slice(left, right)
+            copy[box] = source[box]
+    return part
 
 
 def new_scratch(shape: tuple[int, ...], dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
