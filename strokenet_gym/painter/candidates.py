@@ -62,7 +62,8 @@ def new_strokes(
     middle = float(np.mean(style.pressure))
     pressure = np.full((total, NUM_ANCHORS), middle)
     thinnest /= middle**style.brush.pressure_size
-    radius = _log_uniform(rng, np.clip(style.brush.radii, thinnest, None), total)
+    low, high = (max(limit, thinnest) for limit in style.brush.radii)
+    radius = _log_uniform(rng, (low, high), total)
     length = np.exp(_log_uniform(rng, style.length, total) + radius)
     along = np.stack([np.cos(angle), np.sin(angle)], 1) * length[:, None] / 2
     position = centre[:, None] + np.linspace(-1, 1, NUM_ANCHORS)[:, None] * along[:, None]
