@@ -15,15 +15,17 @@ require_all()
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from harness.fitting import fit, paint, refine
+from harness.fitting import fit, paint
 from harness.measures import picture_grid
 from harness.task import Task, check_positive
 
 from strokenet_gym import pack, unpack
 
 TWIN = "twin"
+SHOWN = 8  # pictures in the figure
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -39,50 +41,39 @@ class Args(Task):
     """Test targets."""
     steps: int = 400
     """Steps of gradient descent."""
-    tries: int = 0
-    """Then so many small changes of each at random, kept where the brush itself comes closer."""
     out: Path | None = None
     """Write the result as JSON."""
     figure: Path | None = None
-    """Write a grid of the first 12: target above what the strokes through each leave."""
+    """Write a grid of eight: targets, what the first of --through sees of their strokes, and what
+    the brush paints of these."""
 
 
 def main(args: Args) -> None:
     check_positive(args, "count", "steps")
-    if args.tries < 0:
-        raise ValueError(f"--tries must be 0 or more, got {args.tries}")
     targets, _ = args.test_targets(limit=args.count)
     result: dict[str, dict[str, float]] = {}
     rows: list[np.ndarray] = []
     print("| through | residual there | on the brush |\n|---|---|---|")
     for name in args.through:
-        twin = name == TWIN
-        other = args if twin else dataclasses.replace(args, brush=name)
-        env_id = "NeuralPainting-v0" if twin else "DifferentiablePainting-v0"
-        options = {"generator": args.generator, "device": "cpu"} if twin else {}
-        actions, _ = fit(other, targets, env_id, args.steps, **options)
-        for tries in (0, args.tries) if args.tries else (0,):
-            own = _repacked(actions, other, args)
-            if tries:
-                own = refine(args, targets, own, tries)
-                actions = _repacked(own, args, other)
-            there, _ = paint(other, targets, actions, env_id, **options)
-            here, seen = paint(args, targets, own)
-            label = f"{name}, {tries} tries" if tries else name
-            result[label] = {"there": float(there.mean()), "here": float(here.mean())}
-            print(f"| {label} | {there.mean():.4f} | {here.mean():.4f} |", flush=True)
-            rows += [seen["canvas"][:12]] if rows else [seen["target"][:12], seen["canvas"][:12]]
+        if name == TWIN:
+            program, env_id = args, "NeuralPainting-v0"
+            options: dict[str, Any] = {"generator": args.generator, "device": "cpu"}
+        else:
+            program, env_id = dataclasses.replace(args, brush=name), "DifferentiablePainting-v0"
+            options = {}
+        fitted, _ = fit(program, targets, env_id, args.steps, **options)
+        there, view = paint(program, targets, fitted, env_id, **options)
+        stroke = unpack(fitted, args.num_channels, program.program.radii)
+        actions = pack(stroke, args.program.radii).astype(np.float32)
+        here, seen = paint(args, targets, actions)
+        result[name] = {"there": float(there.mean()), "here": float(here.mean())}
+        print(f"| {name} | {there.mean():.4f} | {here.mean():.4f} |", flush=True)
+        rows = rows or [c[:SHOWN] for c in (seen["target"], view["canvas"], seen["canvas"])]
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=2) + "\n")
     if args.figure is not None:
-        picture_grid(rows, args.figure, 12)
-
-
-def _repacked(actions: np.ndarray, task: Task, other: Task) -> np.ndarray:
-    """Actions of a task as those of another, whose brush has other radii."""
-    stroke = unpack(actions, task.num_channels, task.program.radii)
-    return pack(stroke, other.program.radii).astype(np.float32)
+        picture_grid(rows, args.figure, SHOWN)
 
 
 if __name__ == "__main__":

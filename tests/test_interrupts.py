@@ -242,3 +242,13 @@ def test_a_file_that_cannot_be_written_costs_none_of_the_others(tmp_path, monkey
     with pytest.raises(OSError, match="No space left"):
         paint(str(image), 3, to=files, report=tmp_path / "r.json")
     assert sorted(f.name for f in tmp_path.iterdir()) == ["a.png", "b.json", "b.png", "r.json"]
+
+
+@pytest.mark.parametrize(("count", "least"), [(1, 1), (64, 1), (64, 8), (100, 7), (3, 8)])
+@pytest.mark.parametrize("many", [1, 2, 5])
+def test_shares_cover_all(count, least, many, monkeypatch):
+    monkeypatch.setattr(threads, "THREADS", many)
+    shares = threads._shares(count, least)
+    assert [i for start, stop in shares for i in range(start, stop)] == list(range(count))
+    assert all(stop - start >= least for start, stop in shares[:-1])
+    assert shares[0][1] <= max(least, count // many)

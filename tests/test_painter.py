@@ -1,6 +1,5 @@
 """The painter: pictures planned in strokes, and the command."""
 
-import dataclasses
 import json
 import sys
 
@@ -17,6 +16,7 @@ from strokenet_gym import (
     Stroke,
     StrokeLog,
     Style,
+    export,
     paint_picture,
 )
 from strokenet_gym.cli import main
@@ -81,7 +81,7 @@ def test_a_log_at_any_time(picture):
     for _ in range(10):
         planner.step()
     log = planner.log()
-    assert len(log.strokes) == planner.strokes > 0
+    assert 0 < len(log.strokes) <= planner.strokes
     assert error(log.replay(), picture) < error(log.blank(), picture)
 
 
@@ -157,7 +157,7 @@ def test_the_gradient_of_the_whole_picture(picture):
 def test_palette(picture, palette):
     log = paint_picture(picture, 12, QUICK["gouache"], palette=palette)
     colours = {tuple(stroke.colour) for stroke in log.strokes}
-    assert len(colours) <= np.shape(palette)[0] if np.shape(palette) else 3
+    assert len(colours) <= (len(palette) if np.shape(palette) else palette)
     if np.shape(palette):
         assert colours <= set(map(tuple, palette))
     assert error(log.replay(), picture) < error(log.blank(), picture)
@@ -221,6 +221,12 @@ def test_size(picture):
         (None, {"seconds": 0}, ValueError, "seconds must be a number more than 0"),
         (None, {"palette": 0}, ValueError, "palette must be from 1 to 256"),
         (None, {"palette": [[0.1]]}, ValueError, r"colours \[K, 3\]"),
+        (None, {"palette": np.zeros((300, 3))}, ValueError, "1 … 256 colours"),
+        (None, {"palette": {}}, ValueError, "a palette must be a number or colours, got {}"),
+        (None, {"background": {}}, ValueError, "background must have 3 numbers"),
+        (None, {"style": ["photo"]}, ValueError, "style must be one of photo, gouache"),
+        (None, {"seconds": "5"}, ValueError, "seconds must be a number more than 0"),
+        (None, {"seconds": True}, ValueError, "seconds must be a number more than 0"),
         (None, {"weight": np.zeros((8, 8))}, ValueError, "the weight is 0 everywhere"),
         (None, {"weight": np.ones((8, 16))}, ValueError, "the picture's shape, 64x64, got 16x8"),
     ],
@@ -228,13 +234,6 @@ def test_size(picture):
 def test_refused(picture, image, kwargs, kind, message):
     with pytest.raises(kind, match=message):
         Planner(picture if image is None else image, **kwargs)
-
-
-def test_styles_that_are_refused():
-    with pytest.raises(ValueError, match="pressure must be a range"):
-        Style(BRUSHES["pencil"], pressure=(0.5, 0.2))
-    with pytest.raises(ValueError, match="bending must be 0 or more"):
-        Style(BRUSHES["pencil"], bending=-1)
 
 
 @pytest.fixture
@@ -288,7 +287,9 @@ def test_ctrl_c_keeps_what_there_is(picture, tmp_path, monkeypatch, quick):
     ("args", "message"),
     [
         (["none.png"], "none.png"),
-        (["a.png", "--to", "b.gift"], "unknown suffix '.gift'"),
+        (["a.png", "--to", "b.gift"], "cannot write b.gift: unknown suffix '.gift'"),
+        (["a.png", "--to", "b"], "cannot write b: unknown suffix ''"),
+        (["a.png", "--to", "/proc/b.png"], "/proc/b.png"),
         (["a.png", "--to", "a.png/b.png"], "a.png"),
         (["a.png", "--to", "."], "it is a folder"),
         (["a.png", "--palette", "a.txt"], "names no colour"),
@@ -341,17 +342,74 @@ def test_plans_that_would_take_too_much_memory(monkeypatch):
         paint_picture(np.zeros((3000, 3000, 3), np.uint8), 5000)
 
 
-def test_the_pen_is_lifted_where_lines_are_too_thin(picture):
-    planner = Planner(picture, strokes=40, style="photo")
+@pytest.mark.parametrize("name", ["photo", "watercolour"])
+def test_the_pen_is_lifted_where_lines_are_too_thin(picture, name):
+    """When it is done, and in a log of a plan that is broken off."""
+    style = STYLES[name]
+    planner = Planner(picture, 40, style)
+    half = min(plan_stages(40, style, (64, 64))[-1].shape) / 2
     while not planner.done:
         planner.step()
-    drawn = [
-        s.radius * s.pressure * min(planner.canvas.shape[1:]) / 2 for s in planner.log().strokes
-    ]
-    inked = np.concatenate([d[d > 0] for d in drawn])
-    assert inked.min() >= STYLES["photo"].thinnest - 1e-3
-    assert all((d > 0).any() for d in drawn)
-    with pytest.raises(ValueError, match="must allow pressures from 0"):
-        dataclasses.replace(STYLES["photo"], pressure=(0.1, 1.0))
-    with pytest.raises(ValueError, match="largest pressure must be more than 0"):
-        dataclasses.replace(STYLES["photo"], pressure=(0.0, 0.0))
+        if planner.done or planner.share > 0.5:
+            strokes = planner.log().strokes
+            drawn = [s.radius * s.pressure**style.brush.pressure_size * half for s in strokes]
+            assert all((d > 0).any() for d in drawn)
+            assert min(d[d > 0].min() for d in drawn) >= style.thinnest - 1e-3
+    assert 30 <= planner.strokes <= 40
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"pressure": (0.5, 0.2)}, "pressure must be a range"),
+        ({"pressure": 0.1}, "pressure must be a range"),
+        ({"pressure": (0.0, 0.0)}, "largest pressure must be more than 0"),
+        ({"tones": (0.0, float("nan"))}, "tones must be a range"),
+        ({"bending": -1}, "bending must be 0 or more"),
+        ({"bending": "x"}, "bending must be 0 or more"),
+        ({"thinnest": 1.0}, "must allow pressures from 0"),
+        ({"angle": float("nan")}, "angle must be a number"),
+        ({"detail": 0}, "detail must be more than 0"),
+        ({"iterations": float("inf")}, "iterations must be a whole number"),
+        ({"finish": 0}, "finish must be from 1"),
+    ],
+)
+def test_styles_that_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        Style(BRUSHES["pencil"], **kwargs)
+
+
+def test_ctrl_c_while_a_film_is_written(picture, tmp_path, monkeypatch, quick, capsys):
+    """The picture and the report are there, and no traceback."""
+    file, films = tmp_path / "a.png", []
+    cv2.imwrite(str(file), picture)
+
+    def stop(log, file, size):
+        if file.suffix == ".gif" and log.strokes:
+            films.append(file)
+            raise KeyboardInterrupt
+        export(log, file, size)
+
+    monkeypatch.setattr("strokenet_gym.painter.command.export", stop)
+    to = [a for name in ("b.gif", "b.png") for a in ("--to", tmp_path / name)]
+    with pytest.raises(SystemExit, match=r"stopped: .*b\.gif is not written"):
+        command(monkeypatch, file, "--strokes", 4, *to, "--report", tmp_path / "r.json")
+    assert films
+    assert (tmp_path / "b.png").exists()
+    assert json.loads((tmp_path / "r.json").read_text())["strokes"] <= 4
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"#ff0000 #fff", "a colour is written as #rrggbb, got #fff"),
+        (b"#ff000080", "got #ff000080"),
+        (b"\xff\xfe#", "is not a text"),
+        (b"# no colour", "names no colour"),
+    ],
+)
+def test_palette_files_that_are_refused(content, message, tmp_path):
+    file = tmp_path / "pens.txt"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_palette(str(file))

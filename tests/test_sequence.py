@@ -84,6 +84,17 @@ def test_gradients_as_one_by_one(rng, name, pixels, monkeypatch):
     assert torch.equal(torch.autograd.grad(fixed, actions)[0], found[1])
 
 
+def test_the_way_back_to_the_strokes_alone(rng):
+    """Over several bands, from a derivative whose channels are last in memory."""
+    canvas, actions = some(rng, size=150)
+    _, back = paint_sequence_vjp(canvas, actions, SOFT)
+    by_painted = np.moveaxis(rng.normal(size=np.moveaxis(canvas, 1, -1).shape), -1, 1)
+    _, wanted = back(by_painted)
+    nothing, found = back(by_painted, canvas=False)
+    assert nothing is None
+    np.testing.assert_array_equal(found, wanted)
+
+
 def test_gradients_against_finite_differences(rng):
     """200 random sequences of 5, in float64, along random directions."""
     canvas, actions = some(rng, batch=200, count=5, channels=1, size=32)

@@ -108,3 +108,22 @@ def test_wrong_actions(wrong):
     env.reset(seed=0)
     with pytest.raises(ValueError, match="an action must be 8 whole numbers under"):
         env.step(np.array(wrong))
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"brush": 5}, "brush must be the name of a brush or a path, got 5"),
+        ({"brush": b"classic/pencil"}, "brush must be the name"),
+        ({"brush": "classic/none"}, "unknown brush"),
+        ({"brush": "mypaint:classic/charcoal@3"}, "unknown brush"),
+        ({"reward": "l3"}, "reward must be one of l2, l1, none, got 'l3'"),
+        ({"reward": np.zeros(2)}, "reward must be one of l2, l1, none"),
+        ({"canvas_size": 8}, "canvas_size must be from 16 to 4096, got 8"),
+        ({"max_strokes": 0}, "max_strokes must be from 1"),
+        ({"original_move": 2}, "original_move"),
+    ],
+)
+def test_bad_arguments(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        gym.make("Spiral-v0", **kwargs)

@@ -58,12 +58,14 @@ class Painter(NamedTuple):
 
 
 def _planned(
-    picture: np.ndarray, marks: Sequence[int], seed: int, *, style: str
+    picture: np.ndarray, marks: Sequence[int], seed: int, *, style: str, palette: int | None = None
 ) -> Iterator[Painted]:
     """Paint by the package's planner: all strokes together, down the exact gradient."""
     for count in marks:
         begun = time.process_time()
-        log = paint_picture(picture, count, style, size=max(picture.shape[1:]), seed=seed)
+        log = paint_picture(
+            picture, count, style, size=max(picture.shape[1:]), seed=seed, palette=palette
+        )
         seconds = time.process_time() - begun
         yield Painted(count, len(log.strokes), log.replay(), seconds)
 
@@ -96,6 +98,9 @@ def _primitives(
 
     It tells the time since its start at each mark. That is of the wall, so it is brought to the
     seconds of its core by what both are at the end.
+
+    Raises:
+        OSError: if it fails.
     """
     height, width = picture.shape[1:]
     with tempfile.TemporaryDirectory() as name:
@@ -106,12 +111,13 @@ def _primitives(
         command = f"{PRIMITIVE} -v -i picture.png -o %d.png -n {max(marks)} -nth {step} -j 1"
         command += f" -m {mode} -r {max(height, width)} -s {max(height, width)}"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        out = subprocess.run(
-            command.split(), cwd=folder, check=True, capture_output=True, text=True
-        ).stdout
+        run = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        lines = [line.split(": t=") for line in out.splitlines() if ": t=" in line]
+        lines = [line.split(": t=") for line in run.stdout.splitlines() if ": t=" in line]
         wall = {int(number): float(rest.split(",")[0]) for number, rest in lines}
+        if run.returncode != 0 or not set(marks) <= set(wall):
+            last = (run.stderr.strip() or "it told no times").splitlines()[-1]
+            raise OSError(f"{PRIMITIVE} ended with {run.returncode}: {last}")
         core = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         for count in marks:
             image = cv2.imread(str(folder / f"{count}.png"))[:, :, ::-1].transpose(2, 0, 1)
@@ -120,6 +126,11 @@ def _primitives(
 
 PAINTERS = {
     "photo": Painter("ours, photo", _STROKE, functools.partial(_planned, style="photo")),
+    "photo-12": Painter(
+        "ours, photo in 12 colours",
+        _STROKE,
+        functools.partial(_planned, style="photo", palette=12),
+    ),
     "gouache": Painter("ours, gouache", _STROKE, functools.partial(_planned, style="gouache")),
     "hill-climbing": Painter("greedy hill climbing, our brush", _STROKE, _climbed),
     "hertzmann-1998": Painter("Hertzmann 1998, our brush", _STROKE, _layered),

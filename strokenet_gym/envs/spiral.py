@@ -95,7 +95,8 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
     * `targets="glyphs"`, `data_dir=None`: see `Painting-v0`.
     * `canvas_size=64`: width and height in pixels.
     * `max_strokes=20`: actions in an episode.
-    * `brush="classic/dry_brush"`: name of a brush of MyPaint, or the path of its .myb file.
+    * `brush="classic/dry_brush"`: name of a brush of MyPaint, or the path of its .myb file. (A seed
+      as in `"mypaint:NAME@3"` is only for programs that begin each stroke anew.)
     * `reward="l2"`: see above.
     * `original_move=False`: after a move, the original takes its y for its x as the next curve's
       beginning; True does so too.
@@ -135,11 +136,13 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         )  # fmt: skip
         self._size = whole(canvas_size, "canvas_size", 16, 4096)
         self._budget = whole(max_strokes, "max_strokes", 1, 2**20)
-        if reward not in (*_POWERS, "none"):
+        if not isinstance(reward, str) or reward not in (*_POWERS, "none"):
             raise ValueError(f"reward must be one of l2, l1, none, got {reward!r}")
         self._reward = reward
         self._original_move = check_flag("original_move", original_move)
-        self._brush = os.fspath(brush).removeprefix("mypaint:")
+        if not isinstance(brush, (str, os.PathLike)):
+            raise ValueError(f"brush must be the name of a brush or a path, got {brush!r}")
+        self._brush = str(os.fspath(brush)).removeprefix("mypaint:")
         self._pen = Pen(self._brush, self._size)
         self._source = make_targets(targets, self._size, data_dir)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])

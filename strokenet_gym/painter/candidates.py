@@ -38,7 +38,7 @@ def new_strokes(
         target: the same.
         weight: ``[H, W]``, how much the error counts.
         style: what strokes may look like.
-        thinnest: their smallest radius, half the shorter side.
+        thinnest: the smallest radius that is drawn, half the shorter side.
         rng: the source of chance.
 
     Returns:
@@ -61,8 +61,8 @@ def new_strokes(
         angle = np.radians(style.angle) + rng.normal(0, 0.1, total)
     middle = float(np.mean(style.pressure))
     pressure = np.full((total, NUM_ANCHORS), middle)
-    thinnest /= middle**style.brush.pressure_size
-    low, high = (max(limit, thinnest) for limit in style.brush.radii)
+    low, high = style.brush.radii
+    low = min(max(low, thinnest / middle**style.brush.pressure_size), high)
     radius = _log_uniform(rng, (low, high), total)
     length = np.exp(_log_uniform(rng, style.length, total) + radius)
     along = np.stack([np.cos(angle), np.sin(angle)], 1) * length[:, None] / 2

@@ -79,31 +79,40 @@ def paint(
     window = Window(f"{Path(picture).name}, {style}", _SHOW_SECONDS) if watch else None
     with contextlib.suppress(KeyboardInterrupt):
         _plan(planner, strokes, window)
+    seconds = time.monotonic() - begun
     log = planner.log()
     longer = max(planner.picture.shape)
     # Films last: what took its time to plan is safe before they take theirs.
     errors: list[OSError] = []
-    for file in sorted(files, key=_is_film):
-        try:
-            _write(log, file, longer)
-            print(f"Wrote {file}")
-        except OSError as error:
-            errors.append(error)
+    films = [file for file in files if _is_film(file)]
+    for file in (f for f in files if not _is_film(f)):
+        _try_to_write(log, file, longer, errors)
     if report is not None:
-        found: dict[str, Any] = {
-            **measures(log.replay(), planner.picture),
-            "strokes": planner.strokes,
-        }
-        found |= {"seconds": round(time.monotonic() - begun, 3), "size": log.size}
+        found: dict[str, Any] = measures(log.replay(), planner.picture)
+        found |= {"strokes": len(log.strokes), "seconds": round(seconds, 3), "size": log.size}
         with replace_file(report) as new:
             new.write_text(json.dumps(found, indent=2) + "\n")
         print(f"Wrote {report}")
+    for file in films:
+        try:
+            _try_to_write(log, file, longer, errors)
+        except KeyboardInterrupt:
+            raise SystemExit(f"stopped: {file} is not written") from None
     if errors:
         raise errors[0]
     if window is not None:
         with contextlib.suppress(KeyboardInterrupt):
             _show_strokes(window, planner)
         window.close()
+
+
+def _try_to_write(log: StrokeLog, file: Path, size: int, errors: list[OSError]) -> None:
+    """Write one file; what goes wrong is kept, so that the others are written."""
+    try:
+        _write(log, file, size)
+        print(f"Wrote {file}")
+    except OSError as error:
+        errors.append(error)
 
 
 def _plan(planner: Planner, budget: int, window: Window | None) -> None:
@@ -152,9 +161,14 @@ def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -
         if file.is_dir():
             raise IsADirectoryError(f"cannot write {file}: it is a folder")
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".strokenet-") as folder:
-            if file != report:
-                _write(blank, Path(folder) / f"blank{file.suffix}", 16)
+        try:
+            with tempfile.TemporaryDirectory(dir=file.parent, prefix=".strokenet-") as folder:
+                if file != report:
+                    _write(blank, Path(folder) / file.name, 16)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(file)) from None
+        except ValueError as error:
+            raise ValueError(f"cannot write {file}: {error}") from None
 
 
 def _write(log: StrokeLog, file: Path, size: int) -> None:
@@ -170,11 +184,17 @@ def read_palette(palette: str) -> int | np.ndarray:
 
     Raises:
         FileNotFoundError: if it is neither a number nor a file.
-        ValueError: if no colour is in the file.
+        ValueError: if the file is no text, or names no colour, or one in another way.
     """
     if re.fullmatch(r"-?\d+", palette):
         return int(palette)
-    names = re.findall(r"#([0-9a-fA-F]{6})\b", Path(palette).read_text())
+    try:
+        names = re.findall(r"#(\w+)", Path(palette).read_text("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{palette} is not a text; a palette is one with #rrggbb in it") from None
+    for name in names:
+        if not re.fullmatch("[0-9a-fA-F]{6}", name):
+            raise ValueError(f"{palette}: a colour is written as #rrggbb, got #{name}")
     if not names:
         raise ValueError(f"{palette} names no colour; a palette is a text with #rrggbb in it")
     return np.array([list(bytes.fromhex(name)) for name in names]) / 255

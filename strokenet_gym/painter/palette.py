@@ -27,7 +27,10 @@ class Palette:
     """
 
     def __init__(self, palette: Any, channels: int) -> None:
-        given = np.asarray(palette, float)
+        try:
+            given = np.asarray(palette, float)
+        except (TypeError, ValueError):
+            raise ValueError(f"a palette must be a number or colours, got {palette!r}") from None
         self.given = given.ndim > 0
         self._colours = given
         self._own = np.zeros(0, int)  # which of them each stroke has
@@ -38,7 +41,8 @@ class Palette:
             self._colours = given = given @ np.array(LUMA)[:, None]
         if given.ndim != 2 or given.shape[1] != channels or not 1 <= len(given) <= 256:
             raise ValueError(
-                f"a palette must be a number or colours [K, {channels}], got shape {given.shape}"
+                f"a palette must be a number or 1 … 256 colours [K, {channels}], "
+                f"got shape {given.shape}"
             )
         if not ((given >= 0) & (given <= 1)).all():
             raise ValueError("the colours of a palette must be in 0 … 1")

@@ -10,13 +10,30 @@ from __future__ import annotations
 import numpy as np
 
 from strokenet_gym.painter.styles import Style
-from strokenet_gym.stroke import Stroke
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
-__all__ = ["Adam", "bend", "extent_of", "gradient", "lift", "limit", "select", "to_strokes"]
+__all__ = [
+    "Adam",
+    "bend",
+    "extent_of",
+    "gradient",
+    "lift",
+    "limit",
+    "none",
+    "select",
+    "to_strokes",
+    "without_thin_lines",
+]
 
 # What one step of the optimiser changes, about.
 _RATES = Stroke(colour=0.03, radius=0.12, position=0.03, pressure=0.15)
 _SWELLING = 0.01  # what changes of the pressure cost, next to those of the direction
+
+
+def none(channels: int) -> Stroke:
+    """Those of no stroke."""
+    parts = (0, channels), (0,), (0, NUM_ANCHORS, 2), (0, NUM_ANCHORS)
+    return Stroke(*(np.zeros(part) for part in parts))
 
 
 def extent_of(canvas: np.ndarray) -> np.ndarray:
@@ -79,6 +96,12 @@ def lift(parameters: Stroke, style: Style, thinnest: float) -> Stroke:
     shares = parameters.pressure**style.brush.pressure_size
     thin = np.exp(parameters.radius)[:, None] * shares < thinnest
     return parameters._replace(pressure=np.where(thin, 0.0, parameters.pressure))
+
+
+def without_thin_lines(parameters: Stroke, style: Style, thinnest: float) -> Stroke:
+    """The same, and strokes that are left without any ink are left out."""
+    lifted = lift(parameters, style, thinnest)
+    return select(lifted, np.flatnonzero(lifted.pressure.any(1)))
 
 
 def select(parameters: Stroke, which: np.ndarray) -> Stroke:

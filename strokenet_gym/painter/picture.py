@@ -127,9 +127,12 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
         background = np.frombuffer(bytes.fromhex(background[1:]), np.uint8) / 255
         if channels == 1:
             background = background @ LUMA
-    colour = np.asarray(background, np.float32)
+    try:
+        colour = np.asarray(background, np.float32)
+    except (TypeError, ValueError):
+        colour = np.full(channels, np.nan, np.float32)
     if colour.shape not in ((), (1,), (channels,)) or not ((colour >= 0) & (colour <= 1)).all():
-        raise ValueError(f"background must have {channels} numbers in 0 … 1, got {background}")
+        raise ValueError(f"background must have {channels} numbers in 0 … 1, got {background!r}")
     return np.broadcast_to(colour, channels).copy()
 
 

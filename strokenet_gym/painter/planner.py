@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.envs.arguments import check_seed, whole
-from strokenet_gym.files import check_memory
 from strokenet_gym.painter.candidates import near, new_strokes
 from strokenet_gym.painter.palette import Palette
 from strokenet_gym.painter.parameters import (
@@ -32,8 +31,10 @@ from strokenet_gym.painter.parameters import (
     gradient,
     lift,
     limit,
+    none,
     select,
     to_strokes,
+    without_thin_lines,
 )
 from strokenet_gym.painter.picture import (
     find_colour,
@@ -44,21 +45,20 @@ from strokenet_gym.painter.picture import (
     shape_of,
 )
 from strokenet_gym.painter.schedule import Clock, plan_stages
-from strokenet_gym.painter.styles import Style, find_style
+from strokenet_gym.painter.styles import Style, find_style, is_number
 from strokenet_gym.programs.stamped import planning, sequence
 from strokenet_gym.programs.stamped.numbers import find_accuracy
-from strokenet_gym.stroke import NUM_ANCHORS, Stroke
+from strokenet_gym.stroke import Stroke
 from strokenet_gym.stroke_log import StrokeLog
 
 __all__ = ["Planner", "paint_picture"]
 
 _MOST = 100_000  # strokes
-_INK = 0.13  # bytes that a stroke keeps for its gradient, for a pixel of the canvas
 _FREE = 6  # stages in which strokes have any colour, if a palette is to be found
 _SETTLES = 10  # steps between two looks for a better colour in the palette,
+_SETTLED = 0.1  # up to this share of the learning rate
 _UNSEEN = 0.1  # pixels of a stroke, or less
 _LIFTS = 25  # steps between two looks for lines that are too thin
-_SETTLED = 0.1  # up to this share of the learning rate
 _REPLACED = 0.2  # of the strokes, before each stage
 
 
@@ -123,7 +123,8 @@ class Planner:
             ``[1 … 4, H, W]`` (grey, grey and opacity, RGB or RGBA); bool, uint8, uint16, or float
             in 0 … 1. What is transparent in it has the background's colour. A grey picture is
             painted in grey.
-        strokes: how many at most, 1 … 100000; fewer if no more of them gain anything.
+        strokes: how many at most, 1 … 100000; fewer if no more of them gain anything, or if some
+            end up thinner than the style allows.
         style: a name in :data:`strokenet_gym.STYLES`, or a :class:`strokenet_gym.Style`.
         size: longer side of the finished picture in pixels, 16 … 4096; by default the picture's,
             up to 2048.
@@ -164,7 +165,7 @@ class Planner:
     ) -> None:
         self.style = find_style(style)
         count = whole(strokes, "strokes", 1, _MOST)
-        if seconds is not None and not 0 < seconds < math.inf:
+        if seconds is not None and not (is_number(seconds) and seconds > 0):
             raise ValueError(f"seconds must be a number more than 0, got {seconds!r}")
         self._seed = check_seed(seed)
         self._rng = np.random.default_rng(self._seed)
@@ -180,18 +181,10 @@ class Planner:
         self._weight = None if weight is None else load_weight(weight, opacity.shape)
         self._palette = None if palette is None else Palette(palette, len(colour))
         self._stages = plan_stages(count, self.style, self._shape)
-        height, width = self._stages[-1].shape
-        self._thinnest = self.style.thinnest / (min(height, width) / 2)
-        what = f"planning {count} strokes on {width}x{height} px"
-        check_memory(what, int(_INK * count * height * width))
+        self._thinnest = self.style.thinnest / (min(self._stages[-1].shape) / 2)
         self._clock = Clock(self._stages, seconds)
         channels = len(colour)
-        self._parameters = Stroke(
-            np.zeros((0, channels)),
-            np.zeros(0),
-            np.zeros((0, NUM_ANCHORS, 2)),
-            np.zeros((0, NUM_ANCHORS)),
-        )
+        self._parameters = none(channels)
         self.done = False
         self.canvas = np.zeros((channels, 0, 0), np.float32)
         self._set_size(self._stages[0].shape)
@@ -234,6 +227,8 @@ class Planner:
         parameters, (height, width) = self._parameters, self._shape
         if self._palette is not None and not self.done:
             parameters = self._settled(copy.copy(self._palette))  # which may find others later
+        if not self.done:
+            parameters = without_thin_lines(parameters, self.style, self._thinnest)
         stroke = to_strokes(parameters, self._extent)
         size: Any = height if height == width else (height, width)
         return StrokeLog(
@@ -259,7 +254,7 @@ class Planner:
                 if self.strokes == 0:
                     break
                 if (step + 1) % _LIFTS == 0:
-                    self._parameters = self._lifted()
+                    self._parameters = lift(self._parameters, self.style, self._thinnest)
                 if palette is not None and step % _SETTLES == 0 and rate > _SETTLED:
                     self._parameters = self._settled(palette)
                 slope, _ = self.slope("draft")
@@ -270,12 +265,8 @@ class Planner:
                     moved = moved._replace(colour=palette.moved(moved.colour))
                 self._parameters = moved
                 yield
-        lifted = self._lifted()
-        self._parameters = select(lifted, np.flatnonzero(lifted.pressure.any(1)))
+        self._parameters = without_thin_lines(self._parameters, self.style, self._thinnest)
         self._composite("exact")
-
-    def _lifted(self) -> Stroke:
-        return lift(self._parameters, self.style, self._thinnest)
 
     def _set_size(self, shape: tuple[int, int]) -> None:
         """Look at the picture at another height and width."""

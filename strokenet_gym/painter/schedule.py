@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from strokenet_gym.files import check_memory
 from strokenet_gym.painter.styles import Style
 
 __all__ = ["Clock", "Stage", "plan_stages"]
@@ -16,6 +17,7 @@ _ALL = 6  # the stage from which on there are all
 _GROWTH = 1.5  # exponent of their number until then
 _PIXELS = 16.0  # of the shorter side of the planned picture, times the root of the strokes,
 _LEAST = 256  # and at least
+_INK = 0.13  # bytes that a stroke keeps for its gradient, for a pixel of the canvas
 _EFFORT = 0.4, 2.0  # times a style's steps, at least and at most
 
 
@@ -45,10 +47,15 @@ def plan_stages(strokes: int, style: Style, shape: tuple[int, int]) -> list[Stag
         style: how long they are sought, and in which detail.
         shape: height and width of the finished picture; it is planned at that size or at a smaller
             one that suits the number of strokes.
+
+    Raises:
+        ValueError: if that would take too much memory.
     """
     suits = style.detail * max(_LEAST, _PIXELS * math.sqrt(strokes))
     scale = min(1.0, suits / min(shape))
     full, half = (_scaled(shape, scale), _scaled(shape, scale / 2))
+    what = f"planning {strokes} strokes on {full[1]}x{full[0]} px"
+    check_memory(what, int(_INK * strokes * math.prod(full)))
     counts = [round(strokes * min(1, k / _ALL) ** _GROWTH) for k in range(1, _STAGES + 1)]
     effort = (strokes / 256) ** 0.25 * math.prod(full) / 256**2
     effort = min(max(effort, _EFFORT[0]), _EFFORT[1])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
+from strokenet_gym.envs.arguments import whole
 from strokenet_gym.programs.stamped import BLENDS, Brush
 
-__all__ = ["STYLES", "Style", "find_style"]
+__all__ = ["STYLES", "Style", "find_style", "is_number"]
 
 
 @dataclass(frozen=True)
@@ -60,24 +63,33 @@ class Style:
         if not isinstance(self.brush, Brush) or BLENDS[self.brush.blend].erases:
             raise ValueError(f"a style's brush must be a Brush that adds colour, got {self.brush}")
         for name, least, most in (("pressure", 0, 1), ("tones", 0, 1), ("length", 0.01, 1000)):
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most:
+            limits = getattr(self, name)
+            numbers = isinstance(limits, tuple) and len(limits) == 2 and all(map(is_number, limits))
+            if not (numbers and least <= limits[0] <= limits[1] <= most):
                 raise ValueError(
-                    f"a style's {name} must be a range in {least} … {most}, got {low}, {high}"
+                    f"a style's {name} must be a range in {least} … {most}, got {limits!r}"
                 )
         if self.pressure[1] == 0:
             raise ValueError("a style's largest pressure must be more than 0")
         for name in ("bending", "scribbling", "margin", "thinnest"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"a style's {name} must be 0 or more, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (is_number(value) and value >= 0):
+                raise ValueError(f"a style's {name} must be 0 or more, got {value!r}")
         if self.thinnest > 0 and self.pressure[0] > 0:
             raise ValueError(
                 f"a style that lifts the pen must allow pressures from 0, got {self.pressure}"
             )
-        if not 0 < self.detail < math.inf:
-            raise ValueError(f"a style's detail must be more than 0, got {self.detail}")
-        if not (self.iterations >= 1 and self.finish >= 1):
-            raise ValueError("a style's iterations and finish must be at least 1")
+        if not (is_number(self.detail) and self.detail > 0):
+            raise ValueError(f"a style's detail must be more than 0, got {self.detail!r}")
+        if not (self.angle is None or is_number(self.angle)):
+            raise ValueError(f"a style's angle must be a number of degrees, got {self.angle!r}")
+        whole(self.iterations, "a style's iterations", 1, 10**9)
+        whole(self.finish, "a style's finish", 1, 10**9)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is one, and finite; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 # Tuned by eye at 1024 px and by the error, on several photographs at once.
@@ -147,6 +159,6 @@ def find_style(style: str | Style) -> Style:
     """
     if isinstance(style, Style):
         return style
-    if style not in STYLES:
+    if not isinstance(style, str) or style not in STYLES:
         raise ValueError(f"style must be one of {', '.join(STYLES)}, or a Style, got {style!r}")
     return STYLES[style]

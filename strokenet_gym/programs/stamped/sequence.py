@@ -179,7 +179,7 @@ def inked(by_canvas: np.ndarray, kept: Kept) -> np.ndarray:
 
     So that what a way back costs follows the ink, if nobody wants the derivative by the canvases.
     """
-    part = np.empty_like(by_canvas)
+    part = np.empty(by_canvas.shape, by_canvas.dtype)
     for source, copy, bands in zip(by_canvas, part, kept, strict=True):
         for chunk in (chunk for band in bands for chunk in band if len(chunk.spans) > 0):
             (top, left, _), (bottom, _, right) = chunk.spans.min(0), chunk.spans.max(0)
