@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CELL", "MYPAINT", "Program", "Size", "Undo", "sides", "to_bytes"]
 
+_TOGETHER = 8  # canvases, so that what is computed of them stays in the processor's caches
 _ROUNDING = 1e-5  # that a program's canvases may leave 0 … 1
 MYPAINT = "mypaint:"  # what the names of libmypaint's brushes begin with
 CELL = 8  # pixels of a row that a mark stands for: they fill a vector register
@@ -178,6 +179,8 @@ class Program(ABC):
             float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
             differences between canvas and target changed.
         """
+        from strokenet_gym.programs.stamped import threads
+
         colour = np.broadcast_to(np.asarray(background, np.float32), canvas.shape[1:2]).copy()
         painted = np.asarray(self.paint(canvas.copy(), stroke, colour), np.float32)
         low, high = painted.min(), painted.max()
@@ -186,19 +189,26 @@ class Program(ABC):
                 f"the program {self.name} must paint canvases of shape {canvas.shape} in 0 … 1, "
                 f"got {painted.shape} in {low:g} … {high:g}"
             )
-        painted = np.clip(painted, 0.0, 1.0)
-        inked = np.asarray(stroke.pressure).any(1)
-        painted[~inked] = canvas[~inked]
-        after, before = painted - target, canvas - target
-        # a² - b² = (a - b)(a + b), exact for small changes too.
-        squared = ((after - before) * (after + before)).sum((1, 2, 3), float)
-        absolute = (np.abs(after) - np.abs(before)).sum((1, 2, 3), float)
         if undo is not None:
             undo.keep(canvas)
-        canvas[:] = painted
-        if pixels is not None:
-            pixels[:] = to_bytes(painted)
-        return np.stack([squared, absolute], 1)
+        inked = np.asarray(np.asarray(stroke.pressure).any(1))
+        change = np.empty((len(canvas), 2))
+
+        def take_over(start: int, stop: int) -> None:
+            for low in range(start, stop, _TOGETHER):
+                part = slice(low, min(low + _TOGETHER, stop))
+                new, old, goal = np.clip(painted[part], 0.0, 1.0), canvas[part], target[part]
+                new[~inked[part]] = old[~inked[part]]
+                after, before = new - goal, old - goal
+                # a² - b² = (a - b)(a + b), exact for small changes too.
+                change[part, 0] = ((after - before) * (after + before)).sum((1, 2, 3), float)
+                change[part, 1] = (np.abs(after) - np.abs(before)).sum((1, 2, 3), float)
+                canvas[part] = new
+                if pixels is not None:
+                    pixels[part] = to_bytes(new)
+
+        threads.run(take_over, len(canvas))
+        return change
 
 
 class Undo:
