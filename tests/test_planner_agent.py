@@ -1,10 +1,12 @@
 """The planner as an agent: in every environment, with any brush, whatever it was told."""
 
+import json
 from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from conftest import succeed
 from gymnasium.vector import AutoresetMode
 
 from strokenet_gym import Brush, PlannerAgent, Program, RecordStrokes, StrokeLog, load_agent
@@ -117,3 +119,14 @@ def test_planner_refuses_what_has_no_exact_gradient():
         PlannerAgent(max_strokes=0)
     with pytest.raises(ValueError, match="brush"):
         PlannerAgent("no such brush")
+
+
+def test_it_can_be_evaluated_and_watched(tmp_path):
+    out = tmp_path / "scores.json"
+    succeed("baselines/evaluate.py", "agent", "--agent", "planner", "--limit", 2, "--canvas-size",
+            32, "--max-strokes", 2, "--brush", "marker", "--out", out)  # fmt: skip
+    assert json.loads(out.read_text())["residual_exact"] < 0.3
+    logs = tmp_path / "logs"
+    succeed("examples/watch_agent.py", "--agent", "planner", "--pictures", 1, "--strokes", 2,
+            "--canvas-size", 32, "--stroke-seconds", 0.01, "--record", logs)  # fmt: skip
+    assert list(logs.iterdir())
