@@ -129,7 +129,7 @@ def optimum(args: Args) -> float | None:
         return float(fit(args, targets, "DifferentiablePainting-v0")[1].mean())
     if twin_of(args.program) is None:
         return None
-    actions, _ = fit(args, targets, "NeuralPainting-v0", device="cpu")
+    actions = fit(args, targets, "NeuralPainting-v0", device="cpu")
     return float(paint(args, targets, actions)[0].mean())
 
 

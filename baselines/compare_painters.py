@@ -58,8 +58,9 @@ class Args:
     data_dir: Path | None = None
     """Folder with the data sets; by default the environment variable STROKENET_DATA."""
     painters: tuple[str, ...] | None = None
-    """Which; by default all that can be had: photo, gouache, hill-climbing, hertzmann-1998,
-    hertzmann-2001, and, with primitive's binary, triangles and ellipses."""
+    """Which; by default all that can be had: photo, photo-12 (in twelve colours), gouache,
+    hill-climbing, hertzmann-1998, hertzmann-2001, and, with primitive's binary, triangles and
+    ellipses."""
     strokes: tuple[int, ...] = (50, 100, 200, 500, 1000)
     """In how many strokes, or other marks."""
     crop: int = 256

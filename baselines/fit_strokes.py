@@ -61,7 +61,7 @@ def main(args: Args) -> None:
         else:
             program, env_id = dataclasses.replace(args, brush=name), "DifferentiablePainting-v0"
             options = {}
-        fitted, _ = fit(program, targets, env_id, args.steps, **options)
+        fitted = fit(program, targets, env_id, args.steps, **options)
         there, view = paint(program, targets, fitted, env_id, **options)
         stroke = unpack(fitted, args.num_channels, program.program.radii)
         actions = pack(stroke, args.program.radii).astype(np.float32)

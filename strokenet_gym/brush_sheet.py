@@ -13,6 +13,7 @@ import tyro
 from gymnasium.error import DependencyNotInstalled
 from PIL import Image
 
+from strokenet_gym.envs.arguments import whole
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import MYPAINT
@@ -22,6 +23,7 @@ from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["brushes", "draw_sheet"]
 
+_TILES = 16, 1024  # pixels, at least and at most
 _RED, _BLUE, _OCHRE = (0.8, 0.15, 0.1), (0.2, 0.3, 0.7), (0.8, 0.6, 0.1)
 
 
@@ -42,7 +44,7 @@ def brushes(
     """
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ValueError(f"--sheet must be a .png file, got {sheet}")
-    _check_tile(tile)
+    whole(tile, "--tile", *_TILES)
     missing = None
     if names:
         chosen = [load_program(name) for name in names]
@@ -88,11 +90,6 @@ def _has_twin(brush: Program) -> bool:
     return twin_of(brush) is not None
 
 
-def _check_tile(tile: int) -> None:
-    if not 16 <= tile <= 1024:
-        raise ValueError(f"tile must be from 16 to 1024, got {tile}")
-
-
 def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
     """Each brush across two bars, from light to full pressure.
 
@@ -106,7 +103,7 @@ def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
     Raises:
         ValueError: if the size is out of its range.
     """
-    _check_tile(tile)
+    whole(tile, "tile", *_TILES)
     tiles = [_draw_tile(brush, tile) for brush in chosen]
     columns = math.ceil(math.sqrt(len(tiles)))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)

@@ -366,7 +366,7 @@ def test_strokes_must_be_as_many_as_the_canvases(rng):
 
 @pytest.mark.parametrize(
     ("arguments", "match"),
-    [(("--sheet", "a.foo"), r"--sheet must be a \.png"), (("--tile", 8), "tile must be from 16")],
+    [(("--sheet", "a.foo"), r"--sheet must be a \.png"), (("--tile", 8), "--tile must be from 16")],
 )
 def test_the_command_refuses_before_it_works(arguments, match):
     done = run("-c", COMMAND, "brushes", *arguments, timeout=20)

@@ -18,7 +18,7 @@ __all__ = ["fit", "paint"]
 
 def fit(
     task: Task, targets: list[np.ndarray], env_id: str, steps: int = 400, **options: Any
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Fit the strokes of each target, all of a picture at once.
 
     Adam, from the stroke that an untrained agent starts with.
@@ -31,7 +31,7 @@ def fit(
         options: more arguments of it.
 
     Returns:
-        The actions, float32 ``[N, strokes, A]``, and the residuals there, ``[N]``.
+        The actions, float32 ``[N, strokes, A]``.
     """
     envs = task.make_vec(
         env_id,
@@ -52,7 +52,7 @@ def fit(
         envs.reset(options={"target": targets, "as_tensor": True})
         loss = torch.zeros(())
         for k in range(task.max_strokes):
-            _, reward, *_, info = envs.step(actions[:, k])
+            _, reward, *_ = envs.step(actions[:, k])
             far = neighbour_penalty(actions[:, k]).sum()
             loss = loss - reward.sum() + 0.3 * 0.01 ** (step / steps) * far
         optimizer.zero_grad()
@@ -60,7 +60,7 @@ def fit(
         optimizer.step()
         with torch.no_grad():
             actions.clamp_(-1, 1)
-    return actions.detach().numpy(), np.asarray(info["residual"])
+    return actions.detach().numpy()
 
 
 def paint(

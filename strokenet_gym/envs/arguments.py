@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import enum
+import math
 import operator
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any
@@ -22,6 +24,7 @@ __all__ = [
     "check_options",
     "check_render_mode",
     "check_seed",
+    "is_number",
     "whole",
 ]
 
@@ -37,6 +40,11 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}, got {value}")
     return int(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real one, and finite; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def canvas_sides(value: Any, name: str, low: int, high: int) -> tuple[int, int]:

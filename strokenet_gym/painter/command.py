@@ -83,21 +83,15 @@ def paint(
     log = planner.log()
     longer = max(planner.picture.shape)
     # Films last: what took its time to plan is safe before they take theirs.
-    errors: list[OSError] = []
     films = [file for file in files if _is_film(file)]
-    for file in (f for f in files if not _is_film(f)):
-        _try_to_write(log, file, longer, errors)
+    errors = _write_all(log, [file for file in files if file not in films], longer)
     if report is not None:
         found: dict[str, Any] = measures(log.replay(), planner.picture)
         found |= {"strokes": len(log.strokes), "seconds": round(seconds, 3), "size": log.size}
         with replace_file(report) as new:
             new.write_text(json.dumps(found, indent=2) + "\n")
         print(f"Wrote {report}")
-    for file in films:
-        try:
-            _try_to_write(log, file, longer, errors)
-        except KeyboardInterrupt:
-            raise SystemExit(f"stopped: {file} is not written") from None
+    errors += _write_all(log, films, longer)
     if errors:
         raise errors[0]
     if window is not None:
@@ -106,13 +100,18 @@ def paint(
         window.close()
 
 
-def _try_to_write(log: StrokeLog, file: Path, size: int, errors: list[OSError]) -> None:
-    """Write one file; what goes wrong is kept, so that the others are written."""
-    try:
-        _write(log, file, size)
-        print(f"Wrote {file}")
-    except OSError as error:
-        errors.append(error)
+def _write_all(log: StrokeLog, files: Iterable[Path], size: int) -> list[OSError]:
+    """Write files; return what went wrong, so that one costs none of the others."""
+    errors = []
+    for file in files:
+        try:
+            _write(log, file, size)
+            print(f"Wrote {file}")
+        except OSError as error:
+            errors.append(error)
+        except KeyboardInterrupt:
+            raise SystemExit(f"stopped: {file} is not written") from None
+    return errors
 
 
 def _plan(planner: Planner, budget: int, window: Window | None) -> None:
@@ -165,10 +164,10 @@ def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -
             with tempfile.TemporaryDirectory(dir=file.parent, prefix=".strokenet-") as folder:
                 if file != report:
                     _write(blank, Path(folder) / file.name, 16)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(file)) from None
-        except ValueError as error:
-            raise ValueError(f"cannot write {file}: {error}") from None
+        except (OSError, ValueError) as error:
+            kind = OSError if isinstance(error, OSError) else ValueError
+            why = getattr(error, "strerror", None) or error
+            raise kind(f"cannot write {file}: {why}") from None
 
 
 def _write(log: StrokeLog, file: Path, size: int) -> None:

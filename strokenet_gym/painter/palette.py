@@ -27,10 +27,10 @@ class Palette:
     """
 
     def __init__(self, palette: Any, channels: int) -> None:
-        try:
-            given = np.asarray(palette, float)
-        except (TypeError, ValueError):
-            raise ValueError(f"a palette must be a number or colours, got {palette!r}") from None
+        given = np.asarray(palette)
+        if given.dtype.kind not in "biuf":
+            raise ValueError(f"a palette must be a number or colours, got {palette!r}")
+        given = given.astype(float)
         self.given = given.ndim > 0
         self._colours = given
         self._own = np.zeros(0, int)  # which of them each stroke has

@@ -127,13 +127,11 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
         background = np.frombuffer(bytes.fromhex(background[1:]), np.uint8) / 255
         if channels == 1:
             background = background @ LUMA
-    try:
-        colour = np.asarray(background, np.float32)
-    except (TypeError, ValueError):
-        colour = np.full(channels, np.nan, np.float32)
-    if colour.shape not in ((), (1,), (channels,)) or not ((colour >= 0) & (colour <= 1)).all():
+    colour = np.asarray(background)
+    numbers = colour.dtype.kind in "iuf" and colour.shape in ((), (1,), (channels,))
+    if not (numbers and ((colour >= 0) & (colour <= 1)).all()):
         raise ValueError(f"background must have {channels} numbers in 0 … 1, got {background!r}")
-    return np.broadcast_to(colour, channels).copy()
+    return np.broadcast_to(colour, channels).astype(np.float32)
 
 
 def shape_of(shape: tuple[int, int], size: int | None) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.envs.arguments import check_seed, whole
+from strokenet_gym.envs.arguments import check_seed, is_number, whole
 from strokenet_gym.painter.candidates import near, new_strokes
 from strokenet_gym.painter.palette import Palette
 from strokenet_gym.painter.parameters import (
@@ -45,7 +45,7 @@ from strokenet_gym.painter.picture import (
     shape_of,
 )
 from strokenet_gym.painter.schedule import Clock, plan_stages
-from strokenet_gym.painter.styles import Style, find_style, is_number
+from strokenet_gym.painter.styles import Style, find_style
 from strokenet_gym.programs.stamped import planning, sequence
 from strokenet_gym.programs.stamped.numbers import find_accuracy
 from strokenet_gym.stroke import Stroke

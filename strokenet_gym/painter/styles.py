@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.envs.arguments import is_number, whole
 from strokenet_gym.programs.stamped import BLENDS, Brush
 
-__all__ = ["STYLES", "Style", "find_style", "is_number"]
+__all__ = ["STYLES", "Style", "find_style"]
 
 
 @dataclass(frozen=True)
@@ -85,11 +82,6 @@ class Style:
             raise ValueError(f"a style's angle must be a number of degrees, got {self.angle!r}")
         whole(self.iterations, "a style's iterations", 1, 10**9)
         whole(self.finish, "a style's finish", 1, 10**9)
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is one, and finite; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 # Tuned by eye at 1024 px and by the error, on several photographs at once.

@@ -191,7 +191,7 @@ class Program(ABC):
             )
         if undo is not None:
             undo.keep(canvas)
-        inked = np.asarray(np.asarray(stroke.pressure).any(1))
+        inked = np.any(stroke.pressure, axis=1)
         change = np.empty((len(canvas), 2))
 
         def take_over(start: int, stop: int) -> None:

@@ -23,6 +23,7 @@ from skimage import data
 WORKS = {  # pixels of the photograph, and the command's arguments
     "300 strokes of gouache, 12 MP": ((4000, 3000), ("--strokes", "300")),
     "50 strokes, 256 px": ((256, 256), ("--strokes", "50")),
+    "50 strokes of photo, 256 px": ((256, 256), ("--strokes", "50", "--style", "photo")),
     "1,000 strokes, 2048 px": ((2048, 2048), ("--strokes", "1000")),
 }
 
