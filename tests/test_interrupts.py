@@ -1,9 +1,11 @@
 """What raises in the middle of a step leaves the episodes as they were."""
 
+import functools
 import signal
 import sys
 import threading
 import time
+import weakref
 
 import gymnasium as gym
 import numpy as np
@@ -252,3 +254,21 @@ def test_shares_cover_all(count, least, many, monkeypatch):
     assert [i for start, stop in shares for i in range(start, stop)] == list(range(count))
     assert all(stop - start >= least for start, stop in shares[:-1])
     assert shares[0][1] <= max(least, count // many)
+
+
+def test_helpers_let_go_of_what_was_painted(monkeypatch):
+    """A helper that has not begun waits for other calls' work, and longer than its own call."""
+    monkeypatch.setattr(threads, "THREADS", 2)
+    monkeypatch.setattr(threads, "_pool", None)
+    threads.run(lambda start, stop: None, 16, least=1)  # makes a pool of one
+    pool, gate = threads._pool, threading.Event()
+    busy = pool.submit(gate.wait)
+    canvas = np.zeros(16)
+    seen = weakref.ref(canvas)
+    threads.run(functools.partial(lambda canvas, start, stop: None, canvas), 16, least=1)
+    del canvas
+    gone = seen() is None
+    gate.set()
+    assert busy.result(10)
+    pool.shutdown()
+    assert gone

@@ -30,6 +30,7 @@ from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.mypaint import MyPaintBrush
 from strokenet_gym.stroke import Stroke
 
+_APART = 5  # seeds: neighbours share part of their grain
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
@@ -129,7 +130,7 @@ def stroke_errors(
     """
     rng, brush = np.random.default_rng(seed), generator.imitates
     grainy = isinstance(brush, MyPaintBrush)
-    other = MyPaintBrush(brush.source, brush.seed + 1) if grainy else None
+    other = MyPaintBrush(brush.source, brush.seed + _APART) if grainy else None
     parts: dict[str, list[np.ndarray]] = {"error": [], "ink": []}
     for start in tqdm(range(0, count, 50), desc=f"{kind}, {size} px", leave=False):
         stroke = SAMPLERS[kind](rng, min(50, count - start), radii=brush.radii)

@@ -17,7 +17,7 @@ from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 __all__ = ["MyPaintBrush"]
 
 _OWN = "radius_logarithmic", "color_h", "color_s", "color_v"  # what a stroke says itself
-_STRIDE = 17  # random numbers from a seed to the next: fewer are in part the same grain
+_STRIDE = 17  # random numbers from a seed to the next: neighbours share part of their grain
 _local = threading.local()
 
 

@@ -109,6 +109,13 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
         while busy:
             time.sleep(1e-4)
         raise
+    finally:
+        # Else what it paints lives as long as a helper that has not begun, or is leaving.
+        work = _nothing
+
+
+def _nothing(start: int, stop: int) -> None:
+    pass
 
 
 def _shares(count: int, least: int) -> list[tuple[int, int]]:
