@@ -1,5 +1,6 @@
 """Sequences of strokes as one operation, against painting them one by one."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ from strokenet_gym import (
 )
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import sequence, threads
-from strokenet_gym.programs.stamped.numbers import EXACT
+from strokenet_gym.programs.stamped.numbers import ACCURACIES, EXACT
 
 SOFT = Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5)
 BRUSH_VARIANTS = [*BRUSHES, SOFT]
@@ -131,6 +132,30 @@ def test_a_draft_is_near(rng, name):
     canvas, actions = some(rng, batch=4, count=40, size=128, radii=brush.radii, dtype=np.float32)
     exact, draft = (paint_sequence(canvas, actions, name, 0.3, a) for a in ("exact", "draft"))
     assert 0 < ((exact - draft) ** 2).mean() <= 3e-6
+
+
+@pytest.mark.parametrize("name", ["airbrush", SOFT])
+def test_blocks_change_the_gradient_of_a_draft_little(rng, name):
+    """It looks at broad stamps through blocks of pixels, at the last row of an odd height too."""
+    brush, draft = brush_of(name), ACCURACIES["draft"]
+    _, actions = some(rng, batch=4, count=20, radii=(0.2, 0.5), dtype=np.float32)
+    stroke = unpack(actions.astype(float), 3, (0.2, 0.5))
+    target = cv2.resize(rng.random((8, 8)), (90, 127), interpolation=cv2.INTER_CUBIC)
+    slopes = []
+    for accuracy in (draft._replace(broad=np.inf), draft):
+        canvas = np.full((4, 3, 127, 90), 0.5, np.float32)
+        kept = sequence.composite(canvas, stroke, brush.numbers, accuracy, True)
+        by = (canvas - target).astype(np.float32)
+        by = sequence.composite_back(by, kept, stroke, brush.numbers, accuracy)
+        slopes.append(np.concatenate([by.radius[..., None], by.pressure], -1))
+        slopes.append(by.position.reshape(4, 20, -1))
+    for pixels, blocks in (slopes[0::2], slopes[1::2]):
+        lengths = np.linalg.norm(pixels, axis=-1) * np.linalg.norm(blocks, axis=-1)
+        cosine = (pixels * blocks).sum(-1) / lengths
+        assert (pixels != blocks).any(-1).mean() > 0.5
+        assert np.median(cosine) >= 0.999
+        together = np.linalg.norm(pixels) * np.linalg.norm(blocks)
+        assert (pixels * blocks).sum() / together >= 0.998
 
 
 def test_memory_follows_the_ink(rng):

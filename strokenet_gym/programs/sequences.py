@@ -40,7 +40,8 @@ def paint_sequence(
         actions: ``[B, N, C + 49]``; beyond [-1, 1] they are clipped, and get no gradient there.
         brush: what paints, see :func:`strokenet_gym.load_program`.
         background: intensity of the empty canvas, a number or one for each channel.
-        accuracy: "exact", or "draft": faster, with a mean squared change of at most 3e-6.
+        accuracy: "exact", or "draft": faster, with a mean squared change of at most 3e-6; the
+            gradient by broad strokes is summed over blocks of 2 x 2 pixels.
 
     Returns:
         The painted canvases ``[B, C, H, W]``.

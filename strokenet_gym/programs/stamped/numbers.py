@@ -74,20 +74,23 @@ class Accuracy(NamedTuple):
         most: the largest distance.
         pressure_step: largest relative change of pressure from stamp to stamp.
         unlike: how many times another's weight a stamp's may be, if both go on pixels together.
+        broad: from this radius times the brush's edge on, in pixels, the derivative by a stamp is
+            summed over blocks of 2 x 2 pixels.
     """
 
     spacing: float
     most: float
     pressure_step: float
     unlike: float
+    broad: float
 
 
 # "exact" is tested to be within 2/255 of an independent reference, and 0.2/255 on average
 # (tests/test_stamped.py); against it, a draft's mean squared change is at most 3e-6
 # (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.062, most=0.2, pressure_step=0.05, unlike=1.07),
-    "draft": Accuracy(spacing=0.17, most=0.5, pressure_step=0.2, unlike=1.2),
+    "exact": Accuracy(spacing=0.062, most=0.2, pressure_step=0.05, unlike=1.07, broad=np.inf),
+    "draft": Accuracy(spacing=0.17, most=0.5, pressure_step=0.2, unlike=1.2, broad=6.0),
 }
 EXACT = ACCURACIES["exact"]
 
@@ -117,4 +120,4 @@ def brush_of(numbers):
 @njit()
 def accuracy_of(numbers):
     """Name the numbers of an accuracy again."""
-    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3])
+    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])

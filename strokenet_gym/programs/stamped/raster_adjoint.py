@@ -63,13 +63,13 @@ def _pixel_back(g, dx, dy, a, b, low):
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _pixels_back(run, g, h, x, y):
-    """Add what two pixels side by side bring to the sums."""
+def _pixels_back(run, g, h, x, y, side):
+    """Add what two pixels, or blocks of pixels, side by side bring to the sums."""
     for k in range(RUN):  # the stamps side by side in a vector register
         dx, dy = x - run[X + k], y - run[Y + k]
         a, b, low = run[A + k], run[B + k], run[LOW + k]
         slope, far, right, down, flat, t = _pixel_back(g, dx, dy, a, b, low)
-        slope2, far2, right2, down2, flat2, t2 = _pixel_back(h, dx + type(a)(1.0), dy, a, b, low)
+        slope2, far2, right2, down2, flat2, t2 = _pixel_back(h, dx + side, dy, a, b, low)
         run[SLOPE + k] += slope + slope2
         run[FAR + k] += far + far2
         run[RIGHT + k] += right + right2
@@ -79,28 +79,45 @@ def _pixels_back(run, g, h, x, y):
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _add_up(run, extent, seed, box):
+def _add_up(run, extent, seed, box, shift):
     """Fill the sums of a run.
 
     Args:
         run: as :func:`fill_run` filled it; what is behind is filled.
         extent: the same.
-        seed: ``(H, cells * LANES)``, the derivative by each pixel's log-transmittance.
+        seed: ``(H, cells * LANES)``, the derivative by each pixel's log-transmittance; or by that
+            of blocks of pixels.
         box: the stroke's bounding box.
+        shift: log2 of the side of these blocks; 0: pixels.
     """
     real = seed.dtype.type
     for k in range(5 * RUN, 11 * RUN):
         run[k] = real(0.0)
+    side, middle = 1 << shift, 0.5 * (1 << shift)
     first, last = run_rows(extent, box)
-    for row in range(first, last):
-        left, right = run_columns(extent, box, row)
-        x, y = real(left + 0.5 - extent[5]), real(row + 0.5 - extent[6])
+    for row in range(first >> shift, ((last - 1) >> shift) + 1):
+        down = row * side + middle
+        left, right = run_columns(extent, box, down - 0.5)
+        left, right = left >> shift, ((right - 1) >> shift) + 1
+        x, y = real(left * side + middle - extent[5]), real(down - extent[6])
         for column in range(left, right, 2):
             g = seed[row, column]
             h = seed[row, column + 1] if column + 1 < right else real(0.0)
             if g != real(0.0) or h != real(0.0):
-                _pixels_back(run, g, h, x, y)
-            x += real(2.0)
+                _pixels_back(run, g, h, x, y, real(side))
+            x += real(2 * side)
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _add_blocks(blocks, seed, box):
+    """Add up the derivative in a bounding box over blocks of 2 x 2 pixels."""
+    (first, end), last = cells_of(box), seed.shape[0] - 1
+    for row in range(box[2] >> 1, (box[3] + 1) >> 1):
+        upper, lower = seed[2 * row], seed[min(2 * row + 1, last)]
+        both = seed.dtype.type(2 * row < last)
+        for x in range(first * (LANES // 2), end * (LANES // 2)):
+            k = 2 * x
+            blocks[row, x] = upper[k] + upper[k + 1] + both * (lower[k] + lower[k + 1])
 
 
 @njit(fastmath=FAST, error_model="numpy")
@@ -193,7 +210,7 @@ def _run_back(by_stamps, run, stamps, start, stop, weight, edge):
 
 @njit(error_model="numpy")
 def stroke_back(
-    by_position, by_pressure, seed, path, count, by_tangents, brush, accuracy, shape,
+    by_position, by_pressure, seed, blocks, path, count, by_tangents, brush, accuracy, shape,
     run, extent, by_stamps,
 ):  # fmt: skip
     """From the derivative by a stroke's log-transmittance to the one by its numbers.
@@ -202,6 +219,8 @@ def stroke_back(
         by_position: float64 ``(n, 2)``, all zero, filled.
         by_pressure: float64 ``(n,)``, all zero, filled.
         seed: ``(H, cells * LANES)``, the derivative; zero afterwards.
+        blocks: scratch ``(H / 2, cells * LANES / 2)``, half a row counting as one; anything where
+            the accuracy knows no broad stamps.
         path: of the stroke, as :func:`trace_stroke` filled it.
         count: of the stamps that it has in its table.
         by_tangents: scratch float64 ``(n - 1, 2, 2)``.
@@ -219,6 +238,8 @@ def stroke_back(
     pressure, radius = path.pressure, path.radius[0]
     by_tangents[:] = 0.0
     by_radius, total = 0.0, 0
+    if radius * brush.edge >= accuracy.broad:
+        _add_blocks(blocks, seed, box)
     while count > 0:
         total += count
         start = 0
@@ -226,7 +247,10 @@ def stroke_back(
             stop = next_run(stamps, start, count, accuracy.unlike)
             weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
             if weight > 0.0:
-                _add_up(run, extent, seed, box)
+                if extent[4] * brush.edge >= accuracy.broad:
+                    _add_up(run, extent, blocks, box, 1)
+                else:
+                    _add_up(run, extent, seed, box, 0)
                 _run_back(by_stamps, run, stamps, start, stop, weight, brush.edge)
                 by_radius += trace_run_back(
                     stamps, start, stop, by_stamps, points, tangents, pressure, radius, brush,
@@ -317,8 +341,8 @@ def composite_strokes_back(
                 opacity_row_back(seed[row, x0:x1], alpha[b, row, x0:x1], paper, row, x0)
                 left, right = next_span(marks[b, row], right, end)
         by_radius[b], cost = stroke_back(
-            by_position[b], by_pressure[b], seed, path, count, by_tangents, brush, EXACT, shape,
-            run, extent, by_stamps,
+            by_position[b], by_pressure[b], seed, seed, path, count, by_tangents, brush, EXACT,
+            shape, run, extent, by_stamps,
         )  # fmt: skip
         done += cost
         if done > PATIENCE:

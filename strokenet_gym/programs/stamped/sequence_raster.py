@@ -179,6 +179,7 @@ def composite_sequence_back(
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     path, (run, extent) = new_path(n), new_run(seed)
     by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
+    blocks = np.empty(((seed.shape[0] + 1) // 2, seed.shape[1] // 2), seed.dtype)
     for k in range(stop - 1, begin - 1, -1):
         path, count = trace_stroke(
             path, position[k], pressure[k], radius[k], brush, fineness, shape, low, high
@@ -197,8 +198,8 @@ def composite_sequence_back(
             opacity_row_back(seed[row, x0:x1], alpha, paper, row, x0)
             pixel += width
         by_radius[k], _ = stroke_back(
-            by_position[k], by_pressure[k], seed, path, count, by_tangents, brush, fineness, shape,
-            run, extent, by_stamps,
+            by_position[k], by_pressure[k], seed, blocks, path, count, by_tangents, brush, fineness,
+            shape, run, extent, by_stamps,
         )  # fmt: skip
 
 
