@@ -2,8 +2,8 @@
 
 Given the derivative of a loss by the painted canvases, they find the one by every number of the
 strokes and by the canvases beneath. Nothing is stored on the way forward but the opacity map: the
-runs of stamps are traced again, and each visits its pixels once more. From the runs to the anchors
-it goes on in path_adjoint.py.
+runs of stamps are traced again, and each visits its pixels once more, a broad one in a draft
+blocks of them. From the runs to the anchors it goes on in path_adjoint.py.
 
 Where the program has a kink, the derivative is a one-sided one: on the rim of a stamp (d = r) that
 from outside, on its plateau's edge and where coverage reaches 0.999 that from the opaque side, at
@@ -219,8 +219,8 @@ def stroke_back(
         by_position: float64 ``(n, 2)``, all zero, filled.
         by_pressure: float64 ``(n,)``, all zero, filled.
         seed: ``(H, cells * LANES)``, the derivative; zero afterwards.
-        blocks: scratch ``(H / 2, cells * LANES / 2)``, half a row counting as one; anything where
-            the accuracy knows no broad stamps.
+        blocks: scratch ``(ceil(H / 2), cells * LANES / 2)``; any, if the accuracy knows no broad
+            stamps.
         path: of the stroke, as :func:`trace_stroke` filled it.
         count: of the stamps that it has in its table.
         by_tangents: scratch float64 ``(n - 1, 2, 2)``.
