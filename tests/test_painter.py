@@ -163,6 +163,10 @@ def test_palette(picture, palette):
     assert error(log.replay(), picture) < error(log.blank(), picture)
 
 
+def test_a_palette_before_the_first_stroke(picture):
+    assert Planner(picture, 12, palette=3).log().strokes == []
+
+
 def test_weight(picture):
     left = np.full((32, 32), 0.02)
     left[:, :16] = 1

@@ -14,6 +14,8 @@ from strokenet_gym import (
     removal_costs,
     unpack,
 )
+from strokenet_gym.programs.stamped import planning, sequence
+from strokenet_gym.programs.stamped.numbers import find_accuracy
 
 COLOURED = [name for name in BRUSHES if name != "eraser"]
 
@@ -74,6 +76,38 @@ def test_removal_costs(rng, name, pixels, monkeypatch):
     for k in range(8):
         without = errors(np.delete(actions, k, 1))
         np.testing.assert_allclose(costs[:, k], without - whole, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [*COLOURED, SOFT])
+@pytest.mark.parametrize("pixels", [2**20, 2**12])
+def test_choose_colours(rng, name, pixels, monkeypatch):
+    """Each has the best one that there is, as the others then are: found by trying them all."""
+    monkeypatch.setattr("strokenet_gym.programs.stamped.sequence._PIXELS", pixels)
+    brush = brush_of(name)
+    canvas, actions = some(rng, batch=1, count=8, radii=brush.radii)
+    canvas, stroke = canvas.astype(float), unpack(actions.astype(float), 3, brush.radii)
+    target, weight = rng.uniform(0, 1, canvas.shape[1:]), rng.uniform(0, 1, canvas.shape[2:])
+    palette, colours = rng.uniform(0, 1, (4, 3)), stroke.colour.copy()
+
+    def painted(colours, keep=False):
+        picture, numbers = canvas.copy(), (brush.numbers, find_accuracy("exact"))
+        kept = sequence.composite(picture, stroke._replace(colour=colours), *numbers, keep)
+        return picture[0], kept
+
+    def error(colours):
+        return ((painted(colours)[0] - target) ** 2 * weight).sum()
+
+    picture, kept = painted(colours, keep=True)
+    own = planning.choose_colours(
+        picture, target, weight, kept[0], colours[0], palette, brush.numbers
+    )
+    for k in reversed(range(8)):
+        tried = []
+        for each in palette:
+            colours[0, k] = each
+            tried.append(error(colours))
+        assert tried[own[k]] == pytest.approx(min(tried), abs=1e-9)
+        colours[0, k] = palette[own[k]]
 
 
 def test_refused(rng):

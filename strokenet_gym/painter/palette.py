@@ -11,7 +11,7 @@ from strokenet_gym.targets.images import LUMA
 
 __all__ = ["Palette"]
 
-_ROUNDS = 20  # of k-means
+_RUNS, _ROUNDS = 20, 20  # of k-means
 
 
 class Palette:
@@ -21,6 +21,10 @@ class Palette:
         palette: how many colours, 1 … 256, or the colours ``[K, C]`` in 0 … 1 (of a grey
             picture also ``[K, 3]``).
         channels: C.
+
+    Attributes:
+        given: whether the colours are, or are to be found.
+        colours: ``[K, C]``; none until they are found.
 
     Raises:
         ValueError: if it is neither.
@@ -32,13 +36,13 @@ class Palette:
             raise ValueError(f"a palette must be a number or colours, got {palette!r}")
         given = given.astype(float)
         self.given = given.ndim > 0
-        self._colours = given
+        self.colours = given if self.given else np.zeros((0, channels))
         self._own = np.zeros(0, int)  # which of them each stroke has
         if not self.given:
             self._count = whole(palette, "palette", 1, 256)
             return
         if channels == 1 and given.shape[1:] == (3,):
-            self._colours = given = given @ np.array(LUMA)[:, None]
+            self.colours = given = given @ np.array(LUMA)[:, None]
         if given.ndim != 2 or given.shape[1] != channels or not 1 <= len(given) <= 256:
             raise ValueError(
                 f"a palette must be a number or 1 … 256 colours [K, {channels}], "
@@ -47,33 +51,32 @@ class Palette:
         if not ((given >= 0) & (given <= 1)).all():
             raise ValueError("the colours of a palette must be in 0 … 1")
 
-    def settle(self, wanted: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Give each stroke a colour.
+    def find(self, colours: np.ndarray, weight: np.ndarray) -> None:
+        """Find the palette's colours: the best of several runs of k-means.
 
-        Colours that are to be found come from k-means at first, and then go each time to the middle
-        of what their strokes would like; in between :meth:`moved` moves them down the gradient.
+        From then on :meth:`moved` moves them down the gradient.
 
         Args:
-            wanted: ``[N, C]``, the colours that the strokes would like.
+            colours: ``[N, C]``, of the strokes as they are.
             weight: ``[N]``, how much each counts.
-
-        Returns:
-            The nearest colours ``[N, C]``.
         """
-        if len(wanted) == 0:
-            return wanted
-        if not self.given:
-            rounds = 1
-            if self._colours.ndim == 0:
-                self._colours, rounds = _spread(wanted, weight, self._count), _ROUNDS
-            for _ in range(rounds):
-                self._colours = _centred(wanted, weight, self._colours)
-        self._own = _nearest(wanted, self._colours)
-        return self._colours[self._own]
+        found = []
+        for run in range(_RUNS):
+            first = weight * np.random.default_rng(run).random(len(weight)) if run else weight
+            centres = _spread(colours, first, self._count)
+            for _ in range(_ROUNDS):
+                centres = _centred(colours, weight, centres)
+            found.append((_squares(colours, centres).min(1) @ weight, centres))
+        self.colours = min(found, key=lambda pair: pair[0])[1]
+
+    def give(self, own: np.ndarray) -> np.ndarray:
+        """The colours ``[N, C]`` of strokes that are to have these of the palette, ``[N]``."""
+        self._own = own
+        return self.colours[own]
 
     def shared(self, slope: np.ndarray) -> np.ndarray:
         """The derivative by the colours that strokes share, ``[N, C]``, from that by their own."""
-        total = np.zeros_like(self._colours)
+        total = np.zeros_like(self.colours)
         if not self.given:
             np.add.at(total, self._own, slope)
         return total[self._own]
@@ -83,11 +86,11 @@ class Palette:
         to the middle of their strokes', unless they are given.
         """
         if not self.given:
-            count = np.bincount(self._own, minlength=len(self._colours))[:, None]
-            total = np.zeros_like(self._colours)
+            count = np.bincount(self._own, minlength=len(self.colours))[:, None]
+            total = np.zeros_like(self.colours)
             np.add.at(total, self._own, colours)
-            self._colours = np.where(count > 0, total / np.maximum(count, 1), self._colours)
-        return self._colours[self._own]
+            self.colours = np.where(count > 0, total / np.maximum(count, 1), self.colours)
+        return self.colours[self._own]
 
 
 def _spread(wanted: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:

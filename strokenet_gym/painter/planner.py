@@ -57,7 +57,6 @@ _MOST = 100_000  # strokes
 _FREE = 6  # stages in which strokes have any colour, if a palette is to be found
 _SETTLES = 10  # steps between two looks for a better colour in the palette,
 _SETTLED = 0.1  # up to this share of the learning rate
-_UNSEEN = 0.1  # pixels of a stroke, or less
 _LIFTS = 25  # steps between two looks for lines that are too thin
 _REPLACED = 0.2  # of the strokes, before each stage
 
@@ -225,7 +224,7 @@ class Planner:
     def log(self) -> StrokeLog:
         """The strokes as they are now, in the order in which they are painted."""
         parameters, (height, width) = self._parameters, self._shape
-        if self._palette is not None and not self.done:
+        if self._palette is not None and self.strokes > 0 and not self.done:
             parameters = self._settled(copy.copy(self._palette))  # which may find others later
         if not self.done:
             parameters = without_thin_lines(parameters, self.style, self._thinnest)
@@ -290,22 +289,17 @@ class Planner:
         return stroke, kept
 
     def _settled(self, palette: Palette) -> Stroke:
-        """The strokes in the palette's colours that suit them best.
-
-        What a stroke would like is one step of Newton's from its colour, on the error of the whole
-        canvas. That is quadratic in the colours, and its curve about what one sees of the stroke.
-        """
+        """The strokes in the palette's colours that suit them best, which are found first."""
         stroke, kept = self._composite("draft", keep=True)
-        numbers, draft = self.style.brush.numbers, find_accuracy("draft")
-        seen, slope = (
-            sequence.composite_back(by[None], kept, stroke, numbers, draft).colour[0]
-            for by in (
-                np.broadcast_to(self._map, self.canvas.shape).copy(),
-                self._map * (self.canvas - self.target),
-            )
-        )
-        wanted = (stroke.colour[0] - slope / np.maximum(seen, _UNSEEN)).clip(0, 1)
-        return self._parameters._replace(colour=palette.settle(wanted, seen.mean(1)))
+        colour, numbers = stroke.colour[0], self.style.brush.numbers
+        if len(palette.colours) == 0:
+            shown = np.broadcast_to(self._map, self.canvas.shape).copy()[None]
+            draft = find_accuracy("draft")
+            seen = sequence.composite_back(shown, kept, stroke, numbers, draft).colour[0]
+            palette.find(colour, seen.mean(1))
+        picture = self.canvas, self.target, self._map[0]
+        own = planning.choose_colours(*picture, kept[0], colour, palette.colours, numbers)
+        return self._parameters._replace(colour=palette.give(own))
 
     def _renew(self, count: int) -> None:
         """Take the weakest strokes away, and let new ones come where the error is."""

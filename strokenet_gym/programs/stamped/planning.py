@@ -17,11 +17,16 @@ from strokenet_gym.programs.stamped.numbers import (
     Accuracy,
     Numbers,
 )
-from strokenet_gym.programs.stamped.planning_raster import find_best_colours, find_removal_costs
+from strokenet_gym.programs.stamped.planning_raster import (
+    add_colour_sums,
+    change_colour,
+    find_best_colours,
+    find_removal_costs,
+)
 from strokenet_gym.programs.stamped.sequence import Chunk, beneath, new_scratch
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["best_colours", "removal_costs"]
+__all__ = ["best_colours", "choose_colours", "removal_costs"]
 
 
 def best_colours(
@@ -83,3 +88,50 @@ def removal_costs(
         part = chunk.begin, chunk.stop
         find_removal_costs(costs, share, painted, target, *ink, colour, brush, *part)
     return costs
+
+
+def choose_colours(
+    painted: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    kept: list[list[Chunk]],
+    colour: np.ndarray,
+    palette: np.ndarray,
+    brush: Numbers,
+) -> np.ndarray:
+    """The best colour of a palette for each stroke of a sequence, from the last to the first.
+
+    Each is exact, given the colours that the strokes above have got and those that the ones below
+    had: one sweep of coordinate descent.
+
+    Args:
+        painted: see :func:`removal_costs`.
+        target: see there.
+        weight: ``[H, W]`` of the same type, what the squared error counts.
+        kept: see there.
+        colour: ``[N, C]``, of the strokes.
+        palette: ``[K, C]``.
+        brush: see there.
+
+    Returns:
+        Indices ``[N]`` into the palette.
+    """
+    colour = np.ascontiguousarray(colour, np.float64)
+    own = np.zeros(len(colour), int)
+    share, error = np.ones_like(painted), painted - target
+    inks = [
+        (chunk, (beneath(chunk, colour, brush), chunk.alphas, chunk.spans, chunk.ends, brush))
+        for chunk in (chunk for band in kept for chunk in band)
+    ]
+    announce(add_colour_sums)
+    announce(change_colour)
+    for k in reversed(range(len(colour))):
+        parts = [ink for chunk, ink in inks if chunk.begin <= k < chunk.stop]
+        sums = np.zeros((len(painted), 2))
+        for ink in parts:
+            add_colour_sums(sums, share, error, weight, *ink, k)
+        change = palette - colour[k]
+        own[k] = (change * (2 * sums[:, 0] + change * sums[:, 1])).sum(1).argmin()
+        for ink in parts:
+            change_colour(share, error, *ink, k, palette[own[k]], change[own[k]])
+    return own

@@ -7,6 +7,9 @@ quadratic in the colour, and least at ``-Σ a u r / Σ (a u)²``, where ``r = c 
 The cost of leaving a stroke out. All that comes after it is linear in the canvas, pixel by pixel.
 If the strokes after stroke k multiply a difference of canvases by P, the picture without it differs
 by ``d = P (before - after)``, and its squared error by ``d (2 (picture - t) + d)``.
+
+Another colour. With P and u as above a stroke's colour changed by s changes the picture by
+``P u a s``, and its squared error e by ``s (2 Σ P u a e + s Σ (P u a)²)``.
 """
 
 import numpy as np
@@ -25,7 +28,7 @@ from strokenet_gym.programs.stamped.stamping import (
     stamp_stroke,
 )
 
-__all__ = ["find_best_colours", "find_removal_costs"]
+__all__ = ["add_colour_sums", "change_colour", "find_best_colours", "find_removal_costs"]
 
 
 @njit()
@@ -130,3 +133,63 @@ def _removal_span(share, painted, target, before, alpha, colour, mix):
         cost += d * (error + error + d)
         share[x] *= one + (by_canvas(mix, colour) - one) * alpha[x]
     return cost
+
+
+@njit()
+def add_colour_sums(sums, share, error, weight, before, alphas, spans, ends, numbers, k):
+    """Add what a chunk says of stroke k's colour to ``(C, 2)``: half its slope, and its curve.
+
+    ``share`` is P and ``error`` the picture less the target, ``(C, H, W)``; ``weight`` is what the
+    squared error counts, ``(H, W)``. Other arguments as in sequence_raster.py.
+    """
+    real, brush, pixel = share.dtype.type, brush_of(numbers), ends[k, 1]
+    mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
+    for span in range(ends[k, 0], ends[k + 1, 0]):
+        row, x0, x1 = spans[span, 0], spans[span, 1], spans[span, 2]
+        width = x1 - x0
+        for channel in range(share.shape[0]):
+            slope, curve = _colour_span(
+                share[channel, row, x0:x1], error[channel, row, x0:x1], weight[row, x0:x1],
+                before[channel, pixel : pixel + width], alphas[pixel : pixel + width], mix,
+            )  # fmt: skip
+            sums[channel, 0] += slope
+            sums[channel, 1] += curve
+        pixel += width
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _colour_span(share, error, weight, before, alpha, mix):
+    slope, curve = 0.0, 0.0
+    for x in range(share.shape[0]):
+        by = share[x] * by_colour(mix, before[x]) * alpha[x]
+        slope += weight[x] * by * error[x]
+        curve += weight[x] * by * by
+    return slope, curve
+
+
+@njit()
+def change_colour(share, error, before, alphas, spans, ends, numbers, k, colour, change):
+    """Change the error as stroke k's colour ``(C,)`` changes, and hand P on to the strokes below.
+
+    ``colour`` is the new one. Other arguments as above.
+    """
+    real, brush, pixel = share.dtype.type, brush_of(numbers), ends[k, 1]
+    mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
+    for span in range(ends[k, 0], ends[k + 1, 0]):
+        row, x0, x1 = spans[span, 0], spans[span, 1], spans[span, 2]
+        width = x1 - x0
+        for channel in range(share.shape[0]):
+            _change_span(
+                share[channel, row, x0:x1], error[channel, row, x0:x1],
+                before[channel, pixel : pixel + width], alphas[pixel : pixel + width],
+                real(colour[channel]), real(change[channel]), mix,
+            )  # fmt: skip
+        pixel += width
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _change_span(share, error, before, alpha, colour, change, mix):
+    one = share.dtype.type(1.0)
+    for x in range(share.shape[0]):
+        error[x] += share[x] * by_colour(mix, before[x]) * alpha[x] * change
+        share[x] *= one + (by_canvas(mix, colour) - one) * alpha[x]
