@@ -17,11 +17,18 @@ env.reset(seed=0)
 env.action_space.seed(0)
 print(env.step(env.action_space.sample())[1])
 """
+GRADIENT = """
+import hashlib, numpy as np
+from strokenet_gym import paint_sequence_vjp
+actions = np.random.default_rng(0).uniform(-1, 1, (1, 20, 52)).astype(np.float32)
+canvas, back = paint_sequence_vjp(np.full((1, 3, 64, 64), 0.5, np.float32), actions, "marker")
+print(hashlib.sha256(canvas.tobytes() + back(canvas)[1].tobytes()).hexdigest())
+"""
 
 
-def run(folder, **variables):
+def run(folder, code=CODE, **variables):
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", CODE],
+        [sys.executable, "-W", "error", "-c", code],
         cwd=folder,  # not the checkout, which would be imported first
         env={k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | variables,
         capture_output=True,
@@ -43,11 +50,12 @@ def copy_package(folder):
 
 
 def test_compiles_once_and_says_so(tmp_path):
+    """What is compiled and what is read from the disk give the same bits."""
     package, kept = copy_package(tmp_path), tmp_path / "kept"
     variables = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(kept)}
     variables["HOME"] = str(tmp_path)  # where others may be kept
-    first, second = (run(tmp_path, **variables) for _ in range(2))
-    assert "compiling composite_strokes" in first.stderr
+    first, second = (run(tmp_path, GRADIENT, **variables) for _ in range(2))
+    assert "compiling composite_sequence_back" in first.stderr
     assert str(kept) in first.stderr
     assert second.stderr == ""
     assert first.stdout == second.stdout

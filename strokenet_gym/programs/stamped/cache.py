@@ -4,6 +4,10 @@ Numba's own cache notices a change of the file that a function is in, but not of
 functions it calls: after an upgrade it may go on running old code. One damaged file in it breaks
 every later run, and so does a full disk. Ours is keyed by the text of all the kernels' files, has a
 checksum in each of its own, and goes on to the next folder where one does not do.
+
+What a kernel calls is always compiled into it. Where the compiler may choose, kernels bring copies
+of one function, of which a process runs the one that came first; and with fast arithmetic two
+copies differ in the last bit, so that a seed gave other strokes in the run that compiled.
 """
 
 from __future__ import annotations
@@ -53,10 +57,10 @@ def _say(about: str, message: str) -> None:
 
 
 def njit(**options: Any) -> Callable[[Callable], Any]:
-    """``numba.njit`` for a kernel: it releases the lock, and is kept in our folders."""
+    """``numba.njit`` for a kernel: it releases the lock, and is kept in our folders, whole."""
 
     def decorate(function: Callable) -> Any:
-        kernel = numba.njit(nogil=True, **options)(function)
+        kernel = numba.njit(nogil=True, forceinline=True, **options)(function)
         kernel._cache = _KernelCache(function)
         return kernel
 
