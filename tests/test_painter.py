@@ -22,6 +22,7 @@ from strokenet_gym import (
 from strokenet_gym.cli import main
 from strokenet_gym.painter import parameters
 from strokenet_gym.painter.command import measures, read_palette
+from strokenet_gym.painter.palette import Palette
 from strokenet_gym.painter.schedule import plan_stages
 
 # So few steps that a test takes a second: four tenths of these, for a few strokes.
@@ -163,8 +164,36 @@ def test_palette(picture, palette):
     assert error(log.replay(), picture) < error(log.blank(), picture)
 
 
-def test_a_palette_before_the_first_stroke(picture):
-    assert Planner(picture, 12, palette=3).log().strokes == []
+@pytest.mark.parametrize("name", ["pencil", "watercolour", "photo"])
+def test_palettes_with_a_weight(picture, name):
+    weight = np.full((64, 64), 0.1)
+    weight[:, 32:] = 1
+    log = paint_picture(picture, 12, QUICK[name], palette=2, weight=weight)
+    assert 1 <= len({tuple(stroke.colour) for stroke in log.strokes}) <= 2
+
+
+def test_palettes_while_planning(picture):
+    """What is asked before the end has the palette's colours, and does not change the plan."""
+    asked, left = (Planner(picture, 12, QUICK["gouache"], palette=2) for _ in range(2))
+    assert asked.log().strokes == []
+    while not asked.done:
+        asked.step()
+        left.step()
+        assert len({tuple(stroke.colour) for stroke in asked.log().strokes}) <= 2
+    assert np.array_equal(asked.log().replay(), left.log().replay())
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_find_a_palette(rng, count):
+    """Groups of strokes' colours, whatever they weigh; more colours than groups are no harm."""
+    groups = np.array([[0.1, 0.2, 0.3], [0.8, 0.1, 0.5], [0.4, 0.9, 0.7]])
+    colours = np.repeat(groups, 20, axis=0) + rng.normal(0, 0.01, (60, 3))
+    palette = Palette(count, 3)
+    palette.find(colours, rng.uniform(0.1, 5, 60))
+    assert palette.colours.shape == (count, 3)
+    if count >= 3:
+        nearest = np.abs(groups[:, None] - palette.colours).max(-1).min(1)
+        assert (nearest < 0.03).all()
 
 
 def test_weight(picture):

@@ -11,7 +11,7 @@ from strokenet_gym.targets.images import LUMA
 
 __all__ = ["Palette"]
 
-_RUNS, _ROUNDS = 20, 20  # of k-means
+_RUNS, _ROUNDS = 10, 20  # of k-means, at most
 
 
 class Palette:
@@ -23,7 +23,7 @@ class Palette:
         channels: C.
 
     Attributes:
-        given: whether the colours are, or are to be found.
+        given: whether the colours were; or are to be found.
         colours: ``[K, C]``; none until they are found.
 
     Raises:
@@ -58,14 +58,12 @@ class Palette:
 
         Args:
             colours: ``[N, C]``, of the strokes as they are.
-            weight: ``[N]``, how much each counts.
+            weight: ``[N]``, how much each counts, more than 0.
         """
         found = []
         for run in range(_RUNS):
             first = weight * np.random.default_rng(run).random(len(weight)) if run else weight
-            centres = _spread(colours, first, self._count)
-            for _ in range(_ROUNDS):
-                centres = _centred(colours, weight, centres)
+            centres = _centred(colours, weight, _spread(colours, first, self._count))
             found.append((_squares(colours, centres).min(1) @ weight, centres))
         self.colours = min(found, key=lambda pair: pair[0])[1]
 
@@ -93,25 +91,26 @@ class Palette:
         return self.colours[self._own]
 
 
-def _spread(wanted: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
+def _spread(colours: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
     """Colours far from each other: each time the one that is worst served by those before."""
-    centres = wanted[[np.argmax(weight)]]
-    for _ in range(count - 1):
-        distance = _squares(wanted, centres).min(1)
-        centres = np.concatenate([centres, wanted[[np.argmax(distance * weight)]]])
+    chosen, distance = [int(np.argmax(weight))], np.full(len(colours), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, _squares(colours, colours[chosen[-1:]])[:, 0])
+        chosen.append(int(np.argmax(distance * weight)))
+    return colours[chosen]
+
+
+def _centred(colours: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """K-means: each centre in the middle of the colours next to it."""
+    own = np.zeros(0, int)
+    for _ in range(_ROUNDS):
+        before, own = own, _squares(colours, centres).argmin(1)
+        if np.array_equal(own, before):
+            break
+        centres = centres.copy()
+        for k in np.unique(own):
+            centres[k] = np.average(colours[own == k], axis=0, weights=weight[own == k])
     return centres
-
-
-def _centred(wanted: np.ndarray, weight: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """One step of k-means: each centre in the middle of the colours next to it."""
-    own, centres = _nearest(wanted, centres), centres.copy()
-    for k in np.unique(own[weight > 0]):
-        centres[k] = np.average(wanted[own == k], axis=0, weights=weight[own == k])
-    return centres
-
-
-def _nearest(wanted: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    return _squares(wanted, centres).argmin(1)
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:

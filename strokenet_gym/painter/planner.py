@@ -57,6 +57,7 @@ _MOST = 100_000  # strokes
 _FREE = 6  # stages in which strokes have any colour, if a palette is to be found
 _SETTLES = 10  # steps between two looks for a better colour in the palette,
 _SETTLED = 0.1  # up to this share of the learning rate
+_UNSEEN = 0.1  # pixels of a stroke, or less
 _LIFTS = 25  # steps between two looks for lines that are too thin
 _REPLACED = 0.2  # of the strokes, before each stage
 
@@ -289,14 +290,14 @@ class Planner:
         return stroke, kept
 
     def _settled(self, palette: Palette) -> Stroke:
-        """The strokes in the palette's colours that suit them best, which are found first."""
+        """The strokes in the palette's colours that suit them best; it finds these at first."""
         stroke, kept = self._composite("draft", keep=True)
         colour, numbers = stroke.colour[0], self.style.brush.numbers
         if len(palette.colours) == 0:
             shown = np.broadcast_to(self._map, self.canvas.shape).copy()[None]
             draft = find_accuracy("draft")
             seen = sequence.composite_back(shown, kept, stroke, numbers, draft).colour[0]
-            palette.find(colour, seen.mean(1))
+            palette.find(colour, np.maximum(seen.mean(1), _UNSEEN))
         picture = self.canvas, self.target, self._map[0]
         own = planning.choose_colours(*picture, kept[0], colour, palette.colours, numbers)
         return self._parameters._replace(colour=palette.give(own))

@@ -1,4 +1,4 @@
-"""What planners of pictures ask of a brush, in closed form, on all cores.
+"""What planners of pictures ask of a brush, in closed form.
 
 planning_raster.py has the formulas.
 """
@@ -27,6 +27,8 @@ from strokenet_gym.programs.stamped.sequence import Chunk, beneath, new_scratch
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["best_colours", "choose_colours", "removal_costs"]
+
+_UNSEEN = 1e-4  # squared pixels of a stroke, or fewer: it keeps the nearest colour
 
 
 def best_colours(
@@ -116,22 +118,25 @@ def choose_colours(
     Returns:
         Indices ``[N]`` into the palette.
     """
-    colour = np.ascontiguousarray(colour, np.float64)
+    colour, palette = (np.ascontiguousarray(field, np.float64) for field in (colour, palette))
     own = np.zeros(len(colour), int)
     share, error = np.ones_like(painted), painted - target
-    inks = [
-        (chunk, (beneath(chunk, colour, brush), chunk.alphas, chunk.spans, chunk.ends, brush))
-        for chunk in (chunk for band in kept for chunk in band)
-    ]
+    waiting: list[list[Chunk]] = [list(band) for band in kept]
+    inks: list[Any] = [None] * len(kept)  # of each band's chunk
     announce(add_colour_sums)
     announce(change_colour)
     for k in reversed(range(len(colour))):
-        parts = [ink for chunk, ink in inks if chunk.begin <= k < chunk.stop]
+        for band, chunks in enumerate(waiting):
+            if chunks and chunks[-1].stop == k + 1:
+                chunk = chunks.pop()
+                below = beneath(chunk, colour, brush)
+                inks[band] = below, chunk.alphas, chunk.spans, chunk.ends, brush
+        parts = [ink for ink in inks if ink[3][k, 0] < ink[3][k + 1, 0]]
         sums = np.zeros((len(painted), 2))
         for ink in parts:
             add_colour_sums(sums, share, error, weight, *ink, k)
         change = palette - colour[k]
-        own[k] = (change * (2 * sums[:, 0] + change * sums[:, 1])).sum(1).argmin()
+        own[k] = (change * (2 * sums[:, 0] + change * (sums[:, 1] + _UNSEEN))).sum(1).argmin()
         for ink in parts:
             change_colour(share, error, *ink, k, palette[own[k]], change[own[k]])
     return own

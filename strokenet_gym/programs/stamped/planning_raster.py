@@ -8,8 +8,8 @@ The cost of leaving a stroke out. All that comes after it is linear in the canva
 If the strokes after stroke k multiply a difference of canvases by P, the picture without it differs
 by ``d = P (before - after)``, and its squared error by ``d (2 (picture - t) + d)``.
 
-Another colour. With P and u as above a stroke's colour changed by s changes the picture by
-``P u a s``, and its squared error e by ``s (2 Σ P u a e + s Σ (P u a)²)``.
+Another colour. With P and u as above, a stroke's colour changed by s changes the picture by
+``P u a s``; its error e with the weight w, squared, by ``s (2 Σ w P u a e + s Σ w (P u a)²)``.
 """
 
 import numpy as np
