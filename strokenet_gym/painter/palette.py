@@ -23,7 +23,7 @@ class Palette:
         channels: C.
 
     Attributes:
-        given: whether the colours were; or are to be found.
+        given: whether its colours are not to be found, nor moved.
         colours: ``[K, C]``; none until they are found.
 
     Raises:

@@ -18,17 +18,16 @@ from strokenet_gym.programs.stamped.numbers import (
     Numbers,
 )
 from strokenet_gym.programs.stamped.planning_raster import (
-    add_colour_sums,
-    change_colour,
     find_best_colours,
     find_removal_costs,
+    recolour,
 )
 from strokenet_gym.programs.stamped.sequence import Chunk, beneath, new_scratch
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["best_colours", "choose_colours", "removal_costs"]
 
-_UNSEEN = 1e-4  # squared pixels of a stroke, or fewer: it keeps the nearest colour
+_TIE = 1e-4  # squared pixels of a stroke; one of fewer takes the colour that is nearest to its own
 
 
 def best_colours(
@@ -123,8 +122,8 @@ def choose_colours(
     share, error = np.ones_like(painted), painted - target
     waiting: list[list[Chunk]] = [list(band) for band in kept]
     inks: list[Any] = [None] * len(kept)  # of each band's chunk
-    announce(add_colour_sums)
-    announce(change_colour)
+    nothing = np.empty(0)
+    announce(recolour)
     for k in reversed(range(len(colour))):
         for band, chunks in enumerate(waiting):
             if chunks and chunks[-1].stop == k + 1:
@@ -134,9 +133,9 @@ def choose_colours(
         parts = [ink for ink in inks if ink[3][k, 0] < ink[3][k + 1, 0]]
         sums = np.zeros((len(painted), 2))
         for ink in parts:
-            add_colour_sums(sums, share, error, weight, *ink, k)
+            recolour(sums, share, error, weight, *ink, k, nothing, nothing)
         change = palette - colour[k]
-        own[k] = (change * (2 * sums[:, 0] + change * (sums[:, 1] + _UNSEEN))).sum(1).argmin()
+        own[k] = (change * (2 * sums[:, 0] + change * (sums[:, 1] + _TIE))).sum(1).argmin()
         for ink in parts:
-            change_colour(share, error, *ink, k, palette[own[k]], change[own[k]])
+            recolour(sums, share, error, weight, *ink, k, palette[own[k]], change[own[k]])
     return own

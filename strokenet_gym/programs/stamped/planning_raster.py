@@ -28,7 +28,7 @@ from strokenet_gym.programs.stamped.stamping import (
     stamp_stroke,
 )
 
-__all__ = ["add_colour_sums", "change_colour", "find_best_colours", "find_removal_costs"]
+__all__ = ["find_best_colours", "find_removal_costs", "recolour"]
 
 
 @njit()
@@ -136,11 +136,22 @@ def _removal_span(share, painted, target, before, alpha, colour, mix):
 
 
 @njit()
-def add_colour_sums(sums, share, error, weight, before, alphas, spans, ends, numbers, k):
-    """Add what a chunk says of stroke k's colour to ``(C, 2)``: half its slope, and its curve.
+def recolour(sums, share, error, weight, before, alphas, spans, ends, numbers, k, colour, change):
+    """Add what a chunk says of stroke k's colour to ``sums``, or change that colour.
 
-    ``share`` is P and ``error`` the picture less the target, ``(C, H, W)``; ``weight`` is what the
-    squared error counts, ``(H, W)``. Other arguments as in sequence_raster.py.
+    Args:
+        sums: ``(C, 2)``, half the slope of the weighted squared error, and its curve.
+        share: P, ``(C, H, W)``; handed on to the strokes below when the colour changes.
+        error: the picture less the target, ``(C, H, W)``; changes with the colour.
+        weight: what the squared error counts, ``(H, W)``.
+        before: as in sequence_raster.py, and so the next four.
+        alphas: the same.
+        spans: the same.
+        ends: the same.
+        numbers: the same.
+        k: the stroke.
+        colour: the new one, ``(C,)``.
+        change: from the one before, ``(C,)``; or empty: then there are the sums alone.
     """
     real, brush, pixel = share.dtype.type, brush_of(numbers), ends[k, 1]
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
@@ -148,12 +159,15 @@ def add_colour_sums(sums, share, error, weight, before, alphas, spans, ends, num
         row, x0, x1 = spans[span, 0], spans[span, 1], spans[span, 2]
         width = x1 - x0
         for channel in range(share.shape[0]):
-            slope, curve = _colour_span(
-                share[channel, row, x0:x1], error[channel, row, x0:x1], weight[row, x0:x1],
-                before[channel, pixel : pixel + width], alphas[pixel : pixel + width], mix,
-            )  # fmt: skip
-            sums[channel, 0] += slope
-            sums[channel, 1] += curve
+            part, wrong = share[channel, row, x0:x1], error[channel, row, x0:x1]
+            below, alpha = before[channel, pixel : pixel + width], alphas[pixel : pixel + width]
+            if change.size > 0:
+                new, step = real(colour[channel]), real(change[channel])
+                _change_span(part, wrong, below, alpha, new, step, mix)
+            else:
+                slope, curve = _colour_span(part, wrong, weight[row, x0:x1], below, alpha, mix)
+                sums[channel, 0] += slope
+                sums[channel, 1] += curve
         pixel += width
 
 
@@ -165,26 +179,6 @@ def _colour_span(share, error, weight, before, alpha, mix):
         slope += weight[x] * by * error[x]
         curve += weight[x] * by * by
     return slope, curve
-
-
-@njit()
-def change_colour(share, error, before, alphas, spans, ends, numbers, k, colour, change):
-    """Change the error as stroke k's colour ``(C,)`` changes, and hand P on to the strokes below.
-
-    ``colour`` is the new one. Other arguments as above.
-    """
-    real, brush, pixel = share.dtype.type, brush_of(numbers), ends[k, 1]
-    mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
-    for span in range(ends[k, 0], ends[k + 1, 0]):
-        row, x0, x1 = spans[span, 0], spans[span, 1], spans[span, 2]
-        width = x1 - x0
-        for channel in range(share.shape[0]):
-            _change_span(
-                share[channel, row, x0:x1], error[channel, row, x0:x1],
-                before[channel, pixel : pixel + width], alphas[pixel : pixel + width],
-                real(colour[channel]), real(change[channel]), mix,
-            )  # fmt: skip
-        pixel += width
 
 
 @njit(fastmath=FAST, error_model="numpy")
