@@ -99,7 +99,7 @@ def test_keys(window, tmp_path, monkeypatch):
     later(pygame.K_SPACE, 300)
     start = time.monotonic()
     window.show(scene())
-    assert 0.2 < time.monotonic() - start < 5
+    assert 0.2 < time.monotonic() - start < 30
     assert len(list(tmp_path.glob("runs/strokenet-*.png"))) == 1
     np.testing.assert_array_equal(grab(), frame(scene(), anchors=True))
     press(pygame.K_h)
@@ -112,14 +112,14 @@ def test_the_right_arrow_paints_one_stroke_and_holds_it(window):
     blank = np.zeros((1, 64, 64), np.float32)
     window.show(scene())
     press(pygame.K_RIGHT)
-    later(pygame.K_RIGHT, 600)
+    later(pygame.K_RIGHT, 1500)
     start = time.monotonic()
     window.show(scene())  # as after reset: does not wait
-    assert time.monotonic() - start < 0.3
+    assert time.monotonic() - start < 1.4
     window.animate(
         blank, scene(), BRUSHES["pencil"], np.zeros(1)
     )  # waits at its end for the second press
-    assert 0.4 < time.monotonic() - start < 5
+    assert 1.3 < time.monotonic() - start < 30
     np.testing.assert_array_equal(grab(), frame(scene()))
 
 
@@ -128,7 +128,7 @@ def test_a_finished_picture_stays_for_a_moment():
     finished = replace(scene(), number=8)
     start = time.monotonic()
     window._present(finished, 0.7)
-    assert 0.6 < time.monotonic() - start < 5
+    assert 0.6 < time.monotonic() - start < 30
     window.close()
 
 

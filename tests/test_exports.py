@@ -82,7 +82,7 @@ def shown(file, size):
     if shutil.which("rsvg-convert") is None:
         pytest.skip("there is no rsvg-convert")
     picture = file.with_suffix(".shown.png")
-    subprocess.run(["rsvg-convert", "-w", str(size), file, "-o", picture], check=True, timeout=60)
+    subprocess.run(["rsvg-convert", "-w", str(size), file, "-o", picture], check=True, timeout=300)
     return np.asarray(Image.open(picture).convert("RGB")).astype(int)
 
 
@@ -190,7 +190,7 @@ def test_export_refuses(tmp_path, monkeypatch):
 
 def command(*args):
     program = [sys.executable, "-c", "from strokenet_gym.cli import main; main()"]
-    return subprocess.run([*program, *map(str, args)], capture_output=True, text=True, timeout=60)
+    return subprocess.run([*program, *map(str, args)], capture_output=True, text=True, timeout=300)
 
 
 def test_command(tmp_path):

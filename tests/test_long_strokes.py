@@ -86,7 +86,7 @@ grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 print(time.process_time() - start, grown / 1024, canvas.sum())
 """
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 0, result.stderr
     seconds, megabytes, ink = map(float, result.stdout.split())

@@ -44,7 +44,7 @@ if __name__ == "__main__":
 """
 
 
-def run_script(folder, text, *args, timeout=60, **variables):
+def run_script(folder, text, *args, timeout=300, **variables):
     """Run a script from a file, as workers that are spawned import it."""
     script = folder / "script.py"
     script.write_text(text)
@@ -95,7 +95,7 @@ def test_processes_and_threads_that_record_into_one_folder(tmp_path):
     script.write_text(RECORD)
     command = [sys.executable, str(script), str(logs)]
     processes = [subprocess.Popen([*command, str(10 * i)]) for i in range(3)]
-    assert [process.wait(60) for process in processes] == [0] * 3
+    assert [process.wait(300) for process in processes] == [0] * 3
     documents = [json.loads(path.read_text()) for path in logs.iterdir()]
     kept = sorted((document["seed"], document["episode"]) for document in documents)
     assert kept == [(10 * i + j, k) for i in range(3) for j in range(2) for k in range(50)]

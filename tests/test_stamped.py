@@ -322,7 +322,7 @@ def test_works_in_child_processes(method):
     queue = context.Queue()
     child = context.Process(target=_draw_in_child, args=(queue,))
     child.start()
-    assert queue.get(timeout=60) == here
+    assert queue.get(timeout=300) == here
     child.join(10)
 
 

@@ -214,7 +214,7 @@ print("done")
 def test_default_types_and_devices():
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", DEFAULTS],
-        capture_output=True, text=True, timeout=100,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout == "done\n"
