@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -24,6 +25,22 @@ from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.targets import ArrayTargets
 
 
+@pytest.fixture
+def end_of(monkeypatch, capsys):
+    """Run a script that is to end at once, in this process, which has imported all it needs.
+
+    Returns its exit status and what it printed.
+    """
+
+    def run_here(script, *args):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / "baselines" / script), run_name="__main__")
+        return ended.value.code, capsys.readouterr()
+
+    return run_here
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -36,8 +53,10 @@ from strokenet_gym.targets import ArrayTargets
         "demo",
     ],
 )
-def test_help(script):
-    assert "--out" in succeed(f"baselines/{script}.py", "--help")
+def test_help(script, end_of):
+    code, printed = end_of(f"{script}.py", "--help")
+    assert code == 0
+    assert "--out" in printed.out
 
 
 def test_train_generator(tmp_path):
@@ -73,10 +92,19 @@ def test_several_processes_train_together(tmp_path):
     assert load_generator(out / "generator.safetensors").imitates == BRUSHES["pencil"]
 
 
+def learn(out, *command):
+    """Train, for longer where the machine needs longer, until the agent is better than at first."""
+    for minutes in (0.1, 0.2, 0.5, 2):
+        succeed(*command, "--canvas-size", 32, "--out", out, "--minutes", minutes, timeout=600)
+        curve = read_curve(out)
+        if curve[-1]["residual_exact"] < 0.9 * curve[0]["residual_exact"]:
+            return curve
+    raise AssertionError(f"has not learned: {curve}")
+
+
 def test_train_strokenet_learns(tmp_path):
     out = tmp_path / "run"
-    succeed("baselines/train_strokenet.py", "--minutes", 0.2, "--canvas-size", 32, "--width", 4,
-            "--out", out)  # fmt: skip
+    learn(out, "baselines/train_strokenet.py", "--width", 4)
     scores = tmp_path / "scores.json"
     succeed("baselines/evaluate.py", "agent", "--agent", out / "agent.safetensors", "--limit", 20,
             "--canvas-size", 32, "--out", scores, "--figure", tmp_path / "grid.png")  # fmt: skip
@@ -92,16 +120,11 @@ def test_train_strokenet_learns(tmp_path):
 
 
 def test_train_through_the_exact_program(tmp_path):
-    # Compiles what is not compiled yet, which would use up the time.
-    succeed("baselines/train_strokenet.py", "--generator", "exact", "--minutes", 0.001,
-            "--canvas-size", 32, "--width", 4, "--out", tmp_path / "warm")  # fmt: skip
-    out = tmp_path / "run"
-    succeed("baselines/train_strokenet.py", "--generator", "exact", "--minutes", 0.2,
-            "--canvas-size", 32, "--width", 4, "--evaluate-every", 3, "--out", out)  # fmt: skip
-    curve = read_curve(out)
+    curve = learn(tmp_path / "run", "baselines/train_strokenet.py", "--generator", "exact",
+                  "--width", 4, "--evaluate-every", 1)  # fmt: skip
     assert len(curve) >= 3
     assert curve[0]["step"] == 0
-    assert curve[-1]["residual_exact"] < min(1, curve[0]["residual_exact"])
+    assert curve[-1]["residual_exact"] < 1
     seconds = [point["seconds"] for point in curve]
     assert seconds == sorted(seconds)
 
@@ -158,11 +181,8 @@ def test_ppo_learns(tmp_path):
     target = np.zeros((32, 32), np.uint8)
     cv2.putText(target, "L", (6, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 255, 2)
     cv2.imwrite(str(tmp_path / "L.png"), target)
-    succeed("baselines/train_ppo.py", "--targets", tmp_path / "L.png", "--canvas-size", 32,
-            "--num-envs", 64, "--batch", 256, "--minutes", 0.3, "--out",
-            tmp_path / "run")  # fmt: skip
-    curve = read_curve(tmp_path / "run")
-    assert curve[-1]["residual_exact"] < 0.95 * curve[0]["residual_exact"]
+    learn(tmp_path / "run", "baselines/train_ppo.py", "--targets", tmp_path / "L.png",
+          "--num-envs", 64, "--batch", 256)  # fmt: skip
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
@@ -293,10 +313,10 @@ def test_jitter_keeps_the_picture():
         (["evaluate.py", "generator", "--generator", "cat"], "unknown generator 'cat'"),
     ],
 )
-def test_bad_arguments(args, message, tmp_path):
-    result = run(f"baselines/{args[0]}", *args[1:], "--out", tmp_path / "run")
-    assert result.returncode == 1
-    (line,) = [line for line in result.stderr.splitlines() if "compiling" not in line]
+def test_bad_arguments(args, message, tmp_path, end_of):
+    code, printed = end_of(*args, "--out", tmp_path / "run")
+    assert code == 1
+    (line,) = [line for line in printed.err.splitlines() if "compiling" not in line]
     assert line.startswith(f"{args[0]}: ")
     assert message in line
 
