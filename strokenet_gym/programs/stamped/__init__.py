@@ -20,11 +20,11 @@ All of it is continuous, and differentiable almost everywhere in every number of
 
 The files: brush.py (the numbers, and what to call), spline.py (1), path.py (2, and the stamps with
 their share of 4's integral), stamping.py (3, 4: runs of stamps on pixels), raster.py (5, and
-strokes from end to end), blend.py (5: the shade), grain.py (5: the paper), path_adjoint.py and
-raster_adjoint.py (the derivative), sequence_raster.py (many strokes on one canvas),
-planning_raster.py (closed forms), numbers.py (what kernels share); painting.py, sequence.py and
-planning.py call them on all threads, autograd.py for torch; threads.py, fastmath.py and cache.py
-make it fast.
+strokes from end to end), blend.py (5: the shade), grain.py (5: the paper), path_adjoint.py,
+run_adjoint.py and raster_adjoint.py (the derivative of 2, of runs on pixels, and of the whole),
+sequence_raster.py (many strokes on one canvas), planning_raster.py (closed forms), numbers.py (what
+kernels share); painting.py, sequence.py and planning.py call them on all threads, autograd.py for
+torch; threads.py, fastmath.py and cache.py make it fast.
 """
 
 from strokenet_gym.programs.stamped.blend import BLENDS, Blend

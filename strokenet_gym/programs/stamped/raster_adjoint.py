@@ -3,7 +3,7 @@
 Given the derivative of a loss by the painted canvases, they find the one by every number of the
 strokes and by the canvases beneath. Nothing is stored on the way forward but the opacity map: the
 runs of stamps are traced again, and each visits its pixels once more, a broad one in a draft
-blocks of them. From the runs to the anchors it goes on in path_adjoint.py.
+blocks of them (run_adjoint.py). From the runs to the anchors it goes on in path_adjoint.py.
 
 Where the program has a kink, the derivative is a one-sided one: on the rim of a stamp (d = r) that
 from outside, on its plateau's edge and where coverage reaches 0.999 that from the opaque side, at
@@ -12,112 +12,26 @@ canvas and target are equal, and so has the distance of two anchors on one spot.
 nothing (pressure 0, or a pixel that is opaque already) has the derivative 0.
 """
 
-import math
-
 import numpy as np
 
 from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST, log
+from strokenet_gym.programs.stamped.fastmath import FAST
 from strokenet_gym.programs.stamped.numbers import EXACT, PATIENCE, RUN, brush_of
-from strokenet_gym.programs.stamped.path import MAX_COVERAGE, new_path, trace_on, trace_stroke
+from strokenet_gym.programs.stamped.path import new_path, trace_on, trace_stroke
 from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
+from strokenet_gym.programs.stamped.run_adjoint import MANY, add_blocks, add_up, run_back
 from strokenet_gym.programs.stamped.stamping import (
     LANES,
-    LOW,
-    A,
-    B,
-    X,
-    Y,
     cells_of,
     fill_run,
     new_run,
     next_run,
     next_span,
-    run_columns,
-    run_rows,
     visits,
 )
 
 __all__ = ["composite_strokes_back", "opacity_row_back", "stroke_back"]
-
-
-# Sums over the pixels that a run touches, kept behind its own numbers: of 1, d, x / d and y / d on
-# a stamp's slope, where d is the distance from its centre, and of 1 on its plateau, each times the
-# derivative over the light that the stamp lets through; and of the derivative times its logarithm.
-SLOPE, FAR, RIGHT, DOWN, FLAT, LOGS = range(5 * RUN, 11 * RUN, RUN)
-
-
-@njit(fastmath=FAST, error_model="numpy")
-def _pixel_back(g, dx, dy, a, b, low):
-    """What one pixel brings to the sums of a stamp whose centre is (dx, dy) from there."""
-    one, zero = type(a)(1.0), type(a)(0.0)
-    d = math.sqrt(dx * dx + dy * dy + type(a)(1e-12))
-    ramp = a + b * d
-    t = min(max(ramp, low), one)
-    by = g / (t * d)  # one division serves all
-    on = (by if ramp < one else zero) if ramp > low else zero
-    flat = by * d if ramp <= low else zero
-    slope = on * d
-    return slope, slope * d, on * dx, on * dy, flat, t
-
-
-@njit(fastmath=FAST, error_model="numpy")
-def _pixels_back(run, g, h, x, y, side):
-    """Add what two pixels, or blocks of pixels, side by side bring to the sums."""
-    for k in range(RUN):  # the stamps side by side in a vector register
-        dx, dy = x - run[X + k], y - run[Y + k]
-        a, b, low = run[A + k], run[B + k], run[LOW + k]
-        slope, far, right, down, flat, t = _pixel_back(g, dx, dy, a, b, low)
-        slope2, far2, right2, down2, flat2, t2 = _pixel_back(h, dx + side, dy, a, b, low)
-        run[SLOPE + k] += slope + slope2
-        run[FAR + k] += far + far2
-        run[RIGHT + k] += right + right2
-        run[DOWN + k] += down + down2
-        run[FLAT + k] += flat + flat2
-        run[LOGS + k] += g * log(t) + h * log(t2)
-
-
-@njit(fastmath=FAST, error_model="numpy")
-def _add_up(run, extent, seed, box, shift):
-    """Fill the sums of a run.
-
-    Args:
-        run: as :func:`fill_run` filled it; what is behind is filled.
-        extent: the same.
-        seed: ``(H, cells * LANES)``, the derivative by each pixel's log-transmittance; or by that
-            of blocks of pixels.
-        box: the stroke's bounding box.
-        shift: log2 of the side of these blocks; 0: pixels.
-    """
-    real = seed.dtype.type
-    for k in range(5 * RUN, 11 * RUN):
-        run[k] = real(0.0)
-    side, middle = 1 << shift, 0.5 * (1 << shift)
-    first, last = run_rows(extent, box)
-    for row in range(first >> shift, ((last - 1) >> shift) + 1):
-        down = row * side + middle
-        left, right = run_columns(extent, box, down - 0.5)
-        left, right = left >> shift, ((right - 1) >> shift) + 1
-        x, y = real(left * side + middle - extent[5]), real(down - extent[6])
-        for column in range(left, right, 2):
-            g = seed[row, column]
-            h = seed[row, column + 1] if column + 1 < right else real(0.0)
-            if g != real(0.0) or h != real(0.0):
-                _pixels_back(run, g, h, x, y, real(side))
-            x += real(2 * side)
-
-
-@njit(fastmath=FAST, error_model="numpy")
-def _add_blocks(blocks, seed, box):
-    """Add up the derivative in a bounding box over blocks of 2 x 2 pixels."""
-    (first, end), last = cells_of(box), seed.shape[0] - 1
-    for row in range(box[2] >> 1, (box[3] + 1) >> 1):
-        upper, lower = seed[2 * row], seed[min(2 * row + 1, last)]
-        both = seed.dtype.type(2 * row < last)
-        for x in range(first * (LANES // 2), end * (LANES // 2)):
-            k = 2 * x
-            blocks[row, x] = upper[k] + upper[k + 1] + both * (lower[k] + lower[k + 1])
 
 
 @njit(fastmath=FAST, error_model="numpy")
@@ -182,36 +96,9 @@ def opacity_row_back(seed, alpha, paper, row, x0):
 
 
 @njit(error_model="numpy")
-def _run_back(by_stamps, run, stamps, start, stop, weight, edge):
-    """The derivative by each number of a run's stamps.
-
-    Args:
-        by_stamps: float64 ``(RUN, 5)``, filled: by x, y, radius, strength, weight.
-        run: as :func:`_add_up` filled it.
-        stamps: :data:`Stamp` ``(capacity,)``.
-        start: the run's first.
-        stop: one past its last.
-        weight: the run's.
-        edge: the brush's.
-    """
-    count, logs, steep = stop - start, 0.0, -weight / edge
-    for k in range(count):
-        stamp = stamps[start + k]
-        away, far = -weight * run[B + k], run[FAR + k] / stamp.radius
-        by_stamps[k, 0], by_stamps[k, 1] = away * run[RIGHT + k], away * run[DOWN + k]
-        by_stamps[k, 2] = away * far
-        by_stamps[k, 3] = steep * (run[SLOPE + k] - far)
-        if stamp.strength < MAX_COVERAGE:
-            by_stamps[k, 3] -= weight * run[FLAT + k]
-        logs += run[LOGS + k]
-    for k in range(count):
-        by_stamps[k, 4] = logs / count
-
-
-@njit(error_model="numpy")
 def stroke_back(
     by_position, by_pressure, seed, blocks, path, count, by_tangents, brush, accuracy, shape,
-    run, extent, by_stamps,
+    run, extent, touched, by_stamps,
 ):  # fmt: skip
     """From the derivative by a stroke's log-transmittance to the one by its numbers.
 
@@ -229,6 +116,7 @@ def stroke_back(
         shape: height and width of the canvas.
         run: scratch, from :func:`new_run`.
         extent: the same.
+        touched: scratch ``(4, MANY)``.
         by_stamps: scratch float64 ``(RUN, 5)``.
 
     Returns:
@@ -239,7 +127,7 @@ def stroke_back(
     by_tangents[:] = 0.0
     by_radius, total = 0.0, 0
     if radius * brush.edge >= accuracy.broad:
-        _add_blocks(blocks, seed, box)
+        add_blocks(blocks, seed, box)
     while count > 0:
         total += count
         start = 0
@@ -248,10 +136,10 @@ def stroke_back(
             weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
             if weight > 0.0:
                 if extent[4] * brush.edge >= accuracy.broad:
-                    _add_up(run, extent, blocks, box, 1)
+                    add_up(run, extent, touched, blocks, box, 1, brush.edge)
                 else:
-                    _add_up(run, extent, seed, box, 0)
-                _run_back(by_stamps, run, stamps, start, stop, weight, brush.edge)
+                    add_up(run, extent, touched, seed, box, 0, brush.edge)
+                run_back(by_stamps, run, stamps, start, stop, weight, brush.edge)
                 by_radius += trace_run_back(
                     stamps, start, stop, by_stamps, points, tangents, pressure, radius, brush,
                     by_position, by_tangents, by_pressure,
@@ -309,6 +197,7 @@ def composite_strokes_back(
     real = canvas.dtype.type
     path, (run, extent), done = new_path(n), new_run(seed), 0
     by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
+    touched = np.empty((4, MANY), seed.dtype)
     nothing = np.empty(0, canvas.dtype)
     brush = brush_of(numbers)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
@@ -342,7 +231,7 @@ def composite_strokes_back(
                 left, right = next_span(marks[b, row], right, end)
         by_radius[b], cost = stroke_back(
             by_position[b], by_pressure[b], seed, seed, path, count, by_tangents, brush, EXACT,
-            shape, run, extent, by_stamps,
+            shape, run, extent, touched, by_stamps,
         )  # fmt: skip
         done += cost
         if done > PATIENCE:

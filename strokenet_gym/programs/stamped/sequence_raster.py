@@ -16,6 +16,7 @@ from strokenet_gym.programs.stamped.numbers import PATIENCE, RUN, accuracy_of, b
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.raster import opacity_row
 from strokenet_gym.programs.stamped.raster_adjoint import opacity_row_back, stroke_back
+from strokenet_gym.programs.stamped.run_adjoint import MANY
 from strokenet_gym.programs.stamped.stamping import (
     LANES,
     cells_of,
@@ -179,6 +180,7 @@ def composite_sequence_back(
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     path, (run, extent) = new_path(n), new_run(seed)
     by_tangents, by_stamps = np.empty((n - 1, 2, 2)), np.empty((RUN, 5))
+    touched = np.empty((4, MANY), seed.dtype)
     blocks = np.empty(((seed.shape[0] + 1) // 2, seed.shape[1] // 2), seed.dtype)
     for k in range(stop - 1, begin - 1, -1):
         path, count = trace_stroke(
@@ -199,7 +201,7 @@ def composite_sequence_back(
             pixel += width
         by_radius[k], _ = stroke_back(
             by_position[k], by_pressure[k], seed, blocks, path, count, by_tangents, brush, fineness,
-            shape, run, extent, by_stamps,
+            shape, run, extent, touched, by_stamps,
         )  # fmt: skip
 
 
