@@ -69,13 +69,13 @@ def tiny_mnist(tmp_path, rng):
     return tmp_path
 
 
-def run(*args, timeout=120):
+def run(*args, timeout=300):
     """Run a script as a user does, from the project's root."""
     command = [sys.executable, *map(str, args)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
 
 
-def succeed(*args, timeout=120):
+def succeed(*args, timeout=300):
     """Run a script that is to succeed; return what it prints."""
     result = run(*args, timeout=timeout)
     assert result.returncode == 0, result.stderr[-2000:]

@@ -96,7 +96,7 @@ def test_keys(window, tmp_path, monkeypatch):
     press(pygame.K_a)
     press(pygame.K_s)
     press(pygame.K_SPACE)  # pauses, until the next one
-    later(pygame.K_SPACE, 300)
+    later(pygame.K_SPACE, 1500)
     start = time.monotonic()
     window.show(scene())
     assert 0.2 < time.monotonic() - start < 30
@@ -110,6 +110,7 @@ def test_keys(window, tmp_path, monkeypatch):
 
 def test_the_right_arrow_paints_one_stroke_and_holds_it(window):
     blank = np.zeros((1, 64, 64), np.float32)
+    window.animate(blank, scene(), BRUSHES["pencil"], np.zeros(1))  # compiles
     window.show(scene())
     press(pygame.K_RIGHT)
     later(pygame.K_RIGHT, 1500)

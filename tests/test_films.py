@@ -135,7 +135,7 @@ def check_kept(folder, suffixes, limit):
     command = [sys.executable, "-c", _EXPORT.format(limit=limit), *map(str, files)]
     path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path}
+        command, capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": path}
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert {file.read_bytes() for file in files} == {b"old"}

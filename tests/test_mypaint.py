@@ -135,7 +135,7 @@ def test_the_same_strokes_are_the_same_bits_in_two_processes():
             ],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert result.returncode == 0, result.stderr
         found.append(result.stdout)

@@ -92,19 +92,19 @@ def test_several_processes_train_together(tmp_path):
     assert load_generator(out / "generator.safetensors").imitates == BRUSHES["pencil"]
 
 
-def learn(out, *command):
-    """Train, for longer where the machine needs longer, until the agent is better than at first."""
+def learn(out, share, *command):
+    """Train until the agent has this share of its first residual, longer on a slower machine."""
     for minutes in (0.1, 0.2, 0.5, 2):
         succeed(*command, "--canvas-size", 32, "--out", out, "--minutes", minutes, timeout=600)
         curve = read_curve(out)
-        if curve[-1]["residual_exact"] < 0.9 * curve[0]["residual_exact"]:
+        if curve[-1]["residual_exact"] < share * curve[0]["residual_exact"]:
             return curve
     raise AssertionError(f"has not learned: {curve}")
 
 
 def test_train_strokenet_learns(tmp_path):
     out = tmp_path / "run"
-    learn(out, "baselines/train_strokenet.py", "--width", 4)
+    learn(out, 0.8, "baselines/train_strokenet.py", "--width", 4)
     scores = tmp_path / "scores.json"
     succeed("baselines/evaluate.py", "agent", "--agent", out / "agent.safetensors", "--limit", 20,
             "--canvas-size", 32, "--out", scores, "--figure", tmp_path / "grid.png")  # fmt: skip
@@ -120,7 +120,7 @@ def test_train_strokenet_learns(tmp_path):
 
 
 def test_train_through_the_exact_program(tmp_path):
-    curve = learn(tmp_path / "run", "baselines/train_strokenet.py", "--generator", "exact",
+    curve = learn(tmp_path / "run", 0.9, "baselines/train_strokenet.py", "--generator", "exact",
                   "--width", 4, "--evaluate-every", 1)  # fmt: skip
     assert len(curve) >= 3
     assert curve[0]["step"] == 0
@@ -181,7 +181,7 @@ def test_ppo_learns(tmp_path):
     target = np.zeros((32, 32), np.uint8)
     cv2.putText(target, "L", (6, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 255, 2)
     cv2.imwrite(str(tmp_path / "L.png"), target)
-    learn(tmp_path / "run", "baselines/train_ppo.py", "--targets", tmp_path / "L.png",
+    learn(tmp_path / "run", 0.95, "baselines/train_ppo.py", "--targets", tmp_path / "L.png",
           "--num-envs", 64, "--batch", 256)  # fmt: skip
 
 
@@ -330,12 +330,12 @@ def test_weights_and_biases(tmp_path):
                "--canvas-size", "32", "--batch", "2", "--evaluate-every", "0", "--generator",
                "exact", "--wandb", "--out", str(tmp_path / "run")]  # fmt: skip
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "('id', 'run')" in done.stdout
     assert "('sync_tensorboard', True)" in done.stdout
     (tmp_path / "wandb.py").write_text("raise ImportError")
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1] == (
         "train_strokenet.py: wandb is not installed, run `pip install wandb`"

@@ -16,7 +16,7 @@ def wheel(tmp_path_factory):
     """The wheel, built from the source distribution."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
     return next(folder.glob("*.whl"))
 
@@ -55,7 +55,7 @@ def runner(folder):
     def run(*command, cwd=folder):
         command = [str(scripts_of(folder) / command[0]), *map(str, command[1:])]
         return subprocess.run(
-            command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+            command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300
         )
 
     return run

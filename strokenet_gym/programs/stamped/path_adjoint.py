@@ -1,7 +1,7 @@
 """The derivative of the path: path.py run back, from its stamps to the anchors.
 
 All of it is in float64 and in pixels. The derivative of what stamps leave on pixels is in
-raster_adjoint.py.
+run_adjoint.py.
 """
 
 import numpy as np

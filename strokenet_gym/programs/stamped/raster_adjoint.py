@@ -135,10 +135,9 @@ def stroke_back(
             stop = next_run(stamps, start, count, accuracy.unlike)
             weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
             if weight > 0.0:
-                if extent[4] * brush.edge >= accuracy.broad:
-                    add_up(run, extent, touched, blocks, box, 1, brush.edge)
-                else:
-                    add_up(run, extent, touched, seed, box, 0, brush.edge)
+                shift = 1 if extent[4] * brush.edge >= accuracy.broad else 0
+                part = blocks if shift == 1 else seed
+                add_up(run, extent, touched, part, box, shift, brush.edge)
                 run_back(by_stamps, run, stamps, start, stop, weight, brush.edge)
                 by_radius += trace_run_back(
                     stamps, start, stop, by_stamps, points, tangents, pressure, radius, brush,

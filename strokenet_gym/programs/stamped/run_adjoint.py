@@ -23,13 +23,15 @@ from strokenet_gym.programs.stamped.stamping import (
 __all__ = ["MANY", "add_blocks", "add_up", "run_back"]
 
 MANY = 1024  # pixels that are gathered at most
-# A run goes by pixels from this radius of its stamps on, in pixels or blocks of them, and from this
-# edge on: harder stamps are opaque in their middle, where pixels have no derivative.
+# Pixels fill the lanes of a vector register from this radius of a run's stamps on, in pixels or
+# blocks of them, and from this edge on: harder stamps are opaque in their middle, where pixels have
+# no derivative. Else the stamps fill them.
 _BROAD, _SOFT = 3.0, 0.15
 
 # Sums over the pixels that a run touches, kept behind its own numbers: of 1, d, x / d and y / d on
 # a stamp's slope, where d is the distance from its centre, and of 1 on its plateau, each times the
-# derivative over the light that the stamp lets through; and of the derivative times its logarithm.
+# derivative over the light that the stamp lets through; and of the derivative times its logarithm,
+# of which only the sum over all stamps has a meaning.
 SLOPE, FAR, RIGHT, DOWN, FLAT, LOGS = range(5 * RUN, 11 * RUN, RUN)
 
 
@@ -114,9 +116,9 @@ def _gather(touched, count, seed, x, y, side):
 def add_up(run, extent, touched, seed, box, shift, edge):
     """Fill the sums of a run.
 
-    Broad, soft stamps go one by one, with pixels in the lanes of a vector register; that takes
-    one logarithm for all stamps, but a while to begin and to end. Others go pixel by pixel, with
-    the run's stamps in the lanes; pixels without a derivative are skipped then.
+    Broad, soft stamps go one by one, with pixels in the lanes of a vector register: one logarithm
+    serves all stamps, but to begin and to end takes a while. Others go together, with stamps in the
+    lanes, at two pixels after the other: those without a derivative are skipped.
 
     Args:
         run: as :func:`fill_run` filled it; what is behind is filled.
@@ -132,7 +134,7 @@ def add_up(run, extent, touched, seed, box, shift, edge):
     for k in range(5 * RUN, 11 * RUN):
         run[k] = real(0.0)
     side, middle, count = 1 << shift, 0.5 * (1 << shift), 0
-    by_stamps = extent[4] <= _BROAD * side or edge < _SOFT
+    pixels_in_lanes = extent[4] > _BROAD * side and edge >= _SOFT
     first, last = run_rows(extent, box)
     for row in range(first >> shift, ((last - 1) >> shift) + 1):
         down = row * side + middle
@@ -140,19 +142,19 @@ def add_up(run, extent, touched, seed, box, shift, edge):
         left, right = left >> shift, ((right - 1) >> shift) + 1
         x, y = real(left * side + middle - extent[5]), real(down - extent[6])
         while left < right:
-            if by_stamps:
-                g = seed[row, left]
-                h = seed[row, left + 1] if left + 1 < right else real(0.0)
-                if g != real(0.0) or h != real(0.0):
-                    _pair_back(run, g, h, x, y, real(side))
-                step = 2
-            else:
+            if pixels_in_lanes:
                 step = min(right - left, MANY)
                 if count + step > MANY:
                     _many_back(run, touched, count)
                     count = 0
                 _gather(touched, count, seed[row, left : left + step], x, y, real(side))
                 count += step
+            else:
+                g = seed[row, left]
+                h = seed[row, left + 1] if left + 1 < right else real(0.0)
+                if g != real(0.0) or h != real(0.0):
+                    _pair_back(run, g, h, x, y, real(side))
+                step = 2
             left += step
             x += real(step * side)
     if count > 0:
