@@ -40,6 +40,7 @@ from strokenet_gym.painter.picture import load_picture
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullFormatter
 
 PHOTOGRAPHS = (
     "photos/*.png",
@@ -204,6 +205,9 @@ def draw_curves(found: dict[str, dict[int, dict[str, float]]], path: Path) -> No
     names = (("marks", "PSNR, dB"), ("marks", "SSIM"), ("numbers", "PSNR, dB"))
     for axes, (x, y) in zip(plots, (*names, ("seconds of one core", "PSNR, dB")), strict=True):
         axes.set(xscale="log", xlabel=x, ylabel=y)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     plots[0].legend(fontsize="small")
     figure.savefig(path, dpi=100)

@@ -17,6 +17,11 @@ from strokenet_gym.programs.stamped.numbers import EXACT
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 PENCIL = BRUSHES["pencil"]
+SOFT = [  # and of low density, where there are fewer stamps the softer they are
+    Brush(edge=edge, density=density, pressure_opacity=opacity, radius_max=0.9)
+    for edge, density, opacity in ((1, 2, 1), (1, 1, 0), (1, 1.5, 2), (0.9, 4, 0), (0.75, 2, 1))
+]
+SOFT_NAMES = [f"edge {brush.edge}, density {brush.density}" for brush in SOFT]
 
 
 def stroke_of(position, pressure=1.0, radius=0.05, colour=1.0):
@@ -60,6 +65,7 @@ def test_matches_the_reference(rng, size):
         Brush(pressure_size=0, pressure_opacity=0, edge=0.1),
         Brush(pressure_size=0.5, pressure_opacity=2, edge=1, opacity=0.05),
         Brush(density=2, opacity=0.5),
+        *SOFT,
         *(brush for brush in BRUSHES.values() if brush != PENCIL),
     ],
 )
@@ -73,6 +79,18 @@ def test_matches_the_reference_with_other_brushes(rng, brush):
         if brush.grain > 0:
             wanted = wanted * paper((64, 64), brush.grain)
         assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
+
+
+@pytest.mark.parametrize("brush", SOFT, ids=SOFT_NAMES)
+def test_broad_soft_strokes_match_the_reference(rng, brush):
+    stroke = three_body_strokes(rng, 24)._replace(radius=np.geomspace(0.02, 0.5, 24))
+    drawn = brush.draw(stroke, 128)
+    for i in range(24):
+        wanted = reference_opacity(
+            stroke.position[i], stroke.pressure[i], stroke.radius[i], 128, brush
+        )
+        assert np.abs(drawn[i] - wanted).max() * 255 <= 2, f"stroke {i}"
+        assert np.abs(drawn[i] - wanted).mean() * 255 <= 0.2
 
 
 @pytest.mark.parametrize("size", [256, 1024])
@@ -110,7 +128,7 @@ def hairpins(rng, count):
 
 
 @pytest.mark.parametrize("size", [64, 256])
-@pytest.mark.parametrize("brush", BRUSHES.values(), ids=BRUSHES)
+@pytest.mark.parametrize("brush", [*BRUSHES.values(), *SOFT], ids=[*BRUSHES, *SOFT_NAMES])
 def test_hairpins_match_the_reference(rng, brush, size):
     stroke = hairpins(rng, 8)
     drawn = brush.draw(stroke, size)
@@ -124,7 +142,7 @@ def test_hairpins_match_the_reference(rng, brush, size):
         assert np.abs(drawn[i] - wanted).mean() * 255 <= 0.2
 
 
-@pytest.mark.parametrize("brush", BRUSHES.values(), ids=BRUSHES)
+@pytest.mark.parametrize("brush", [*BRUSHES.values(), *SOFT], ids=[*BRUSHES, *SOFT_NAMES])
 def test_doubling_the_samples_changes_nothing_visible(rng, brush):
     for stroke in (three_body_strokes(rng, 100), uniform_strokes(rng, 50)):
         change = np.abs(
