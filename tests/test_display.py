@@ -99,7 +99,7 @@ def test_keys(window, tmp_path, monkeypatch):
     later(pygame.K_SPACE, 1500)
     start = time.monotonic()
     window.show(scene())
-    assert 0.2 < time.monotonic() - start < 30
+    assert 0.2 < time.monotonic() - start < 5
     assert len(list(tmp_path.glob("runs/strokenet-*.png"))) == 1
     np.testing.assert_array_equal(grab(), frame(scene(), anchors=True))
     press(pygame.K_h)
@@ -116,11 +116,11 @@ def test_the_right_arrow_paints_one_stroke_and_holds_it(window):
     later(pygame.K_RIGHT, 1500)
     start = time.monotonic()
     window.show(scene())  # as after reset: does not wait
-    assert time.monotonic() - start < 1.4
+    assert time.monotonic() - start < 0.3
     window.animate(
         blank, scene(), BRUSHES["pencil"], np.zeros(1)
     )  # waits at its end for the second press
-    assert 1.3 < time.monotonic() - start < 30
+    assert 1.3 < time.monotonic() - start < 5
     np.testing.assert_array_equal(grab(), frame(scene()))
 
 
@@ -129,7 +129,7 @@ def test_a_finished_picture_stays_for_a_moment():
     finished = replace(scene(), number=8)
     start = time.monotonic()
     window._present(finished, 0.7)
-    assert 0.6 < time.monotonic() - start < 30
+    assert 0.6 < time.monotonic() - start < 5
     window.close()
 
 

@@ -369,6 +369,6 @@ def test_strokes_must_be_as_many_as_the_canvases(rng):
     [(("--sheet", "a.foo"), r"--sheet must be a \.png"), (("--tile", 8), "--tile must be from 16")],
 )
 def test_the_command_refuses_before_it_works(arguments, match):
-    done = run("-c", COMMAND, "brushes", *arguments, timeout=300)
+    done = run("-c", COMMAND, "brushes", *arguments, timeout=20)
     assert done.returncode == 1
     assert re.search(match, done.stderr)

@@ -151,9 +151,9 @@ def _trace_stamps(path, count, brush, accuracy, shape):
     points, tangents, pressure, stamps = path.points, path.tangents, path.pressure, path.stamps
     n, radius = points.shape[0], path.radius[0]
     begin, resume = path.rest[0], path.rest[1]
-    few = min(1.0, brush.density / 8.0) ** 0.35  # stamps: one more or less would be seen, ...
+    # Of few stamps, one more or less would be seen, but not if they fade out.
     soft = min(max(0.0, 2.0 * brush.edge - 1.0), 1.0) * min(max(0.0, brush.density - 1.0), 1.0)
-    few = min(1.0, few * (1.0 + 0.6 * soft))  # ... but not if they fade out
+    few = min(1.0, min(1.0, brush.density / 8.0) ** 0.35 * (1.0 + 0.6 * soft))
     spacing = max(accuracy.spacing * min(1.0, 2.0 * brush.edge) ** 1.35 * few, _FINEST)
     for i in range(begin, n - 1):
         if pressure[i] <= 0.0 and pressure[i + 1] <= 0.0:

@@ -118,7 +118,7 @@ def add_up(run, extent, touched, seed, box, shift, edge):
 
     Broad, soft stamps go one by one, with pixels in the lanes of a vector register: one logarithm
     serves all stamps, but to begin and to end takes a while. Others go together, with stamps in the
-    lanes, at two pixels after the other: those without a derivative are skipped.
+    lanes, two pixels at a time: pixels without a derivative are skipped.
 
     Args:
         run: as :func:`fill_run` filled it; what is behind is filled.
