@@ -2,6 +2,7 @@
 
 import functools
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -104,7 +105,6 @@ def test_an_interrupt_between_the_strokes_of_a_batch(done, rng, monkeypatch):
 
 def test_helpers_have_stopped_when_an_interrupt_is_raised(monkeypatch):
     monkeypatch.setattr(threads, "THREADS", 3)
-    monkeypatch.setattr(threads, "_pool", None)
     at_work, main = [], threading.current_thread()
 
     def work(start, stop):
@@ -148,6 +148,66 @@ def test_ctrl_c_at_any_moment(rng):
     finally:
         signal.signal(signal.SIGALRM, previous)
     assert interrupted > 30
+
+
+_AT_EACH_MOMENT = """
+import faulthandler, itertools, sys, threading, time
+from strokenet_gym.programs.stamped import threads
+
+threads.THREADS = 2
+done, at_work = [], []
+
+
+def interrupt(moment):
+    left = itertools.count(moment, -1)
+
+    def trace(frame, event, argument):
+        if not next(left):
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def work(start, stop):
+    helps = threading.current_thread() is not threading.main_thread()
+    if helps:
+        at_work.append(start)
+        time.sleep(1e-3)
+    done.extend(range(start, stop))
+    if helps:
+        at_work.remove(start)
+
+
+def together(start, stop):
+    both.wait(20)
+
+
+faulthandler.dump_traceback_later(120, exit=True)
+for moment in itertools.count(1):
+    sys.settrace(interrupt(moment))
+    try:
+        threads.run(work, 100)
+    except KeyboardInterrupt:
+        pass
+    else:
+        break
+    finally:
+        sys.settrace(None)
+    assert not at_work
+    done.clear()
+    threads.run(work, 100)
+    assert sorted(done) == list(range(100)), moment
+    both = threading.Barrier(2)
+    threads.run(together, 2, least=1)  # the helper is there as well
+assert moment > 20
+print(moment)
+"""
+
+
+def test_painting_goes_on_after_an_interrupt_at_each_moment():
+    """One that breaks what waits for a lock of Python's own must not leave it locked."""
+    subprocess.run([sys.executable, "-c", _AT_EACH_MOMENT], check=True, timeout=300)
 
 
 class Sometimes:
@@ -259,16 +319,20 @@ def test_shares_cover_all(count, least, many, monkeypatch):
 def test_helpers_let_go_of_what_was_painted(monkeypatch):
     """A helper that has not begun waits for other calls' work, and longer than its own call."""
     monkeypatch.setattr(threads, "THREADS", 2)
-    monkeypatch.setattr(threads, "_pool", None)
-    threads.run(lambda start, stop: None, 16, least=1)  # makes a pool of one
-    pool, gate = threads._pool, threading.Event()
-    busy = pool.submit(gate.wait)
+    threads.run(lambda start, stop: None, 16, least=1)  # makes the helper
+    gate, begun = threading.Event(), threading.Event()
+
+    def wait():
+        begun.set()
+        gate.wait(20)
+
+    for _ in threads._threads:
+        threads._calls.put(wait)
+    assert begun.wait(10)
     canvas = np.zeros(16)
     seen = weakref.ref(canvas)
     threads.run(functools.partial(lambda canvas, start, stop: None, canvas), 16, least=1)
     del canvas
     gone = seen() is None
     gate.set()
-    assert busy.result(10)
-    pool.shutdown()
     assert gone

@@ -121,7 +121,6 @@ def draw_many():
 @pytest.mark.parametrize("work", [draw_many, lambda: paint_many(False), lambda: paint_many(True)])
 def test_ctrl_c_gets_through_between_strokes(work, count, monkeypatch):
     monkeypatch.setattr(threads, "THREADS", count)
-    monkeypatch.setattr(threads, "_pool", None)
     SPARSE.draw(stroke_of(scribble()), 64)
     paint = Stroke(*(field[None] for field in stroke_of(scribble())))
     sequence.composite(np.zeros((1, 1, 64, 64), np.float32), paint, SPARSE.numbers, EXACT, True)

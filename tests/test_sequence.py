@@ -119,7 +119,6 @@ def test_threads_change_nothing(rng, monkeypatch):
     results = []
     for count in (1, 3):
         monkeypatch.setattr(threads, "THREADS", count)
-        monkeypatch.setattr(threads, "_pool", None)
         painted, back = paint_sequence_vjp(canvas, actions, SOFT)
         results.append((painted, *back(np.ones_like(painted))))
     for a, b in zip(*results, strict=True):

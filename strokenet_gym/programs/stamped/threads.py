@@ -1,4 +1,4 @@
-"""How many threads paint, and the pool that they are.
+"""How many threads paint, and what they share.
 
 There is one setting, numba's own: the environment variable ``NUMBA_NUM_THREADS``. Without it there
 are as many threads as this process may use cores: those of its affinity, and no more than the quota
@@ -11,15 +11,17 @@ import contextlib
 import math
 import os
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 __all__ = ["available_cores", "check", "run"]
 
 _CHUNK = 8  # fewer strokes are not worth another thread
-_pool: ThreadPoolExecutor | None = None
+# Ctrl-C is raised between any two lines of Python, those that take a lock of a pool in the standard
+# library as well, after which nobody gets that lock any more. What is written in C it cannot break.
+_calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+_threads: list[threading.Thread] = []
 _helper = threading.local()  # .over: whether the call that this thread helps has been broken off
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -65,53 +67,66 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
     When it returns or raises, no thread is at work any more. Where there are no other threads to be
     had, as after the end of the main thread, the calling one does it all.
     """
-    global _pool
     if count <= least or THREADS == 1:
         work(0, count)
         return
-    if _pool is None:
-        _pool = ThreadPoolExecutor(THREADS - 1, "strokenet")
     # The next one that comes takes the next share. They get smaller towards the end, since strokes
     # differ in cost. The calling thread helps, which saves it from being woken up.
     shares = iter(_shares(count, least))
-    claim = threading.Lock()
-    busy: set[tuple[int, int]] = set()  # what helpers are at work on
+    busy: set[int] = set()  # the helpers that may have a share
+    left: SimpleQueue[None] = SimpleQueue()  # an item for each that is no longer in it
+    errors: list[BaseException] = []
     over = threading.Event()
 
     def help_out() -> None:
         _helper.over = over
-        while True:
-            with claim:
-                share = next(shares, None)
-                if share is None:
-                    return
-                busy.add(share)
-            try:
+        busy.add(threading.get_ident())
+        try:
+            for share in shares:
                 work(*share)
-            finally:
-                busy.discard(share)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            busy.discard(threading.get_ident())
+            left.put(None)
+
+    def wait() -> None:
+        """Until no helper has a share, and none is to be had."""
+        for _ in shares:
+            pass
+        while busy:
+            left.get()
 
     try:
-        helpers = []
-        with contextlib.suppress(RuntimeError):
-            for _ in range(THREADS - 1):
-                helpers.append(_pool.submit(help_out))
+        for _ in range(_helpers(THREADS - 1)):
+            _calls.put(help_out)
         for share in shares:
             work(*share)
-        for helper in helpers:
-            if not helper.cancel():  # one that has not begun waits for other calls' work
-                helper.result()
-    except BaseException:  # Ctrl-C above all: nobody takes another share, and all leave theirs
+        wait()
+    except BaseException:  # Ctrl-C above all
         over.set()
-        with claim:
-            for _ in shares:
-                pass
-        while busy:
-            time.sleep(1e-4)
+        wait()
         raise
     finally:
         # Else what it paints lives as long as a helper that has not begun, or is leaving.
         work = _nothing
+    if errors:
+        raise errors[0]
+
+
+def _helpers(wanted: int) -> int:
+    """As many threads that take calls as there can be, at most ``wanted``."""
+    with contextlib.suppress(RuntimeError):
+        while len(_threads) < wanted:
+            thread = threading.Thread(target=_take, args=(_calls,), name="strokenet", daemon=True)
+            thread.start()
+            _threads.append(thread)
+    return min(wanted, len(_threads))
+
+
+def _take(calls: SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        calls.get()()
 
 
 def _nothing(start: int, stop: int) -> None:
@@ -139,11 +154,12 @@ def check() -> None:
         raise InterruptedError("the call that this thread helps has been broken off")
 
 
-def _forget_pool() -> None:
+def _forget_threads() -> None:
     """A forked child has none of its parent's threads: it makes its own."""
-    global _pool
-    _pool = None
+    global _calls
+    _calls = SimpleQueue()
+    _threads.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_threads)
