@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import itertools
 import pickle
 
 import cv2
@@ -19,11 +20,13 @@ from strokenet_gym.targets import (
     Glyphs,
     ImageFiles,
     fit_image,
+    image_set,
     make_targets,
     pictures,
     read_image,
 )
-from strokenet_gym.targets.filling import place, put
+from strokenet_gym.targets.drawings import UNIT
+from strokenet_gym.targets.filling import place, put, trace
 
 BLACK = np.zeros(1, np.float32)
 
@@ -261,10 +264,13 @@ def test_put_targets(dtype, channels, rng):
     shape = (40, 3, 17, 23)
     target, canvas = np.ones(shape, np.float32), np.ones(shape, np.float32)
     target_pixels, pixels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    inked = np.tile([5, 20, 3, 11], (40, 1))  # all of the canvas outside is taken to be empty
+    canvas[:, :, :3] = canvas[:, :, 11:] = canvas[..., :5] = canvas[..., 20:] = background[0]
+    pixels[:, :, :3] = pixels[:, :, 11:] = pixels[..., :5] = pixels[..., 20:] = 51
     indices = rng.permutation(40)[:20].tolist()
     start, visible = put(
         images if dtype == np.uint8 else wanted,
-        background, indices, target, target_pixels, canvas, pixels,
+        background, indices, target, target_pixels, canvas, pixels, inked,
     )  # fmt: skip
     wanted, images = (np.broadcast_to(a, (20, *shape[1:])) for a in (wanted, images))
     np.testing.assert_array_equal(target[indices], wanted)
@@ -273,7 +279,9 @@ def test_put_targets(dtype, channels, rng):
     assert (pixels[indices] == 51).all()
     rest = np.setdiff1d(np.arange(40), indices)
     assert (target[rest] == 1).all()
-    assert (canvas[rest] == 1).all()
+    assert (canvas[rest, :, 3:11, 5:20] == 1).all()
+    assert inked[rest].tolist() == [[5, 20, 3, 11]] * 20
+    assert (inked[indices, 0] >= inked[indices, 1]).all()
     error = (wanted - background[:, None, None]).astype(float)
     np.testing.assert_allclose(start[:, 0], (error**2).mean((1, 2, 3)), rtol=1e-6)
     np.testing.assert_allclose(start[:, 1], np.abs(error).mean((1, 2, 3)), rtol=1e-6)
@@ -292,6 +300,51 @@ def test_images_are_placed_as_opencv_resizes_them(side, extent, rng):
         resized = cv2.resize(images[index], (extent, extent), interpolation=method)
         expected[start : start + extent, start : start + extent] = resized
         assert np.abs(image.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("size", [8, 37, 64])
+def test_lines_cover_pixels_as_their_distance_says(size, rng):
+    """Short and long pieces, dots, and lines that leave the canvas on all sides."""
+    unit, width, count = size / UNIT, 0.03 * 100, 12
+    steps = rng.normal(0, [[0.02], [0.3], [1e-4]] * 4, (5, count, 2)) * UNIT
+    lines = (rng.uniform(-0.2, 1.2, (count, 2)) * UNIT + steps.cumsum(0)).astype(np.int16)
+    points = np.concatenate([lines.transpose(1, 0, 2).reshape(-1, 2), [[UNIT // 3, UNIT // 2]]])
+    ends = np.array([*range(0, 5 * count + 1, 5), 5 * count + 1])
+    drawings = np.array([0, count, count + 1])
+    drawn = trace(points.astype(np.int16), ends, drawings, np.array([1, 0]), unit, width, size)
+
+    y, x = np.mgrid[:size, :size] + 0.5
+    wanted = np.zeros((2, size, size))
+    for a, b in itertools.pairwise(ends):
+        pieces = points[a:b] * unit
+        for (x0, y0), (x1, y1) in zip(pieces, [*pieces[1:], pieces[-1]], strict=True):
+            dx, dy = x1 - x0, y1 - y0
+            along = ((x - x0) * dx + (y - y0) * dy) / max(dx * dx + dy * dy, 1e-9)
+            along = np.clip(along, 0, 1)
+            far = np.hypot(x - x0 - along * dx, y - y0 - along * dy)
+            light = np.minimum(width / 2, far + 0.5) - np.maximum(-width / 2, far - 0.5)
+            which = 0 if b > 5 * count else 1
+            wanted[which] = np.maximum(wanted[which], light)
+    assert wanted[0].max() > 0.9
+    np.testing.assert_allclose(drawn, 255 * wanted, atol=0.51)
+
+
+def test_small_sets_keep_what_has_been_drawn(tiny_mnist, monkeypatch):
+    kept = MNIST(tiny_mnist, size=40)
+    monkeypatch.setattr(image_set, "_BANK", 40 * 40 * len(kept) - 1)
+    anew = MNIST(tiny_mnist, size=40)
+    assert kept._bank.shape == (len(kept), 40, 40)
+    assert len(anew._bank) == 0
+    for seed in range(3):
+        batches = [
+            source.sample_fitted(
+                [np.random.default_rng(seed + k % 3) for k in range(5)], 40, 1, BLACK
+            )
+            for source in (kept, anew)
+        ]
+        np.testing.assert_array_equal(*batches)
+    assert 0 < kept._banked.sum() <= 5  # those that were drawn
+    np.testing.assert_array_equal(kept[0], anew[0])
 
 
 def test_glyphs_are_the_same_at_any_size():

@@ -40,12 +40,13 @@ class Arrays:
 
     def take_over(self, canvas: np.ndarray, target: np.ndarray) -> None:
         """Have these pictures, float32 ``[B, C, H, W]``."""
+        self._undo.inked[:] = [0, canvas.shape[3], 0, canvas.shape[2]]
         self.canvas[:], self.target[:] = canvas, target
         self._pixels[:], self._target_pixels[:] = to_bytes(canvas), to_bytes(target)
 
     def begin(self, indices: Sequence[int], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`."""
-        batch = self.target, self._target_pixels, self.canvas, self._pixels
+        batch = self.target, self._target_pixels, self.canvas, self._pixels, self._undo.inked
         return put(images, self.background, indices, *batch)
 
     def check(self, action: Any, shape: tuple[int, ...]) -> np.ndarray:

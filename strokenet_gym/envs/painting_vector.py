@@ -255,7 +255,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
 
         last, last_info = self._episodes.observe(), self._info(ended)
         final_obs = np.full(self.num_envs, None, object)
-        for i in np.flatnonzero(ended):
+        for i in np.flatnonzero(ended).tolist():
             final_obs[i] = {key: value[i] for key, value in last.items()}
         self._begin(ended, self._draw(ended))
         info = self._info(everywhere)

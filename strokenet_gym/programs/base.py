@@ -212,13 +212,14 @@ class Program(ABC):
 
 
 class Undo:
-    """What a batch of canvases was before its last stroke, where that left ink.
+    """Where a batch of canvases has ink, and what was there before its last stroke.
 
     Attributes:
         painted: uint8 ``[B]``, which canvases have had the stroke.
         marks: uint8 ``[B, H, cells]``, for each :data:`CELL` pixels of a row whether there is ink.
         before: ``[B, C, H, W]``, the canvases before, where marked.
         boxes: int64 ``[B, 4]``, outside of which there are no marks: x0, x1, y0, y1.
+        inked: the same, outside of which the canvases are empty.
     """
 
     def __init__(self, canvas: np.ndarray) -> None:
@@ -227,11 +228,12 @@ class Undo:
         self.marks = np.zeros((count, height, -(-width // CELL)), np.uint8)
         self.before = np.empty_like(canvas)
         self.boxes = np.zeros((count, 4), np.int64)
+        self.inked = np.tile([0, width, 0, height], (count, 1))
 
     def keep(self, canvas: np.ndarray) -> None:
         """Keep the whole canvases."""
         self.before[:], self.marks[:], self.painted[:] = canvas, 1, 1
-        self.boxes[:] = [0, canvas.shape[3], 0, canvas.shape[2]]
+        self.boxes[:] = self.inked[:] = [0, canvas.shape[3], 0, canvas.shape[2]]
 
     def restore(self, canvas: np.ndarray, pixels: np.ndarray) -> None:
         """Put the canvases back to what they were."""

@@ -17,6 +17,7 @@ __all__ = ["draw", "place", "put", "trace"]
 _LEAST = 16  # fewer targets are not worth another thread
 _VISIBLE = np.float32(0.51 / 255)
 _NO_FLOATS, _NO_BYTES = np.empty((0,) * 4, np.float32), np.empty((0,) * 4, np.uint8)
+_NO_BOXES = np.empty((0, 4), np.int64)
 
 
 def put(
@@ -27,6 +28,7 @@ def put(
     target_pixels: np.ndarray = _NO_BYTES,
     canvas: np.ndarray = _NO_FLOATS,
     pixels: np.ndarray = _NO_BYTES,
+    inked: np.ndarray = _NO_BOXES,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Put images into a batch as targets, and empty canvases beside them, in one pass.
 
@@ -38,13 +40,15 @@ def put(
         target_pixels: uint8 ``[B, C, H, W]``, the target rounded to 8 bits, if it is wanted.
         canvas: float32 ``[B, C, H, W]``, becomes the background, if it is wanted.
         pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; together with it.
+        inked: int64 ``[B, 4]``, outside of which each canvas is empty: x0, x1, y0, y1; together
+            with it. Becomes empty.
 
     Returns:
         float64 ``[N, 2]``: the mean squared and the mean absolute difference between target and
         background; and bool ``[N]``: whether that can be seen, as half a grey level or more.
     """
     errors, visible = np.empty((len(images), 2)), np.empty(len(images), bool)
-    batch, where = (target, target_pixels, canvas, pixels), np.asarray(indices, np.int64)
+    batch, where = (target, target_pixels, canvas, pixels, inked), np.asarray(indices, np.int64)
     images, unit = np.ascontiguousarray(images), np.float32(255 if images.dtype == np.uint8 else 1)
 
     def work(start: int, stop: int) -> None:

@@ -30,6 +30,7 @@ __all__ = ["DATA_SETS", "ImageSet", "Item", "in_split"]
 _VERSION = 3  # of what is kept; a new one leaves old files aside
 _OFTEN = 1000  # items, after which memory is looked at
 _TEST_SHARE = 26  # of 256
+_BANK = 2**27  # bytes that the items of a set may take in the canvas' size, to be kept so
 # What is kept, and of what type; the widest first, so that all of them are aligned.
 _ARRAYS = {"lines": "<i8", "drawings": "<i8", "codes": "<u4", "points": "<i2", "images": "|u1"}
 
@@ -43,8 +44,9 @@ class ImageSet(Pictures):
 
     A subclass says what its published files are (``name``, ``patterns``, ``addresses``), which
     labels a selection means (``is_a``), and prepares the items (``_prepare``): images in a size of
-    their own, or drawings as lines, which are drawn when they are sampled. This class keeps them on
-    disk, see :func:`strokenet_gym.targets.cache.cache_folder`. The subclass is entered in
+    their own, or drawings as lines. Both get the canvas' size when they are sampled, and keep it if
+    the whole set so takes at most 128 MiB. This class keeps them as they are on disk, see
+    :func:`strokenet_gym.targets.cache.cache_folder`. The subclass is entered in
     :data:`DATA_SETS`, and ``targets="NAME"`` means it.
 
     Args:
@@ -127,6 +129,9 @@ class ImageSet(Pictures):
         if len(self.labels) == 0:
             what = f" of {', '.join(select)}" if select else ""
             raise ValueError(f"{self.name} has no {split} images{what} in {data_dir}")
+        # In the canvas' size, as they come; memory is taken for those that have come.
+        kept = len(self) if len(self) * size**2 <= _BANK else 0
+        self._bank, self._banked = np.empty((kept, size, size), np.uint8), np.zeros(kept, bool)
 
     def _warn_of_unknown(self, folder: Path, split: str, select: Sequence[str]) -> None:
         names = np.unique(self.labels).tolist()
@@ -248,6 +253,16 @@ class ImageSet(Pictures):
 
     def _placed(self, indices: np.ndarray) -> np.ndarray:
         """The items of these indices in the canvas' size, uint8 ``[N, size, size]``."""
+        if len(self._bank) == 0:
+            return self._drawn(indices)
+        missing = np.unique(indices[~self._banked[indices]])
+        if len(missing) > 0:
+            self._bank[missing] = self._drawn(missing)
+            self._banked[missing] = True
+        return self._bank[indices]
+
+    def _drawn(self, indices: np.ndarray) -> np.ndarray:
+        """The same, made anew."""
         from strokenet_gym.targets.filling import place, trace  # compiled kernels
 
         drawn = indices >= len(self.images)
@@ -282,7 +297,8 @@ class ImageSet(Pictures):
         """A random image for each generator, see :class:`strokenet_gym.targets.Targets`."""
         if sides(size) != (self.size, self.size):
             return fit_images(map(self.sample, rngs), size, channels, background)
-        return self._placed(np.array([rng.integers(len(self)) for rng in rngs]))[:, None]
+        count = len(self)
+        return self._placed(np.array([rng.integers(count) for rng in rngs]))[:, None]
 
 
 def _stat(file: Path) -> tuple[int, int, int]:

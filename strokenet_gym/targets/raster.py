@@ -18,16 +18,18 @@ _SOFTNESS = 1.08  # width of a glyph's edge in samples: that of one drawn, warpe
 
 @njit(fastmath=_SUMS, error_model="numpy")
 def set_targets(
-    target, target_pixels, canvas, pixels, errors, visible,
+    target, target_pixels, canvas, pixels, inked, errors, visible,
     images, unit, indices, background, least, start, stop,
 ):  # fmt: skip
     """Put images into a batch as targets, and empty canvases beside them.
 
     Args:
-        target: float32 ``[B, C, H, W]``; of those in ``indices`` changed, as the next three.
+        target: float32 ``[B, C, H, W]``; of those in ``indices`` changed, as the next four.
         target_pixels: uint8 ``[B, C, H, W]``, the target rounded to 8 bits; or empty.
         canvas: float32 ``[B, C, H, W]``, becomes the background; or empty.
         pixels: uint8 ``[B, C, H, W]``, the same rounded to 8 bits; or empty.
+        inked: int64 ``[B, 4]``, outside of which the canvas is the background: x0, x1, y0, y1; or
+            empty. Becomes a box without pixels.
         errors: float64 ``[N, 2]``, becomes the sum of the squared and of the absolute differences
             between target and background.
         visible: bool ``[N]``, becomes whether any of the latter is above ``least``.
@@ -64,9 +66,12 @@ def set_targets(
                     bytes_row = target_pixels[b, c, y]
                     for x in range(width):
                         bytes_row[x] = np.uint8(np.rint(row[x] * whole))
-                if canvas.size:
-                    canvas[b, c, y] = blank
-                    pixels[b, c, y] = level
+            if canvas.size:
+                for y in range(inked[b, 2], inked[b, 3]):
+                    canvas[b, c, y, inked[b, 0] : inked[b, 1]] = blank
+                    pixels[b, c, y, inked[b, 0] : inked[b, 1]] = level
+        if canvas.size:
+            inked[b, 0], inked[b, 1], inked[b, 2], inked[b, 3] = width, 0, height, 0
         errors[k, 0], errors[k, 1], visible[k] = squared, absolute, seen != 0
 
 
@@ -162,8 +167,8 @@ def draw_glyphs(drawn, fields, boxes, unit, which, half, inverse, samples, start
                 part, ink = words[first:end], line[first:end]
                 # In three steps, of which the first and the last fill vector registers.
                 for x in range(part.size):
-                    u = min(max(u1 + du * np.float32(x), left), right)
-                    v = min(max(v1 + dv * np.float32(x), top), bottom)
+                    u = min(max(u1 + du * np.float32(np.int32(x)), left), right)
+                    v = min(max(v1 + dv * np.float32(np.int32(x)), top), bottom)
                     part[x] = np.uint32(np.int32(v) * side + np.int32(u))
                 for x in range(part.size):
                     at = np.uintp(part[x])
@@ -171,8 +176,8 @@ def draw_glyphs(drawn, fields, boxes, unit, which, half, inverse, samples, start
                     lower = field[at + below] | np.uint32(field[at + below + one]) << np.uint32(8)
                     part[x] = upper | lower << np.uint32(16)
                 for x in range(part.size):
-                    u = min(max(u1 + du * np.float32(x), left), right)
-                    v = min(max(v1 + dv * np.float32(x), top), bottom)
+                    u = min(max(u1 + du * np.float32(np.int32(x)), left), right)
+                    v = min(max(v1 + dv * np.float32(np.int32(x)), top), bottom)
                     p, q = u - np.float32(np.int32(u)), v - np.float32(np.int32(v))
                     word = part[x]
                     n, m = np.float32(word & byte), np.float32((word >> np.uint32(8)) & byte)
@@ -214,7 +219,8 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
         stop: one past the last.
     """
     _, height, columns = drawn.shape
-    ink = np.empty((height, columns), np.float32)
+    stride = columns + 8
+    ink = np.empty(height * stride, np.float32)
     half, nothing, pixel_half = np.float32(width / 2), np.float32(0.0), np.float32(0.5)
     reach, one = np.float32(width / 2 + 0.5), np.float32(1.0)
     for k in range(start, stop):
@@ -230,21 +236,25 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
                 dy = np.float32((points[q, 1] - points[p, 1]) * unit)
                 square = dx * dx + dy * dy
                 per = one / square if square > nothing else nothing
-                top = max(0, math.ceil(min(y0, y0 + dy) - reach))
-                bottom = min(height - 1, math.floor(max(y0, y0 + dy) + reach))
-                left = max(0, math.ceil(min(x0, x0 + dx) - reach))
-                right = min(columns - 1, math.floor(max(x0, x0 + dx) + reach))
+                # Truncated: a pixel more than it reaches changes nothing.
+                top = np.int32(max(min(y0, y0 + dy) - reach, nothing))
+                bottom = min(np.int32(height - 1), np.int32(max(y0, y0 + dy) + reach))
+                left = np.int32(max(min(x0, x0 + dx) - reach, nothing))
+                right = min(np.int32(columns - 1), np.int32(max(x0, x0 + dx) + reach))
+                full = np.int32((right - left) // 8 * 8 + 8)
+                at = np.float32(left) - x0
                 for y in range(top, bottom + 1):
-                    row, v = ink[y], np.float32(y) - y0
-                    part, at = row[left : right + 1], np.float32(left) - x0
-                    for i in range(part.size):
-                        u = at + np.float32(i)
+                    v = np.float32(np.int32(y)) - y0
+                    base = np.uintp(y * stride + left)
+                    for i in range(full):
+                        u = at + np.float32(np.int32(i))
                         along = min(max((u * dx + v * dy) * per, nothing), one)
                         a, b = u - along * dx, v - along * dy
                         distance = np.sqrt(a * a + b * b)
                         low, high = max(-half, distance - pixel_half), distance + pixel_half
-                        part[i] = max(part[i], min(half, high) - low)
+                        j = base + np.uintp(i)
+                        ink[j] = max(ink[j], min(half, high) - low)
         for y in range(height):
-            row, canvas = ink[y], drawn[k, y]
+            row, canvas = ink[y * stride : y * stride + columns], drawn[k, y]
             for x in range(columns):
                 canvas[x] = np.uint8(np.rint(row[x] * np.float32(255.0)))

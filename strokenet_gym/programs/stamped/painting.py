@@ -156,9 +156,9 @@ def composite(
         pixels = _NO_PIXELS
     ground = paper(shape[2:], brush[GRAIN])
     if undo is not None:
-        before, painted = undo.before, undo.painted
+        before, painted, inked = undo.before, undo.painted, undo.inked
     else:
-        before, painted = canvas[:0], _NO_FLAGS
+        before, painted, inked = canvas[:0], _NO_FLAGS, _NO_BOXES
 
     def work(start: int, stop: int) -> None:
         scratch = _scratch(shape[2:], canvas.dtype)
@@ -167,7 +167,7 @@ def composite(
         else:
             alpha, marks, boxes = ink or (scratch.alpha, scratch.marks, _NO_BOXES)
         numbers = (
-            canvas, pixels, alpha, marks, before, boxes, painted, target, change, ground,
+            canvas, pixels, alpha, marks, before, boxes, inked, painted, target, change, ground,
             colour, position, pressure, radius, brush, scratch.logs,
         )  # fmt: skip
         while (start := composite_strokes(*numbers, start, stop)) < stop:

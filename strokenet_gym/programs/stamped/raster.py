@@ -91,7 +91,7 @@ def draw_strokes(
 
 @njit()
 def composite_strokes(
-    canvas, pixels, alpha, marks, before, boxes, painted, target, change, paper,
+    canvas, pixels, alpha, marks, before, boxes, inked, painted, target, change, paper,
     colour, position, pressure, radius, numbers, ink, start, stop,
 ):  # fmt: skip
     """Composite the strokes ``start`` to ``stop`` of a batch, each on its own canvas.
@@ -107,6 +107,7 @@ def composite_strokes(
             ``(1, H, cells)``, all zero before and after.
         before: ``(B, C, H, W)``, filled with the canvas before where marked; or empty.
         boxes: int64 ``(B, 4)``, outside of which there are no marks, filled; or empty.
+        inked: int64 ``(B, 4)``, grown to where each canvas may have ink; or empty.
         painted: uint8 ``(B,)``, set to 1 for each stroke, or empty.
         target: ``(B, C, H, W)``.
         change: float64 ``(B, 2)``, filled with the change of the summed squared and absolute
@@ -144,6 +145,9 @@ def composite_strokes(
             boxes[b] = box
         if painted.size > 0:
             painted[b] = 1
+        if inked.size > 0:
+            inked[b, 0], inked[b, 1] = min(inked[b, 0], box[0]), max(inked[b, 1], box[1])
+            inked[b, 2], inked[b, 3] = min(inked[b, 2], box[2]), max(inked[b, 3], box[3])
         done += stamp_stroke(ink, mark, path, count, brush, EXACT, shape, run, extent)
         squared, absolute = 0.0, 0.0
         first, end = cells_of(box)
