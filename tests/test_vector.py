@@ -45,6 +45,33 @@ def test_vector_env_is_like_single_ones(mode):
             assert_same(ours.reset(options=dict(options))[0], theirs.reset(options=options)[0])
 
 
+@pytest.mark.parametrize("copy", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+def test_last_observations_stay_as_they_were(copy, together):
+    """Those of episodes that end together and one by one, while the next ones are painted."""
+    kwargs = {"background": 0.25, "autoreset_mode": AutoresetMode.SAME_STEP, "copy": copy}
+    ours = make_vec(4, max_strokes=2, **kwargs)
+    ours.reset(seed=3)
+    if not together:  # 0 is a stroke behind the others
+        ours.step(ours.action_space.sample())
+        mask = np.array([True, False, False, False])
+        target = ours.unwrapped._episodes.float_canvas(0)[0] * 0
+        ours.reset(options={"reset_mask": mask, "target": [target, None, None, None]})
+    kept, sure = [], []
+    for _ in range(7):
+        actions = ours.action_space.sample()
+        observation, _, terminated, _, info = ours.step(actions)
+        if terminated.any():
+            assert terminated.all() == together
+            assert (observation["canvas"][terminated] == 64).all()  # empty, wherever there was ink
+            for last in info["final_obs"][terminated]:
+                kept.append(last)
+                sure.append({key: value.copy() for key, value in last.items()})
+                assert (last["canvas"] != 64).any()
+    assert len(kept) >= 12
+    assert_same(kept, sure)
+
+
 def test_vector_env_resets_some():
     envs = make_vec(max_strokes=4)
     envs.reset(seed=0)

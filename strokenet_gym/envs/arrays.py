@@ -45,7 +45,14 @@ class Arrays:
         self._pixels[:], self._target_pixels[:] = to_bytes(canvas), to_bytes(target)
 
     def begin(self, indices: Sequence[int], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`."""
+        """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`.
+
+        If all begin anew, what has been observed of them without a copy stays as it is.
+        """
+        if len(indices) == len(self.canvas):
+            self._pixels = np.empty_like(self._pixels)
+            self._pixels[:] = to_bytes(self.background)[:, None, None]
+            self._target_pixels = np.empty_like(self._target_pixels)
         batch = self.target, self._target_pixels, self.canvas, self._pixels, self._undo.inked
         return put(images, self.background, indices, *batch)
 

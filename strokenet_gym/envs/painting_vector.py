@@ -253,7 +253,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
                 self._info(everywhere),
             )
 
-        last, last_info = self._episodes.observe(), self._info(ended)
+        # Where all begin anew, their last observation needs no copy.
+        last, last_info = self._episodes.observe(not ended.all()), self._info(ended)
         final_obs = np.full(self.num_envs, None, object)
         for i in np.flatnonzero(ended).tolist():
             final_obs[i] = {key: value[i] for key, value in last.items()}
