@@ -50,6 +50,7 @@ _ROOM = 2048  # stamps in a table, and in the largest, which takes 16 MB
 _MOST_ROOM = 2**18
 _FINEST = 0.0025  # spacing: with hard edges and few stamps the ink is still within 0.5/255
 _AROUND = 4  # stamps at least where the path turns
+_NEAR = 1.0 / 16.0  # how far pressures are apart at most, as a share, whose powers are a series
 _FAINT = 1e-6  # strength: a hundred passes are still less than 1/255 of ink
 
 
@@ -89,6 +90,48 @@ def power(base, exponent):
 
 
 @njit(fastmath=FAST, error_model="numpy")
+def _powers_around(low, high, brush):
+    """One over the middle of two pressures, and its powers, for :func:`_powers`.
+
+    0 if the pressures are far apart, or the brush's powers take no time.
+    """
+    middle = 0.5 * (low + high)
+    quick = _is_quick(brush.pressure_size) and _is_quick(brush.pressure_opacity)
+    if quick or not high - low <= 2.0 * _NEAR * middle or middle <= 0.0:
+        return 0.0, 0.0, 0.0
+    return 1.0 / middle, power(middle, brush.pressure_size), power(middle, brush.pressure_opacity)
+
+
+@njit()
+def _is_quick(exponent):
+    """Whether :func:`power` only multiplies."""
+    return exponent == 0.0 or exponent == 1.0 or exponent == 3.0
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _powers(pressure, around, brush):
+    """A stamp's size and opacity: the two powers of its pressure.
+
+    By the binomial series around a pressure near it, to 1e-9: a power takes as long as all else
+    about a stamp.
+    """
+    inverse, size, opacity = around
+    if inverse > 0.0:
+        x = pressure * inverse - 1.0
+        size *= _one_plus(x, brush.pressure_size)
+        return size, opacity * _one_plus(x, brush.pressure_opacity)
+    return power(pressure, brush.pressure_size), power(pressure, brush.pressure_opacity)
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _one_plus(x, e):
+    """``(1 + x) ** e`` for small x."""
+    s = 1.0 + (e - 5.0) / 6.0 * x
+    s = 1.0 + (e - 3.0) / 4.0 * x * (1.0 + (e - 4.0) / 5.0 * x * s)
+    return 1.0 + e * x * (1.0 + (e - 1.0) / 2.0 * x * (1.0 + (e - 2.0) / 3.0 * x * s))
+
+
+@njit(fastmath=FAST, error_model="numpy")
 def _faded_strength(strength, fade, buildup):
     """Strength of a stamp with a true radius of ``fade`` <= 1 px, drawn with a radius of 1 px.
 
@@ -101,22 +144,22 @@ def _faded_strength(strength, fade, buildup):
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _tolerance(pressure, radius, brush):
-    """How much coarser than an opaque stroke one of this pressure may be sampled.
+def _tolerance(powers, radius, brush):
+    """How much coarser than an opaque stroke one of this pressure's powers may be sampled.
 
     Measured: with the inverse root of the drawn strength, the largest error is about the same for
     all pressures.
     """
-    strength = brush.opacity * power(pressure, brush.pressure_opacity) + 1e-12
-    fade = min(1.0, radius * power(pressure, brush.pressure_size) / DRAWABLE_RADIUS)
+    strength = brush.opacity * powers[1] + 1e-12
+    fade = min(1.0, radius * powers[0] / DRAWABLE_RADIUS)
     return 1.0 / math.sqrt(_faded_strength(strength, fade, brush.buildup))
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _put_stamp(stamp, place, length, pressure, radius, segment, t, dt, brush):
+def _put_stamp(stamp, place, length, pressure, around, radius, segment, t, dt, brush):
     """Fill in a stamp that stands for a length of the path in pixels; 0: a whole one at an end."""
-    strength = brush.opacity * power(pressure, brush.pressure_opacity)
-    r = radius * power(pressure, brush.pressure_size)
+    size, opacity = _powers(pressure, around, brush)
+    strength, r = brush.opacity * opacity, radius * size
     fade = min(1.0, r / DRAWABLE_RADIUS)
     drawn = max(r, DRAWABLE_RADIUS)
     # A whole one's ink is in proportion to its true area.
@@ -161,8 +204,10 @@ def _trace_stamps(path, count, brush, accuracy, shape):
         curve, change = cubic(points, tangents, i), pressure[i + 1] - pressure[i]
         length = control_length(curve)  # at least the curve's
         low, high = min(pressure[i], pressure[i + 1]), max(pressure[i], pressure[i + 1])
-        thinnest = max(DRAWABLE_RADIUS, radius * power(low, brush.pressure_size))
-        step = min(spacing * _tolerance(high, radius, brush), accuracy.most) * thinnest
+        around = _powers_around(low, high, brush)
+        of_low, of_high = _powers(low, around, brush), _powers(high, around, brush)
+        thinnest = max(DRAWABLE_RADIUS, radius * of_low[0])
+        step = min(spacing * _tolerance(of_high, radius, brush), accuracy.most) * thinnest
         pieces = max(min(length / (_STAMPS * step), _PIECES - 1.0), length / (_LONG * step))
         pieces = 1 + int(min(pieces, _MOST_PIECES))
         far = length > 2.0 * (shape[0] + shape[1])  # it leaves the canvas
@@ -176,10 +221,8 @@ def _trace_stamps(path, count, brush, accuracy, shape):
             p0 = pressure[i] + change * t0
             p1 = p0 + change / pieces
             low, high = max(0.0, min(p0, p1)), max(p0, p1)
-            r0, r1 = (
-                radius * power(low, brush.pressure_size),
-                radius * power(high, brush.pressure_size),
-            )
+            of_low, of_high = _powers(low, around, brush), _powers(high, around, brush)
+            r0, r1 = radius * of_low[0], radius * of_high[0]
             # A piece of the curve is hardly longer than this share of the whole.
             part = 1.3 * length / pieces
             x, y = place(curve, t0 + 0.5 / pieces)
@@ -188,7 +231,7 @@ def _trace_stamps(path, count, brush, accuracy, shape):
                 continue
             if far:  # near its anchors it is much slower than on the whole
                 part = min(part, 1.1 * _fastest(curve, t0, t0 + 1.0 / pieces) / pieces)
-            tolerance = _tolerance(high, radius, brush)
+            tolerance = _tolerance(of_high, radius, brush)
             step = min(spacing * tolerance, accuracy.most) * max(DRAWABLE_RADIUS, r0)
             presses = abs(p1 - p0) / (accuracy.pressure_step * math.sqrt(tolerance) * high)
             steps = max(1 + int(min(max(part / step, presses), _MOST_STAMPS)), least)
@@ -201,7 +244,7 @@ def _trace_stamps(path, count, brush, accuracy, shape):
                 dx, dy = velocity(curve, t)
                 _put_stamp(
                     stamps[count + k], place(curve, t), dt * math.sqrt(dx * dx + dy * dy),
-                    max(0.0, pressure[i] + change * t), radius, i, t, dt, brush,
+                    max(0.0, pressure[i] + change * t), around, radius, i, t, dt, brush,
                 )  # fmt: skip
             count += steps
     path.rest[0], path.rest[1] = n - 1, 0
@@ -279,8 +322,8 @@ def _first_stamps(path, brush, accuracy, shape):
     for k in range(ENDS):
         i = k * (n - 1)
         _put_stamp(
-            path.stamps[k], (points[i, 0], points[i, 1]), 0.0, path.pressure[i], path.radius[0],
-            k * (n - 2), float(k), 0.0, brush,
+            path.stamps[k], (points[i, 0], points[i, 1]), 0.0, path.pressure[i], (0.0, 0.0, 0.0),
+            path.radius[0], k * (n - 2), float(k), 0.0, brush,
         )  # fmt: skip
     path.rest[0], path.rest[1] = 0, 0
     return _trace_stamps(path, ENDS, brush, accuracy, shape)

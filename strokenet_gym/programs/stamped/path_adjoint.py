@@ -57,9 +57,13 @@ def trace_run_back(
             if stamp.weight == 0.0:
                 continue
             p = (1.0 - t) * pressure[i] + t * pressure[i + 1]
-            q = brush.opacity * power(p, brush.pressure_opacity)
-            size = power(p, brush.pressure_size)
-            r = radius * size
+            if stamp.radius > DRAWABLE_RADIUS:  # drawn as it is: no powers are needed
+                q, r = stamp.strength, stamp.radius
+                size = r / radius
+            else:
+                q = brush.opacity * power(p, brush.pressure_opacity)
+                size = power(p, brush.pressure_size)
+                r = radius * size
             by_dx, by_dy, by_fade = 0.0, 0.0, 0.0
             if dt > 0.0:  # weight = density speed dt / r
                 dx, dy = velocity(curve, t)

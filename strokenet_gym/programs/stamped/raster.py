@@ -183,7 +183,7 @@ def composite_strokes(
 def _blend_row(canvas, target, alpha, colour, mix, x0, x1):
     """Blend one row; return the change of its squared and absolute error."""
     real = canvas.dtype.type
-    squared, absolute = 0.0, 0.0  # summed in float64: an episode may have many strokes
+    squared, absolute = real(0.0), real(0.0)  # of a row; an episode's are in float64
     for x in range(x0, x1):
         old = canvas[x]
         new = old + (shade(mix, colour, old) - old) * alpha[x]

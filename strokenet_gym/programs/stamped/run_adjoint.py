@@ -72,17 +72,19 @@ def _many_back(run, touched, count):
     Args:
         run: see :func:`add_up`.
         touched: the derivative by each pixel's log-transmittance, and its x and y; the last row is
-            a scratch.
+            a scratch, as is all behind these pixels.
         count: of pixels.
     """
     one, zero = run.dtype.type(1.0), run.dtype.type(0.0)
-    g, x, y, light = touched[0, :count], touched[1, :count], touched[2, :count], touched[3, :count]
-    for i in range(count):
+    full = (count + LANES - 1) // LANES * LANES  # else the last pixels go one by one
+    touched[:3, count:full] = zero
+    g, x, y, light = touched[0, :full], touched[1, :full], touched[2, :full], touched[3, :full]
+    for i in range(full):
         light[i] = one
     for k in range(RUN):
         at_x, at_y, a, b, low = run[X + k], run[Y + k], run[A + k], run[B + k], run[LOW + k]
         slope, far, right, down, flat = zero, zero, zero, zero, zero
-        for i in range(count):  # the pixels side by side in a vector register
+        for i in range(full):  # the pixels side by side in a vector register
             by = _pixel_back(g[i], x[i] - at_x, y[i] - at_y, a, b, low)
             slope += by[0]
             far += by[1]
@@ -96,7 +98,7 @@ def _many_back(run, touched, count):
         run[DOWN + k] += down
         run[FLAT + k] += flat
     logs = zero
-    for i in range(count):  # one logarithm for all stamps
+    for i in range(full):  # one logarithm for all stamps
         logs += g[i] * log(light[i])
     run[LOGS] += logs
 
