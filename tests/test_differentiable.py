@@ -349,3 +349,17 @@ def test_a_copy_after_a_tensor_step():
     twin = copy.deepcopy(env)
     action = np.ones(50, np.float32)
     assert twin.step(action)[1] == env.step(action)[1]
+
+
+def test_last_observations_are_no_part_of_the_graph():
+    """Whoever got them may change them, and go back through the step after that."""
+    envs = gym.make_vec("DifferentiablePainting-v0", num_envs=3, canvas_size=32, max_strokes=1,
+                        autoreset_mode=gym.vector.AutoresetMode.SAME_STEP)  # fmt: skip
+    envs.reset(seed=0, options={"as_tensor": True})
+    action = torch.zeros(3, 50, requires_grad=True)
+    _, reward, _, _, info = envs.step(action)
+    for last in info["final_obs"]:
+        last["target"].mul_(2)
+        last["canvas"].detach().mul_(2)
+    reward.sum().backward()
+    assert action.grad.abs().sum() > 0

@@ -185,6 +185,7 @@ def together(start, stop):
 
 faulthandler.dump_traceback_later(120, exit=True)
 for moment in itertools.count(1):
+    threads._started = 0
     sys.settrace(interrupt(moment))
     try:
         threads.run(work, 100)
@@ -326,7 +327,7 @@ def test_helpers_let_go_of_what_was_painted(monkeypatch):
         begun.set()
         gate.wait(20)
 
-    for _ in threads._threads:
+    for _ in range(threads._started):
         threads._calls.put(wait)
     assert begun.wait(10)
     canvas = np.zeros(16)

@@ -331,6 +331,7 @@ def test_lines_cover_pixels_as_their_distance_says(size, rng):
 
 def test_small_sets_keep_what_has_been_drawn(tiny_mnist, monkeypatch):
     kept = MNIST(tiny_mnist, size=40)
+    monkeypatch.setattr(image_set, "_BATCH", 2)
     monkeypatch.setattr(image_set, "_BANK", 40 * 40 * len(kept) - 1)
     anew = MNIST(tiny_mnist, size=40)
     assert kept._bank.shape == (len(kept), 40, 40)

@@ -44,12 +44,15 @@ class Arrays:
         self.canvas[:], self.target[:] = canvas, target
         self._pixels[:], self._target_pixels[:] = to_bytes(canvas), to_bytes(target)
 
-    def begin(self, indices: Sequence[int], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def begin(
+        self, indices: Sequence[int], images: np.ndarray, handed_over: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`.
 
-        If all begin anew, what has been observed of them without a copy stays as it is.
+        If all begin anew, what has been observed of them without a copy may be ``handed_over``: it
+        stays as it is.
         """
-        if len(indices) == len(self.canvas):
+        if handed_over:
             self._pixels = np.empty_like(self._pixels)
             self._pixels[:] = to_bytes(self.background)[:, None, None]
             self._target_pixels = np.empty_like(self._target_pixels)

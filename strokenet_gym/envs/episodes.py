@@ -168,18 +168,20 @@ class Episodes:
             )
         return images
 
-    def begin(self, indices: Sequence[int], images: np.ndarray) -> None:
+    def begin(self, indices: Sequence[int], images: np.ndarray, handed_over: bool = False) -> None:
         """Start new episodes on empty canvases.
 
         Args:
             indices: which of the batch.
             images: the target of each of them, as :meth:`draw` gives them.
+            handed_over: whether arrays that have been observed without a copy stay as they are;
+                only if all begin anew.
         """
         pictures = self._kind(self.as_tensor)
         if pictures is not self.pictures and len(indices) == self.num_envs:  # all begin anew
             pictures.take_over(*self.pictures.float_pictures())
             self.pictures = pictures
-        start, visible = self.pictures.begin(indices, images)
+        start, visible = self.pictures.begin(indices, images, handed_over)
         # A target that looks like the empty canvas, to half a grey level, has nothing to divide
         # by; its rewards are then plain differences, and the best return is about 0.
         self._start[indices] = np.where(visible[:, None], start, 1.0)

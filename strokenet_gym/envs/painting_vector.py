@@ -46,7 +46,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         stroke_seconds: how long a stroke takes in the window.
         shown: index of the sub-environment in the window.
         copy: whether observations are copies. If not, they are faster, and the next ``step`` or
-            ``reset`` changes them.
+            ``reset`` may change them.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -197,10 +197,10 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         given = [None if targets is None else targets[i] for i in indices]
         return self._episodes.draw([self._rngs[i] for i in indices], given)
 
-    def _begin(self, mask: np.ndarray, targets: np.ndarray) -> None:
+    def _begin(self, mask: np.ndarray, targets: np.ndarray, handed_over: bool = False) -> None:
         """Start episodes with targets that :meth:`_draw` gave."""
         self._begun &= ~mask  # unless all goes well
-        self._episodes.begin(np.flatnonzero(mask).tolist(), targets)
+        self._episodes.begin(np.flatnonzero(mask).tolist(), targets, handed_over)
         self._begun |= mask
         self._truncated = self._truncated & ~mask
         if self._window is not None and mask[self._shown]:
@@ -253,12 +253,13 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
                 self._info(everywhere),
             )
 
-        # Where all begin anew, their last observation needs no copy.
-        last, last_info = self._episodes.observe(not ended.all()), self._info(ended)
+        # Where all begin anew, arrays are handed over instead of copied.
+        handed_over = bool(ended.all()) and not self._episodes.as_tensor
+        last, last_info = self._episodes.observe(copy=not handed_over), self._info(ended)
         final_obs = np.full(self.num_envs, None, object)
         for i in np.flatnonzero(ended).tolist():
             final_obs[i] = {key: value[i] for key, value in last.items()}
-        self._begin(ended, self._draw(ended))
+        self._begin(ended, self._draw(ended), handed_over)
         info = self._info(everywhere)
         info |= {"final_obs": final_obs, "_final_obs": ended.copy()}
         info |= {"final_info": last_info, "_final_info": ended.copy()}

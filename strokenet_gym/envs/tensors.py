@@ -74,7 +74,9 @@ class Tensors:
         self.target = torch.tensor(target, device=self.device)
 
     @torch.inference_mode(False)
-    def begin(self, indices: Sequence[int], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def begin(
+        self, indices: Sequence[int], images: np.ndarray, handed_over: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`."""
         targets = np.empty((len(images), *self.canvas.shape[1:]), np.float32)
         start = put(images, self._background, range(len(images)), targets)

@@ -173,7 +173,8 @@ class Program(ABC):
             stroke: a batch of B strokes.
             background: ``[C]``, or one number.
             pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
-            undo: filled with what the canvases were before; nothing is to be undone in it yet.
+            undo: filled with what the canvases were before, its ``inked`` grown to where the
+                strokes are; nothing is to be undone in it yet.
 
         Returns:
             float64 ``[B, 2]``: by how much the sums of the squared and of the absolute

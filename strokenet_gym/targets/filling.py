@@ -8,6 +8,7 @@ from functools import cache
 import cv2
 import numpy as np
 
+from strokenet_gym.programs.base import to_bytes
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.targets.raster import draw_glyphs, draw_lines, place_images, set_targets
@@ -49,10 +50,11 @@ def put(
     """
     errors, visible = np.empty((len(images), 2)), np.empty(len(images), bool)
     batch, where = (target, target_pixels, canvas, pixels, inked), np.asarray(indices, np.int64)
+    levels = to_bytes(background)
     images, unit = np.ascontiguousarray(images), np.float32(255 if images.dtype == np.uint8 else 1)
 
     def work(start: int, stop: int) -> None:
-        found = images, unit, where, background, _VISIBLE
+        found = images, unit, where, background, levels, _VISIBLE
         set_targets(*batch, errors, visible, *found, start, stop)
 
     announce(set_targets)

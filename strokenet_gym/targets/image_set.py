@@ -31,6 +31,7 @@ _VERSION = 3  # of what is kept; a new one leaves old files aside
 _OFTEN = 1000  # items, after which memory is looked at
 _TEST_SHARE = 26  # of 256
 _BANK = 2**27  # bytes that the items of a set may take in the canvas' size, to be kept so
+_BATCH = 8  # items wanted at once: for fewer, as in single environments, it is not worth memory
 # What is kept, and of what type; the widest first, so that all of them are aligned.
 _ARRAYS = {"lines": "<i8", "drawings": "<i8", "codes": "<u4", "points": "<i2", "images": "|u1"}
 
@@ -44,9 +45,9 @@ class ImageSet(Pictures):
 
     A subclass says what its published files are (``name``, ``patterns``, ``addresses``), which
     labels a selection means (``is_a``), and prepares the items (``_prepare``): images in a size of
-    their own, or drawings as lines. Both get the canvas' size when they are sampled, and keep it if
-    the whole set so takes at most 128 MiB. This class keeps them as they are on disk, see
-    :func:`strokenet_gym.targets.cache.cache_folder`. The subclass is entered in
+    their own, or drawings as lines. Both get the canvas' size when they are sampled; those sampled
+    in batches are kept so, if the whole set takes at most 128 MiB. This class keeps them as they
+    are on disk, see :func:`strokenet_gym.targets.cache.cache_folder`. The subclass is entered in
     :data:`DATA_SETS`, and ``targets="NAME"`` means it.
 
     Args:
@@ -253,7 +254,7 @@ class ImageSet(Pictures):
 
     def _placed(self, indices: np.ndarray) -> np.ndarray:
         """The items of these indices in the canvas' size, uint8 ``[N, size, size]``."""
-        if len(self._bank) == 0:
+        if len(self._bank) == 0 or len(indices) < _BATCH:
             return self._drawn(indices)
         missing = np.unique(indices[~self._banked[indices]])
         if len(missing) > 0:

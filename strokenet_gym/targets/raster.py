@@ -19,7 +19,7 @@ _SOFTNESS = 1.08  # width of a glyph's edge in samples: that of one drawn, warpe
 @njit(fastmath=_SUMS, error_model="numpy")
 def set_targets(
     target, target_pixels, canvas, pixels, inked, errors, visible,
-    images, unit, indices, background, least, start, stop,
+    images, unit, indices, background, levels, least, start, stop,
 ):  # fmt: skip
     """Put images into a batch as targets, and empty canvases beside them.
 
@@ -37,6 +37,7 @@ def set_targets(
         unit: float32, the images' value that is 1 in a target.
         indices: int64 ``[N]``, where each image goes.
         background: float32 ``[C]``.
+        levels: uint8 ``[C]``, the same rounded to 8 bits.
         least: float32.
         start: first of the images to put.
         stop: one past the last.
@@ -47,8 +48,7 @@ def set_targets(
         b = indices[k]
         squared, absolute, seen = 0.0, 0.0, np.int32(0)
         for c in range(channels):
-            blank = background[c]
-            level = np.uint8(np.rint(blank * whole))
+            blank, level = background[c], levels[c]
             image = images[k, min(c, images.shape[1] - 1)]
             for y in range(height):
                 source, row = image[y], target[b, c, y]

@@ -134,8 +134,8 @@ def composite(
         brush: the brush.
         pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
         ink: from :func:`new_ink`, filled with what :func:`composite_back` needs.
-        undo: filled with what the canvases were before; nothing is to be undone in it yet. Not
-            together with ``ink``.
+        undo: filled with what the canvases were before, its ``inked`` grown; nothing is to be
+            undone in it yet. Not together with ``ink``.
 
     Returns:
         float64 ``[B, 2]``: by how much the sums of the squared and of the absolute

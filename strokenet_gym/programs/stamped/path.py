@@ -97,7 +97,7 @@ def _powers_around(low, high, brush):
     """
     middle = 0.5 * (low + high)
     quick = _is_quick(brush.pressure_size) and _is_quick(brush.pressure_opacity)
-    if quick or not high - low <= 2.0 * _NEAR * middle or middle <= 0.0:
+    if quick or not high - low <= 2.0 * _NEAR * middle or middle < 1e-9:
         return 0.0, 0.0, 0.0
     return 1.0 / middle, power(middle, brush.pressure_size), power(middle, brush.pressure_opacity)
 
@@ -112,8 +112,8 @@ def _is_quick(exponent):
 def _powers(pressure, around, brush):
     """A stamp's size and opacity: the two powers of its pressure.
 
-    By the binomial series around a pressure near it, to 1e-9: a power takes as long as all else
-    about a stamp.
+    By the binomial series around a pressure near it, to 1e-9 (1e-6 for the exponent 10): a power
+    takes as long as all else about a stamp.
     """
     inverse, size, opacity = around
     if inverse > 0.0:

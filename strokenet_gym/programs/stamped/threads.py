@@ -7,6 +7,7 @@ of the container that it runs in.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import math
 import os
@@ -18,10 +19,11 @@ from queue import SimpleQueue
 __all__ = ["available_cores", "check", "run"]
 
 _CHUNK = 8  # fewer strokes are not worth another thread
-# Ctrl-C is raised between any two lines of Python, those that take a lock of a pool in the standard
-# library as well, after which nobody gets that lock any more. What is written in C it cannot break.
+# Ctrl-C is raised between any two lines of Python, also where a pool or a Thread of the standard
+# library has just taken a lock, which nobody gets any more then. What is written in C it cannot
+# break. These threads end with the process.
 _calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
-_threads: list[threading.Thread] = []
+_started = 0  # threads that take them
 _helper = threading.local()  # .over: whether the call that this thread helps has been broken off
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -72,7 +74,8 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
         return
     # The next one that comes takes the next share. They get smaller towards the end, since strokes
     # differ in cost. The calling thread helps, which saves it from being woken up.
-    shares = iter(_shares(count, least))
+    ranges = _shares(count, least)
+    shares = iter(ranges)
     busy: set[int] = set()  # the helpers that may have a share
     left: SimpleQueue[None] = SimpleQueue()  # an item for each that is no longer in it
     errors: list[BaseException] = []
@@ -85,7 +88,8 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
             for share in shares:
                 work(*share)
         except BaseException as error:
-            errors.append(error)
+            if not errors:
+                errors.append(error)
         finally:
             busy.discard(threading.get_ident())
             left.put(None)
@@ -98,7 +102,7 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
             left.get()
 
     try:
-        for _ in range(_helpers(THREADS - 1)):
+        for _ in range(_helpers(min(THREADS, len(ranges)) - 1)):
             _calls.put(help_out)
         for share in shares:
             work(*share)
@@ -111,17 +115,17 @@ def run(work: Callable[[int, int], None], count: int, least: int = _CHUNK) -> No
         # Else what it paints lives as long as a helper that has not begun, or is leaving.
         work = _nothing
     if errors:
-        raise errors[0]
+        raise errors.pop()
 
 
 def _helpers(wanted: int) -> int:
     """As many threads that take calls as there can be, at most ``wanted``."""
+    global _started
     with contextlib.suppress(RuntimeError):
-        while len(_threads) < wanted:
-            thread = threading.Thread(target=_take, args=(_calls,), name="strokenet", daemon=True)
-            thread.start()
-            _threads.append(thread)
-    return min(wanted, len(_threads))
+        while _started < wanted:
+            _thread.start_new_thread(_take, (_calls,))
+            _started += 1
+    return min(wanted, _started)
 
 
 def _take(calls: SimpleQueue[Callable[[], None]]) -> None:
@@ -156,9 +160,8 @@ def check() -> None:
 
 def _forget_threads() -> None:
     """A forked child has none of its parent's threads: it makes its own."""
-    global _calls
-    _calls = SimpleQueue()
-    _threads.clear()
+    global _calls, _started
+    _calls, _started = SimpleQueue(), 0
 
 
 if hasattr(os, "register_at_fork"):
