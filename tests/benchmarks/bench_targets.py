@@ -3,7 +3,8 @@
     make bench
 
 Batches of 64 on 128 px, three-body strokes; ratios to endless episodes with as many threads. Rounds
-of all rows take turns, and the best of each counts. Writes runs/bench/targets.json.
+of all rows take turns, and each round has its ratios, of which the median counts: a machine has
+better and worse moments. Writes runs/bench/targets.json.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Args:
     """What is painted."""
     steps: int = 20
     """Steps in a round."""
-    rounds: int = 20
-    """The best of so many counts."""
+    rounds: int = 40
+    """The median of so many counts."""
     out: Path = Path("runs/bench/targets.json")
     """Where to write the numbers."""
 
@@ -56,22 +57,22 @@ def environment(args: Args, targets: str, max_strokes: int) -> Any:
     return envs
 
 
-def measure(args: Args, targets: list[str], actions: np.ndarray) -> dict[str, float]:
-    """Microseconds that a stroke of each row takes, new targets included; the best round."""
+def measure(args: Args, targets: list[str], actions: np.ndarray) -> dict[str, np.ndarray]:
+    """Microseconds that a stroke of each row takes, new targets included, in each round."""
     rows = {"endless": environment(args, "glyphs", ENDLESS)}
     rows |= {name: environment(args, name, 1) for name in targets}
     for envs in rows.values():
         for _ in range(100):  # until most of what is prepared once is there
             envs.step(actions)
-    best = dict.fromkeys(rows, np.inf)
+    each: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(args.rounds):
         for name, envs in rows.items():
             start = time.perf_counter()
             for _ in range(args.steps):
                 envs.step(actions)
             seconds = time.perf_counter() - start
-            best[name] = min(best[name], 1e6 * seconds / (BATCH * args.steps))
-    return best
+            each[name].append(1e6 * seconds / (BATCH * args.steps))
+    return {name: np.array(rounds) for name, rounds in each.items()}
 
 
 def main(args: Args) -> None:
@@ -81,16 +82,18 @@ def main(args: Args) -> None:
     result: dict = {}
     for count in sorted({1, threads.available_cores()}):
         threads.THREADS = count
-        best = measure(args, targets, actions)
-        endless = best["endless"]
-        print(f"\nEpisodes of one stroke, {count} threads: a stroke takes {endless:.1f} µs\n")
+        measured = measure(args, targets, actions)
+        endless = measured["endless"]
+        stroke_us = float(np.median(endless))
+        print(f"\nEpisodes of one stroke, {count} threads: a stroke takes {stroke_us:.1f} µs\n")
         result[str(count)] = {}
-        for name, each in best.items():
+        for name, each in measured.items():
+            times = float(np.median(each / endless))
             row = {
-                "strokes a second": 1e6 / each,
-                "ratio to endless": endless / each,
-                "µs a new target": each - endless,
-                "strokes a new target": (each - endless) / endless,
+                "strokes a second": 1e6 / float(np.median(each)),
+                "ratio to endless": 1 / times,
+                "µs a new target": (times - 1) * stroke_us,
+                "strokes a new target": times - 1,
             }
             result[str(count)][name] = row
             print(
