@@ -77,7 +77,10 @@ class Tensors:
     def begin(
         self, indices: Sequence[int], images: np.ndarray, handed_over: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Set targets, and empty canvases; see :func:`strokenet_gym.targets.filling.put`."""
+        """Set targets, and empty canvases, as new tensors, whether or not the old ones are needed.
+
+        See :func:`strokenet_gym.targets.filling.put`.
+        """
         targets = np.empty((len(images), *self.canvas.shape[1:]), np.float32)
         start = put(images, self._background, range(len(images)), targets)
         new = torch.from_numpy(targets).to(self.device)
