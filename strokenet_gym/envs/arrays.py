@@ -40,7 +40,7 @@ class Arrays:
 
     def take_over(self, canvas: np.ndarray, target: np.ndarray) -> None:
         """Have these pictures, float32 ``[B, C, H, W]``."""
-        self._undo.inked[:] = [0, canvas.shape[3], 0, canvas.shape[2]]
+        self._undo.inked[:] = self._undo.whole
         self.canvas[:], self.target[:] = canvas, target
         self._pixels[:], self._target_pixels[:] = to_bytes(canvas), to_bytes(target)
 

@@ -221,6 +221,7 @@ class Undo:
         before: ``[B, C, H, W]``, the canvases before, where marked.
         boxes: int64 ``[B, 4]``, outside of which there are no marks: x0, x1, y0, y1.
         inked: the same, outside of which the canvases are empty.
+        whole: int64 ``[4]``, the box that is the whole canvas.
     """
 
     def __init__(self, canvas: np.ndarray) -> None:
@@ -229,12 +230,13 @@ class Undo:
         self.marks = np.zeros((count, height, -(-width // CELL)), np.uint8)
         self.before = np.empty_like(canvas)
         self.boxes = np.zeros((count, 4), np.int64)
-        self.inked = np.tile([0, width, 0, height], (count, 1))
+        self.whole = np.array([0, width, 0, height], np.int64)
+        self.inked = np.tile(self.whole, (count, 1))
 
     def keep(self, canvas: np.ndarray) -> None:
         """Keep the whole canvases."""
         self.before[:], self.marks[:], self.painted[:] = canvas, 1, 1
-        self.boxes[:] = self.inked[:] = [0, canvas.shape[3], 0, canvas.shape[2]]
+        self.boxes[:] = self.inked[:] = self.whole
 
     def restore(self, canvas: np.ndarray, pixels: np.ndarray) -> None:
         """Put the canvases back to what they were."""

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from strokenet_gym.programs.base import CELL
 from strokenet_gym.programs.stamped.cache import njit
 
 __all__ = ["draw_glyphs", "draw_lines", "place_images", "set_targets"]
@@ -48,7 +49,7 @@ def set_targets(
         b = indices[k]
         squared, absolute, seen = 0.0, 0.0, np.int32(0)
         for c in range(channels):
-            blank, level = background[c], levels[c]
+            blank = background[c]
             image = images[k, min(c, images.shape[1] - 1)]
             for y in range(height):
                 source, row = image[y], target[b, c, y]
@@ -66,11 +67,11 @@ def set_targets(
                     bytes_row = target_pixels[b, c, y]
                     for x in range(width):
                         bytes_row[x] = np.uint8(np.rint(row[x] * whole))
-            if canvas.size:
-                for y in range(inked[b, 2], inked[b, 3]):
-                    canvas[b, c, y, inked[b, 0] : inked[b, 1]] = blank
-                    pixels[b, c, y, inked[b, 0] : inked[b, 1]] = level
         if canvas.size:
+            for c in range(channels):
+                for y in range(inked[b, 2], inked[b, 3]):
+                    canvas[b, c, y, inked[b, 0] : inked[b, 1]] = background[c]
+                    pixels[b, c, y, inked[b, 0] : inked[b, 1]] = levels[c]
             inked[b, 0], inked[b, 1], inked[b, 2], inked[b, 3] = width, 0, height, 0
         errors[k, 0], errors[k, 1], visible[k] = squared, absolute, seen != 0
 
@@ -219,7 +220,7 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
         stop: one past the last.
     """
     _, height, columns = drawn.shape
-    stride = columns + 8
+    stride = columns + CELL  # rows are drawn in whole vector registers
     ink = np.empty(height * stride, np.float32)
     half, nothing, pixel_half = np.float32(width / 2), np.float32(0.0), np.float32(0.5)
     reach, one = np.float32(width / 2 + 0.5), np.float32(1.0)
@@ -241,7 +242,7 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
                 bottom = min(np.int32(height - 1), np.int32(max(y0, y0 + dy) + reach))
                 left = np.int32(max(min(x0, x0 + dx) - reach, nothing))
                 right = min(np.int32(columns - 1), np.int32(max(x0, x0 + dx) + reach))
-                full = np.int32((right - left) // 8 * 8 + 8)
+                full = np.int32((right - left) // CELL * CELL + CELL)
                 at = np.float32(left) - x0
                 for y in range(top, bottom + 1):
                     v = np.float32(np.int32(y)) - y0

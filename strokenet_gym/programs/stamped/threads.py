@@ -1,4 +1,4 @@
-"""How many threads paint, and what they share.
+"""How many threads paint, and how they share the work.
 
 There is one setting, numba's own: the environment variable ``NUMBA_NUM_THREADS``. Without it there
 are as many threads as this process may use cores: those of its affinity, and no more than the quota
