@@ -29,7 +29,7 @@ from harness.methods import METHODS
 from harness.report import draw_curves, draw_paintings, summarise, table
 from harness.run import lock
 from harness.scoring import SCORES, rollout
-from harness.task import Task
+from harness.task import Task, check_positive
 
 from strokenet_gym import Brush, PlannerAgent
 from strokenet_gym.programs.learned import twin_of
@@ -46,6 +46,10 @@ class Args(Task):
     """Output folder (runs/compare-TARGETS-STROKES-BRUSH); one that is half done is gone on with."""
     minutes: float = 15.0
     """Training time of each method and seed."""
+    updates: int | None = None
+    """Updates of each method and seed, instead of a time."""
+    score_limit: int | None = None
+    """Test targets to score with, as in training."""
     seeds: int = 3
     """Runs of each method."""
     methods: tuple[str, ...] | None = None
@@ -56,7 +60,8 @@ class Args(Task):
 
 def settings_of(args: Args) -> dict[str, Any]:
     """What all runs of a comparison must have in common."""
-    return {"minutes": args.minutes, "threads": torch.get_num_threads(), **args.settings()}
+    own = {name: getattr(args, name) for name in ("minutes", "updates", "score_limit")}
+    return {**own, "threads": torch.get_num_threads(), **args.settings()}
 
 
 def check_settings(args: Args) -> None:
@@ -81,8 +86,9 @@ def train(args: Args, name: str, seed: int) -> Path:
         }  # fmt: skip
         script = [sys.executable, str(HERE / method.script)]
         command = [*script, *method.arguments, *args.command_line()]
+        options |= {"updates": args.updates, "score-limit": args.score_limit}
         for key, value in options.items():
-            command += [f"--{key}", str(value)]
+            command += [] if value is None else [f"--{key}", str(value)]
         print(f"{name}, seed {seed}: {method.label}", flush=True)
         status = run(command)
         if status != 0:
@@ -152,8 +158,7 @@ def choose_methods(args: Args) -> list[str]:
 
 
 def main(args: Args) -> None:
-    if not args.minutes > 0:
-        raise ValueError(f"--minutes must be positive, got {args.minutes}")
+    check_positive(args, "minutes", "updates", "score_limit")
     for name in ("seeds", "planned"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")

@@ -34,7 +34,7 @@ class Args(rl.Args):
     """Strokes at the start from which only the critic learns."""
     batch: int = 256
     """Strokes in a gradient step."""
-    updates: int = 8
+    gradient_steps: int = 8
     """Gradient steps for each turn of all environments."""
     buffer: int = 100_000
     """Strokes to learn from."""
@@ -61,7 +61,7 @@ class PacedSAC(SAC):
 def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"sac-{Path(args.targets).name}-{args.seed}"
-    check_positive(args, "batch", "updates", "buffer", "temperature")
+    check_positive(args, "batch", "gradient_steps", "buffer", "temperature")
     envs = rl.make_envs(args)
     model = PacedSAC(
         "MultiInputPolicy",
@@ -73,7 +73,7 @@ def main(args: Args) -> None:
         gamma=1.0,  # the return is what counts, and episodes are short
         tau=0.02,
         train_freq=1,
-        gradient_steps=args.updates,
+        gradient_steps=args.gradient_steps,
         ent_coef=args.temperature,
         seed=args.seed,
         device=args.device,

@@ -24,9 +24,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from harness.run import Run, RunArgs
+from harness.run import AgentRunArgs, Run
 from harness.scoring import rollout, write_scores
-from harness.task import Task, check_positive
+from harness.task import check_positive
 
 from strokenet_gym.agents import ARCHITECTURES, load_agent, neighbour_penalty
 from strokenet_gym.programs.learned import twin_of
@@ -34,11 +34,9 @@ from strokenet_gym.targets import Targets
 
 
 @dataclasses.dataclass(kw_only=True)
-class Args(Task, RunArgs):
+class Args(AgentRunArgs):
     """Train an agent by back-propagation through the environment."""
 
-    out: Path | None = None
-    """Folder of the run (runs/strokenet-TARGETS-SEED); one that has a checkpoint is resumed."""
     minutes: float = 25.0
     """Time budget."""
     horizon: int | None = None
@@ -61,14 +59,8 @@ class Args(Task, RunArgs):
     jitter: float = 0.0
     """How much targets are turned, slanted, stretched and shifted at random, so that an agent does
     not learn a small data set by heart; 1: by up to 0.1 each (radians, shares of the size)."""
-    evaluate_every: float = 60.0
-    """Seconds between evaluations on 500 test targets (not counted as training); 0 for none."""
     width: int | None = None
     """Channels of the agent's first convolution; by default the agent's own."""
-    seed: int = 0
-    """Seed of weights and targets."""
-    device: str = "cpu"
-    """cpu or cuda."""
 
 
 class Jittered:
@@ -140,7 +132,7 @@ def main(args: Args) -> None:
             strokes = run.step * args.batch * horizon
             run.record(residual_exact=float(scores["residual"].mean()), strokes=strokes)
 
-    held_out, _ = args.test_targets(limit=500)
+    held_out = args.held_out()
     # A resumed run must not see the first targets again.
     envs.reset(seed=int(run.rng.integers(2**31)))
     painted = args.max_strokes  # of the pictures at hand
@@ -176,7 +168,7 @@ def main(args: Args) -> None:
     # As it is on disk: in half precision.
     generator = None if args.generator == "exact" else args.generator
     policy = load_agent(args.out / "agent.safetensors", envs.device).act
-    write_scores(args.out, policy, args, generator)
+    write_scores(args, policy, generator)
     print(f"Wrote agent.safetensors and scores.json to {args.out}")
 
 

@@ -4,8 +4,13 @@ import os
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core of its own
+    os.environ |= {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
+import contextlib
 import gzip
+import io
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -69,14 +74,35 @@ def tiny_mnist(tmp_path, rng):
     return tmp_path
 
 
-def run(*args, timeout=300):
-    """Run a script as a user does, from the project's root."""
+def run(script, *args):
+    """Run a script in this process, which has imported what it needs.
+
+    Returns:
+        What ``subprocess.run`` does. A script that fails in a way that it does not report raises.
+    """
+    out, err, argv, code = io.StringIO(), io.StringIO(), sys.argv, 0
+    sys.argv = [str(script), *map(str, args)]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        finally:
+            sys.argv = argv
+    return subprocess.CompletedProcess((script, *args), code, out.getvalue(), err.getvalue())
+
+
+def run_process(*args, cwd=ROOT, timeout=300, **variables):
+    """Run a script as a user does, in a process of its own, from the project's root."""
     command = [sys.executable, *map(str, args)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
+    env = os.environ | variables
+    return subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout
+    )
 
 
-def succeed(*args, timeout=300):
+def succeed(*args, run=run, **options):
     """Run a script that is to succeed; return what it prints."""
-    result = run(*args, timeout=timeout)
+    result = run(*args, **options)
     assert result.returncode == 0, result.stderr[-2000:]
     return result.stdout

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, run, succeed
+from conftest import ROOT, run, run_process, succeed
 from gymnasium.error import DependencyNotInstalled
 from safetensors import safe_open
 
@@ -84,11 +84,12 @@ def test_twins_are_found_by_their_brush_and_refused_for_another(libmypaint):
             gym.make("NeuralPainting-v0", brush=other, generator=brush)
 
 
+@pytest.mark.slow
 def test_twins_of_black_boxes_are_trained_by_processes_that_paint_ahead(libmypaint, tmp_path):
     out = tmp_path / "twin"
     succeed("baselines/train_generator.py", "--brush", "mypaint:classic/charcoal", "--out", out,
-            "--minutes", 0.05, "--batch", 8, "--sizes", 32, "--workers", 1, "--start",
-            "mypaint:classic/charcoal", "--lr", 1e-4, timeout=300)  # fmt: skip
+            "--updates", 3, "--batch", 8, "--sizes", 32, "--workers", 1, "--start",
+            "mypaint:classic/charcoal", "--lr", 1e-4, run=run_process)  # fmt: skip
     twin = load_generator(out / "generator.safetensors")
     assert twin.imitates.name == "mypaint:classic/charcoal"
     gym.make("NeuralPainting-v0", brush="mypaint:classic/charcoal", generator=twin)
@@ -101,8 +102,7 @@ def test_strokes_fitted_through_the_twin_are_as_good_on_the_brush(libmypaint, tm
     """And those that are fitted through our own pencil are not."""
     out = tmp_path / "fit.json"
     succeed("baselines/fit_strokes.py", "--brush", "mypaint:classic/charcoal", "--canvas-size", 64,
-            "--count", 6, "--steps", 60, "--through", "twin", "pencil", "--out", out,
-            timeout=300)  # fmt: skip
+            "--count", 6, "--steps", 60, "--through", "twin", "pencil", "--out", out)  # fmt: skip
     found = json.loads(out.read_text())
     assert found["twin"]["here"] < 1.5 * found["twin"]["there"]
     assert found["twin"]["here"] < found["pencil"]["here"]

@@ -1,13 +1,10 @@
 """The documentation: every public name is in it, and the notebooks run."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, run_process, succeed
 
 import strokenet_gym
 
@@ -16,14 +13,13 @@ DOCS = ROOT / "docs"
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_the_block_for_stable_baselines3(tmp_path):
     text = (DOCS / "training.md").read_text()
     (block,) = [b for b in re.findall(r"```python\n(.*?)```", text, re.S) if "SB3VecEnv" in b]
     script = tmp_path / "block.py"
     script.write_text(block.replace("80_000", "1_000"))
-    result = run(script)
-    assert result.returncode == 0, result.stderr
-    assert "ep_rew_mean" in result.stdout
+    assert "ep_rew_mean" in succeed(script, run=run_process)
 
 
 def test_every_public_name_is_in_the_reference():
@@ -74,22 +70,27 @@ def test_every_figure_has_a_command():
             assert f"`{name}`" in text, file
 
 
-@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
-def test_notebook(file, tmp_path):
-    """Its cells in a fresh interpreter, from the top to the bottom; it is kept without outputs."""
+def code_cells(file):
     cells = json.loads(file.read_text())["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_notebooks_are_kept_without_outputs(file):
+    code = code_cells(file)
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
     first = "".join(code[0]["source"])
     assert '%pip install --quiet "strokenet-gym[all]"' in first
     assert first.count("\n") == 3  # nothing but that, and only where the package is missing
-    lines = "\n".join("".join(cell["source"]) for cell in code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_notebook(file, tmp_path):
+    """Its cells in a fresh interpreter, from the top to the bottom."""
+    lines = "\n".join("".join(cell["source"]) for cell in code_cells(file))
     lines = re.sub(
         r"^( *)%pip .*", r"\1raise SystemExit('the package is there')", lines, flags=re.M
     )
-    environment = {**os.environ, "MPLBACKEND": "Agg", "TMPDIR": str(tmp_path)}
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", lines],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-2000:]
+    succeed("-W", "error", "-c", lines, run=run_process, cwd=tmp_path, MPLBACKEND="Agg",
+            TMPDIR=str(tmp_path))  # fmt: skip

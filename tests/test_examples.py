@@ -1,22 +1,14 @@
-"""Every example, run as a user runs it."""
+"""Every example, run with few steps."""
 
 import importlib.util
+import itertools
 import re
-import subprocess
-import sys
 
 import cv2
 import pygame
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_process, succeed
 from PIL import Image
-
-
-def run(*args):
-    command = [sys.executable, *map(str, args)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stderr[-2000:]
-    return result.stdout
 
 
 def test_examples_are_short():
@@ -27,7 +19,7 @@ def test_examples_are_short():
 
 def test_fit_one_stroke(tmp_path):
     film = tmp_path / "films" / "fit.gif"
-    text = run("examples/fit_one_stroke.py", "--steps", 60, "--character", "L", "--out", film)
+    text = succeed("examples/fit_one_stroke.py", "--steps", 60, "--character", "L", "--out", film)
     with Image.open(film) as picture:
         assert picture.size == (3 * 128, 128)
     for line in text.splitlines()[:2]:
@@ -37,13 +29,13 @@ def test_fit_one_stroke(tmp_path):
 
 def test_interpolate_digits(tiny_mnist):
     out = tiny_mnist / "walk.png"
-    run("examples/interpolate_digits.py", "--data-dir", tiny_mnist, "--pairs", 2, "--steps", 3,
+    succeed("examples/interpolate_digits.py", "--data-dir", tiny_mnist, "--pairs", 2, "--steps", 3,
         "--out", out)  # fmt: skip
     assert cv2.imread(str(out)).shape == (2 * 128, 5 * 128, 3)
 
 
 def test_watch_agent(tmp_path):
-    text = run("examples/watch_agent.py", "--pictures", 2, "--stroke-seconds", 0.1,
+    text = succeed("examples/watch_agent.py", "--pictures", 2, "--stroke-seconds", 0.1,
                "--canvas-size", 64, "--record", tmp_path)  # fmt: skip
     residuals = [float(line.split("residual ")[1]) for line in text.splitlines()]
     assert len(residuals) == 2
@@ -64,23 +56,28 @@ def test_ppo_single_file(tmp_path):
         "--out",
         tmp_path,
     )
-    text = run("examples/ppo_single_file.py", *options)
+    text = succeed("examples/ppo_single_file.py", *options)
     assert re.fullmatch(r"64 strokes: residual \d\.\d+ \(\d+ strokes/s\)\n", text)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("torchrl"), reason="TorchRL is not installed")
 def test_torchrl_gradients():
     """The gradient of whole episodes comes through TorchRL's rollouts: the policy learns."""
-    text = run("examples/torchrl_gradients.py", "--steps", 120, "--strokes", 2)
+    options = ("--steps", 120, "--strokes", 2)
+    text = succeed("examples/torchrl_gradients.py", *options, run=run_process)
     assert float(text.rsplit(": ", 1)[1]) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="Ray is not installed")
 def test_rllib_ppo():
-    text = run("examples/rllib_ppo.py", "--workers", 2, "--iterations", 2)
+    options = ("--workers", 2, "--iterations", 2)
+    text = succeed("examples/rllib_ppo.py", *options, run=run_process)
     returns = [float(line.split("return ")[1].split()[0]) for line in text.splitlines()]
     assert len(returns) == 2
-    assert all(-10 < value < 1 for value in returns)
+    # Of episodes of random strokes; a perfect picture is 1, a white canvas about -10.
+    assert all(-2 < value < 0.5 for value in returns)
 
 
 def test_play(monkeypatch, capsys):
@@ -107,12 +104,13 @@ def test_play(monkeypatch, capsys):
     monkeypatch.setattr(
         play, "fit", lambda trail, radius: trails.append(trail) or fit(trail, radius)
     )
-    turns = iter(script)
+    turns, clock = iter(script), itertools.count(0, 10)
+    monkeypatch.setattr(pygame.time, "get_ticks", lambda: next(clock))
     monkeypatch.setattr(pygame.event, "wait", lambda milliseconds: next(turns))
     play.main()
     assert pygame.display.get_surface().get_flags() & pygame.RESIZABLE
     pygame.quit()
     assert [[point[:2] for point in trail] for trail in trails] == [moves]
     scores = [float(part.split()[0]) for part in capsys.readouterr().out.split("residual ")[1:]]
-    assert len(scores) == 2
-    assert all(0 < score < 5 for score in scores)
+    person, agent = scores
+    assert agent < 0.5 < person < 2  # a line through a character misses most of it

@@ -118,17 +118,23 @@ def test_names_of_no_brush(name):
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "message"),
     [
-        {"reset_mask": np.ones((2, 2), bool)}, {"reset_mask": [[True], [True, False]]},
-        {"reset_mask": "no"}, {1: 2, "a": 3, None: 4}, {"target": 5}, {"target": [1, 2]},
-        [], 3, {"reset_mask": np.zeros(2, bool)},
+        ({"reset_mask": np.ones((2, 2), bool)}, "reset_mask"),
+        ({"reset_mask": [[True], [True, False]]}, "reset_mask"),
+        ({"reset_mask": "no"}, "reset_mask"),
+        ({"reset_mask": np.zeros(2, bool)}, "reset_mask"),
+        ({1: 2, "a": 3, None: 4}, "unknown reset options"),
+        ({"target": 5}, "target"),
+        ({"target": [1, 2]}, "target"),
+        ([], "reset options must be a dictionary, got list"),
+        (3, "reset options must be a dictionary, got int"),
     ],
-)  # fmt: skip
-def test_reset_options(options):
+)
+def test_reset_options(options, message):
     envs = gym.make_vec("Painting-v0", num_envs=2, canvas_size=16, autoreset_mode="Disabled")
     envs.reset(seed=0)
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError), match=message):
         envs.reset(options=options)
 
 
@@ -136,5 +142,5 @@ def test_reset_options(options):
 @pytest.mark.parametrize("name", ["channels", "copy", "device", "generator", "shown", "as_tensor"])
 def test_arguments_of_any_kind(name, value):
     kwargs = {"canvas_size": 16, name: value}
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError), match=name):
         gym.make_vec("NeuralPainting-v0", num_envs=2, **kwargs)

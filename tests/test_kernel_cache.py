@@ -49,6 +49,7 @@ def copy_package(folder):
     return package
 
 
+@pytest.mark.slow
 def test_compiles_once_and_says_so(tmp_path):
     """What is compiled and what is read from the disk give the same bits."""
     package, kept = copy_package(tmp_path), tmp_path / "kept"
@@ -61,6 +62,7 @@ def test_compiles_once_and_says_so(tmp_path):
     assert first.stdout == second.stdout
 
 
+@pytest.mark.slow
 def test_read_only_installation(tmp_path):
     """Where neither the package nor a home can be written to, it still works."""
     package = copy_package(tmp_path / "site")

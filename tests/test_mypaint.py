@@ -124,6 +124,7 @@ for name in ("classic/charcoal", "classic/dry_brush", "deevad/basic_digital_brus
 """
 
 
+@pytest.mark.slow
 def test_the_same_strokes_are_the_same_bits_in_two_processes():
     found = []
     for threads in ("1", "4"):
@@ -288,6 +289,7 @@ print(len(brushes) * count)
 """
 
 
+@pytest.mark.slow
 def test_no_stroke_aborts_python_or_writes_to_the_terminal():
     """MYPAINT_FUZZ=500 paints ten thousand strokes, in four minutes."""
     each = int(os.environ.get("MYPAINT_FUZZ", "8"))

@@ -243,7 +243,7 @@ def test_size(picture):
         ("https://a.b/c.png", {}, ValueError, "URLs are not read"),
         ("none.png", {}, FileNotFoundError, "none.png"),
         (__file__, {}, ValueError, "cannot read .* as an image"),
-        (np.zeros((5, 4, 5)), {}, ValueError, "a picture must have the shape"),
+        (np.zeros((5, 4, 5)), {}, ValueError, "a target must be a picture"),
         (np.zeros((4, 400)), {}, ValueError, "64 times as long as wide"),
         (np.zeros((4, 4)) + 2, {}, ValueError, "a float picture must be in 0 … 1"),
         (np.zeros((4, 4), int), {}, ValueError, "uint8, uint16, or float"),

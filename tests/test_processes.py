@@ -57,6 +57,7 @@ def run_script(folder, text, *args, timeout=300, **variables):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", START_METHODS)
 def test_workers_of_a_parent_that_has_used_torch(method, tmp_path):
     if method not in multiprocessing.get_all_start_methods():
@@ -89,6 +90,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_processes_and_threads_that_record_into_one_folder(tmp_path):
     logs = tmp_path / "logs"
     script = tmp_path / "script.py"
@@ -175,6 +177,7 @@ atexit.register(train, "atexit")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm", [False, True])
 def test_painting_after_the_main_thread_has_ended(tmp_path, warm):
     text = AFTER_MAIN + ("train('main')\n" if warm else "")

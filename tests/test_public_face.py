@@ -78,6 +78,7 @@ def test_environments_are_there_without_our_import(tmp_path):
     python("import sys; assert not {'gymnasium', 'strokenet_gym'} & set(sys.modules)", cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_environments_are_there_in_spawned_workers(tmp_path):
     text = python(
         "from stable_baselines3.common.env_util import make_vec_env",

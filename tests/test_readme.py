@@ -70,12 +70,14 @@ def test_it_is_short():
     assert len(README.split()) <= 900  # as `wc -w` counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [block for page in PAGES for block in blocks(page, "python")])
 def test_python_block(code, folder):
     result = run([sys.executable, "-W", "error", "-c", code], folder)
     assert result.returncode == 0, result.stderr[-2000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", list(shell_lines()))
 def test_shell_command(words, folder):
     program, subcommand = words[0], words[1]

@@ -58,11 +58,13 @@ def test_stroke_files(tmp_path, monkeypatch, capsys):
         write_strokes(tmp_path, 0, 32, "pencil", seed=0)
 
 
+@pytest.mark.slow  # each training is a process
 def test_compare(tmp_path):
     out = tmp_path / "comparison"
-    command = ["baselines/compare.py", "--minutes", 0.05, "--seeds", 1, "--canvas-size", 32,
-               "--out", out, "--methods", "exact", "ppo", "--planned", 5]  # fmt: skip
-    text = succeed(*command, timeout=300)
+    command = ["baselines/compare.py", "--updates", 3, "--score-limit", 20, "--seeds", 1,
+               "--canvas-size", 32, "--out", out, "--methods", "exact", "ppo", "--planned",
+               5]  # fmt: skip
+    text = succeed(*command)
     assert "StrokeNet, exact gradient" in text
     assert "gradient descent, target by target" in text
     assert "random agent" in text
@@ -70,7 +72,10 @@ def test_compare(tmp_path):
     assert report["methods"].keys() == {"exact", "ppo"}
     assert 0 < report["optimum"] < 0.5
     for method in report["methods"].values():
-        assert 0 < method["residual_exact"] < 2
+        # So little training leaves it near the first stroke.
+        scores = method["runs"][0]["scores"]
+        assert 0.5 < method["residual_exact"] < 1.1
+        assert method["residual_exact"] < scores["residual_random"]
         curve = method["runs"][0]["curve"]
         assert len(curve) >= 2
         assert curve[-1]["strokes"] > curve[0]["strokes"] == 0
@@ -123,7 +128,7 @@ def test_table_of_what_methods_need():
 def test_train_classifier(tiny_mnist):
     out = tiny_mnist / "run"
     text = succeed(
-        "baselines/train_classifier.py", "--data-dir", tiny_mnist, "--minutes", 0.03, "--out", out
+        "baselines/train_classifier.py", "--data-dir", tiny_mnist, "--updates", 20, "--out", out
     )
     assert "accuracy on 12 test digits" in text
     assert (out / "classifier.safetensors").exists()
@@ -168,7 +173,7 @@ def test_evaluate_all(tiny_mnist):
     assert len([line for line in text.splitlines() if line.startswith("| ")]) == 3
 
 
-@pytest.mark.parametrize("generator", ["compact", "paper"])
+@pytest.mark.parametrize("generator", ["compact", pytest.param("paper", marks=pytest.mark.slow)])
 def test_evaluate_generator(tmp_path, generator):
     scores, figures = tmp_path / "scores.json", tmp_path / "figures"
     small = ["--count", 20, "--canvas-size", 64, "--sizes", 32, 64]
@@ -271,7 +276,7 @@ def test_another_task_from_training_to_evaluation(folder, tmp_path):
     """Marker on white paper, pictures in colour: every script has it, and so has the agent."""
     out = tmp_path / "run"
     task = ["--targets", folder, "--brush", "marker", "--background", 1, "--channels", 3]
-    small = ["--canvas-size", 32, "--minutes", 0.1]
+    small = ["--canvas-size", 32, "--updates", 60]
     succeed("baselines/train_strokenet.py", *task, *small, "--width", 4, "--out", out)
     agent = load_agent(out / "agent.safetensors")
     assert agent.task | {"targets": ""} == {
@@ -289,6 +294,7 @@ def test_another_task_from_training_to_evaluation(folder, tmp_path):
     assert samples["target"].shape == (6, 3, 32, 32)
     assert samples["target"][:, :, 0].min() == 255  # padded with paper
     assert cv2.imread(str(tmp_path / "grid.png")).size > 0
+    small[-1] = 2
     small += ["--num-envs", 16, "--batch", 16, "--rollout", 2, "--evaluate-every", 0]
     succeed("baselines/train_ppo.py", *task, *small, "--out", tmp_path / "ppo")
     assert json.loads((tmp_path / "ppo" / "scores.json").read_text())["count"] == 6

@@ -10,6 +10,8 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
+pytestmark = pytest.mark.slow  # builds, and installs into new environments
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):

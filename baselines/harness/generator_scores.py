@@ -196,7 +196,7 @@ def draw_dots(generator: PaperGenerator, path: Path) -> None:
     """Dots of the position encoder: Gaussian above network."""
     position = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (16, 2))).float()
     rows = gaussian_dots(position), generator.dots(position)
-    picture_grid([np.uint8(np.rint(row.clamp(0, 1) * 255))[:, None] for row in rows], path)
+    picture_grid([np.uint8(np.rint(row.clamp(0, 1).numpy() * 255))[:, None] for row in rows], path)
 
 
 @torch.no_grad()
@@ -216,7 +216,7 @@ def draw_features(generator: CompactGenerator, size: int, path: Path) -> None:
         pictures = {f"blobs {j}": feature for j, feature in enumerate(features, 1)}
         pictures |= {"network": prediction, "program": truth}
         for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
-            axis.imshow(picture, cmap="gray")
+            axis.imshow(np.asarray(picture), cmap="gray")
             axis.set(xticks=[], yticks=[], title=title if k == chosen[0] else "")
     hook.remove()
     path.parent.mkdir(parents=True, exist_ok=True)

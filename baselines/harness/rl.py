@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -25,9 +24,9 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
 
-from harness.run import Run, RunArgs
+from harness.run import AgentRunArgs, Run
 from harness.scoring import Policy, rollout, write_scores
-from harness.task import Task, check_positive
+from harness.task import check_positive
 from strokenet_gym.agents import StrokeNetAgent
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import NUM_ANCHORS, action_size
@@ -36,13 +35,11 @@ __all__ = ["Args", "Encoder", "first_stroke", "learn", "make_envs"]
 
 
 @dataclasses.dataclass(kw_only=True)
-class Args(Task, RunArgs):
+class Args(AgentRunArgs):
     """What can be set for every algorithm."""
 
     env: str = "Painting-v0"
     """Painting-v0, NeuralPainting-v0 or DifferentiablePainting-v0."""
-    out: Path | None = None
-    """Folder of the run (runs/ALGORITHM-TARGETS-SEED); one that has a checkpoint is resumed."""
     minutes: float = 15.0
     """Time budget, evaluations not counted."""
     num_envs: int = 128
@@ -53,13 +50,6 @@ class Args(Task, RunArgs):
     """Standard deviation of the actions at the start, in the policy's coordinates."""
     lr: float = 5e-4
     """Learning rate at the start; falls to zero linearly."""
-    evaluate_every: float = 60.0
-    """Seconds between evaluations on 500 test targets (not counted as training); 0: only at the
-    end."""
-    seed: int = 0
-    """Seed of weights, targets and exploration."""
-    device: str = "cpu"
-    """cpu or cuda."""
 
 
 class Encoder(BaseFeaturesExtractor):
@@ -200,7 +190,7 @@ def learn(
     model.num_timesteps = run.step * strokes
     # A resumed run must not see the first targets again.
     model.env.seed(int(run.rng.integers(2**31)))
-    held_out, _ = args.test_targets(limit=500)
+    held_out = args.held_out()
     last: dict[str, Any] = {}
     begun = run.seconds
 
@@ -229,7 +219,7 @@ def learn(
         share = model.env.venv.seconds / (run.seconds - begun)
         print(f"The environment took {share:.1%} of the time, learning and acting the rest")
         extra["environment_share"] = share
-    write_scores(args.out, policy_of(model), args, **extra)
+    write_scores(args, policy_of(model), **extra)
     # Clones, since PPO's actor and critic share the encoder.
     policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
     save_file(policy, args.out / "policy.safetensors")

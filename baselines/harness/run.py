@@ -39,9 +39,10 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from harness.task import Task, check_positive
 from strokenet_gym.extras import require
 
-__all__ = ["Run", "RunArgs", "lock", "read_curve"]
+__all__ = ["AgentRunArgs", "Run", "RunArgs", "lock", "read_curve"]
 
 _CHECKPOINT = "checkpoint.safetensors"
 _CURVE = "curve.jsonl"
@@ -52,14 +53,44 @@ _SAVE_EVERY = 60.0  # seconds
 class RunArgs:
     """What can be set for every training run."""
 
+    updates: int | None = None
+    """Budget in updates instead of minutes: what is learned then does not depend on the machine's
+    speed."""
     wandb: bool = False
     """Send what TensorBoard gets to Weights & Biases too (pip install wandb)."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class AgentRunArgs(Task, RunArgs):
+    """What can be set for every training run of an agent."""
+
+    out: Path | None = None
+    """Folder of the run (runs/METHOD-TARGETS-SEED); one that has a checkpoint is resumed."""
+    evaluate_every: float = 60.0
+    """Seconds between evaluations on 500 test targets (not counted as training); 0: only at the
+    end."""
+    score_limit: int | None = None
+    """Test targets to score with, at random, in evaluations (500 at most) and at the end; by
+    default all, and 1000 of sources without an end."""
+    seed: int = 0
+    """Seed of weights, targets and exploration."""
+    device: str = "cpu"
+    """cpu or cuda."""
+
+    def prepare(self) -> None:
+        """Look at the numbers as well."""
+        super().prepare()
+        check_positive(self, "minutes", "updates", "score_limit")
+
+    def held_out(self) -> list[np.ndarray]:
+        """The targets of the evaluations."""
+        return self.test_targets(limit=min(500, self.score_limit or 500))[0]
 
 
 class Run:
     """A training run that may be stopped at any moment and goes on where it was.
 
-    Iterate over it: each turn yields the fraction of the time budget that is used up. A
+    Iterate over it: each turn, an update, yields the fraction of the budget that is used up. A
     checkpoint (weights, optimiser, random states, time, step) is written every minute, at the end
     and on Ctrl-C or ``kill``; a folder that has one is resumed. Of several processes (torchrun)
     the first one writes, all take the same number of turns, and each has random numbers of its
@@ -67,14 +98,14 @@ class Run:
 
     Args:
         args: the script's arguments, :class:`RunArgs` with ``out`` (folder of the run), ``minutes``
-            (time budget) and ``seed``.
+            (time budget), ``updates`` (budget that takes its place) and ``seed``.
         model: its weights are kept.
         optimizers: their states are kept.
 
     Attributes:
         rng: NumPy generator for the data, seeded by ``args.seed``; its state is kept.
         first: whether this process is the first (or only) one.
-        step: turns so far.
+        step: turns (updates) so far.
         seconds: time spent in the loop so far, over all sessions.
 
     Raises:
@@ -83,11 +114,10 @@ class Run:
     """
 
     def __init__(self, args: Any, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
-        if not args.minutes > 0:
-            raise ValueError(f"--minutes must be positive, got {args.minutes}")
+        check_positive(args, "minutes", "updates")
         self.folder = Path(args.out)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.minutes = args.minutes
+        self.minutes, self.updates = args.minutes, args.updates
         self.model, self.optimizers = model, optimizers
         self.rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         self.first = self.rank == 0
@@ -98,7 +128,10 @@ class Run:
         self.seconds = 0.0
         self._free = 0.0  # seconds of this turn that do not count
         self._next = 0.0  # when every() is true again
-        skip = ("out", "minutes", "device", "data_dir", "evaluate_every", "read", "wandb")
+        skip = (
+            "out", "minutes", "updates", "device", "data_dir", "evaluate_every", "score_limit",
+            "read", "wandb",
+        )  # fmt: skip
         self.settings = {k: str(v) for k, v in dataclasses.asdict(args).items() if k not in skip}
         if (self.folder / _CHECKPOINT).exists():
             self._load()
@@ -125,8 +158,7 @@ class Run:
         return self.part(0.0, 1.0)
 
     def part(self, begin: float, end: float) -> Iterator[float]:
-        """Turns in a part of the time budget, such as 0.0 to 0.5; yields its used-up fraction."""
-        start_of_part, budget = (60 * self.minutes * share for share in (begin, end))
+        """Turns in a part of the budget, such as 0.0 to 0.5; yields its used-up fraction."""
         saved = time.monotonic()
         stops = []
 
@@ -136,15 +168,18 @@ class Run:
 
         previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
-            total, done = round(60 * self.minutes), round(self.seconds)
-            with tqdm(total=total, unit="s", initial=done, disable=not self.first) as self._bar:
-                while not self._over(budget, stops):
+            unit = "s" if self.updates is None else "updates"
+            with tqdm(
+                total=round(self._budget), initial=round(self._used), unit=unit,
+                disable=not self.first,
+            ) as self._bar:  # fmt: skip
+                while not self._over(end * self._budget, stops):
                     start, self._free = time.monotonic(), 0.0
-                    yield (self.seconds - start_of_part) / (budget - start_of_part)
+                    yield (self._used / self._budget - begin) / (end - begin)
                     self.step += 1
                     now = time.monotonic()
                     self.seconds += now - start - self._free
-                    self._bar.update(round(self.seconds) - self._bar.n)
+                    self._bar.update(round(self._used) - self._bar.n)
                     if now - saved > _SAVE_EVERY:
                         self.save()
                         saved = now
@@ -157,6 +192,16 @@ class Run:
                 print(f"\nStopped; saved in {self.folder}. The same command goes on from here.")
             raise SystemExit(130)
 
+    @property
+    def _budget(self) -> float:
+        """Updates, or seconds."""
+        return 60 * self.minutes if self.updates is None else self.updates
+
+    @property
+    def _used(self) -> float:
+        """As much of it as is used up."""
+        return self.seconds if self.updates is None else self.step
+
     def _over(self, budget: float, stops: list[int]) -> bool:
         """Whether to stop; several processes agree on it, and on the time."""
         if torch.distributed.is_initialized():
@@ -165,7 +210,7 @@ class Run:
             self.seconds = state[0].item()
             if state[1] and not stops:
                 stops.append(signal.SIGINT)
-        return self.seconds >= budget or bool(stops)
+        return self._used >= budget or bool(stops)
 
     def log(self, **values: float) -> None:
         """Write scalars to TensorBoard and the progress bar."""

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from harness.classifier import DigitClassifier
 from harness.measures import picture_grid, psnr, ssim
+from harness.run import AgentRunArgs
 from harness.task import Task
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.stroke import action_size
@@ -143,8 +144,9 @@ def score(
 
 
 def write_scores(
-    folder: Path, policy: Policy, task: Task, generator: str | None = None, **extra: float
+    args: AgentRunArgs, policy: Policy, generator: str | None = None, **extra: float
 ) -> None:
     """Write scores.json and samples.npz of a finished run, see harness/run.py."""
-    result = score(policy, task, samples=folder / SAMPLES, generator=generator) | extra
-    (folder / SCORES).write_text(json.dumps(result, indent=2) + "\n")
+    limit, samples = args.score_limit, args.out / SAMPLES
+    result = score(policy, args, limit=limit, samples=samples, generator=generator) | extra
+    (args.out / SCORES).write_text(json.dumps(result, indent=2) + "\n")

@@ -175,7 +175,10 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         targets = options.get("target")
         targets = [None] * self.num_envs if targets is None else targets
         mask = options.get("reset_mask")
-        mask = np.ones(self.num_envs, bool) if mask is None else np.atleast_1d(mask)
+        try:
+            mask = np.ones(self.num_envs, bool) if mask is None else np.atleast_1d(mask)
+        except ValueError as error:  # rows of several lengths
+            raise ValueError(f"reset_mask must be a bool array, got {mask!r}") from error
         for name, entries in (("seeds", seeds), ("targets", targets), ("reset_mask", mask)):
             if not hasattr(entries, "__len__") or len(entries) != self.num_envs:
                 got = len(entries) if hasattr(entries, "__len__") else repr(entries)

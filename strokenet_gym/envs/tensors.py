@@ -36,7 +36,7 @@ def find_device(device: str | torch.device, program: Program) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, OverflowError) as error:
+    except (RuntimeError, AssertionError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"device {device!r} is unknown or not available: {error}") from error
     if found.type == "meta":
         raise ValueError("device 'meta' has no values")

@@ -247,7 +247,8 @@ def load_image(image: Any) -> np.ndarray:
         pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim != 3 or pixels.size == 0 or pixels.shape[2] not in _COLOURS:
         raise ValueError(
-            f"a picture must have the shape [H, W], [H, W, 1 … 4] or [1 … 4, H, W], got {shape}"
+            "a target must be a picture [H, W], [H, W, 1 … 4] or [1 … 4, H, W], got the shape "
+            f"{shape}"
         )
     if pixels.dtype == bool:
         return pixels.view(np.uint8) * np.uint8(255)
