@@ -2,20 +2,27 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# On all cores; the tests of a file stay together, since some share what took long to make.
+TESTS := -m pytest --numprocesses logical --dist loadscope
 
-.PHONY: demo test test-latest lint docs format bench soak fuzz wheel clean
+.PHONY: demo test test-slow test-all test-latest lint docs format bench soak fuzz wheel clean
 
 demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
 	$(BIN)/python baselines/demo.py
 
-test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## run the tests, but for the slow ones
+	$(BIN)/python $(TESTS) -m "not slow"
+
+test-slow: $(READY)  ## run the slow tests: what trains, compiles, installs or waits
+	$(BIN)/python $(TESTS) -m slow
+
+test-all: test test-slow  ## run all tests
 
 test-latest:  ## run the tests with the newest versions of all that we need (torch is the pinned one)
 	$(PYTHON) -m venv .venv-latest
 	grep '^torch==' constraints.txt > .venv-latest/torch.txt
 	.venv-latest/bin/python -m pip install --quiet --upgrade -c .venv-latest/torch.txt -e ".[dev]"
-	.venv-latest/bin/python -m pytest
+	.venv-latest/bin/python $(TESTS)
 
 lint: $(READY)  ## check format, style and types
 	$(BIN)/ruff format --check .

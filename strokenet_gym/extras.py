@@ -12,7 +12,7 @@ __all__ = ["import_object", "require"]
 
 _ALL = (
     "torch", "safetensors", "pygame", "imageio_ffmpeg", "pooch", "svgpathtools", "defusedxml",
-    "skimage", "stable_baselines3", "tensorboard", "matplotlib", "filelock",
+    "skimage", "stable_baselines3", "tensorboard", "matplotlib",
 )  # fmt: skip
 
 

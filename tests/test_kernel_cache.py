@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba.core.errors import TypingError
 
 import strokenet_gym
 from strokenet_gym.programs.stamped import cache
@@ -113,6 +114,52 @@ else:
     assert {line.split(".")[-1] for line in result.stdout.split()[1::2]} == {f.stem for f in files}
 
 
+TOGETHER = """
+import sys
+from pathlib import Path
+from strokenet_gym.programs.stamped import cache
+
+cache._folders = lambda: [Path(sys.argv[1])]
+cache.announce = lambda kernel: None
+
+@cache.njit()
+def double(x):
+    for k in range(100):
+        x = x + k if k % 2 else x * 2
+    return x
+
+input()  # all begin at once
+double(21.0)
+print(sum(double.stats.cache_misses.values()))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_need_the_same_kernel_compile_it_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(TOGETHER)
+    command = [sys.executable, str(script), str(tmp_path / "kernels")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    misses = [int(process.communicate(timeout=300)[0]) for process in processes]
+    assert sorted(misses) == [0, 0, 0, 1]
+    assert len(kept(tmp_path / "kernels")) == 1
+
+
+def test_a_kernel_that_cannot_be_compiled_keeps_nobody_waiting(folders):
+    @cache.njit()
+    def wrong(x):
+        return x.nothing
+
+    for _ in range(2):  # the second time as the first
+        with pytest.raises(TypingError):
+            wrong(1)
+    assert used_cache(doubling()) is False
+
+
 def doubling():
     """A kernel that is new to this process."""
 
@@ -132,6 +179,11 @@ def folders(tmp_path, monkeypatch):
     return both
 
 
+def kept(folder):
+    """The kernels in a folder."""
+    return [path for path in folder.iterdir() if path.suffix != ".lock"]
+
+
 def used_cache(kernel):
     assert kernel(21) == 42
     return sum(kernel.stats.cache_hits.values()) > 0
@@ -141,7 +193,7 @@ def used_cache(kernel):
 def test_damaged_files_are_compiled_again(folders, damage, capsys):
     assert not used_cache(doubling())
     assert used_cache(doubling())
-    (path,) = folders[0].iterdir()
+    (path,) = kept(folders[0])
     content = bytearray(path.read_bytes())
     half = content[: len(content) // 2]
     content[len(content) // 2] ^= 4
@@ -177,4 +229,4 @@ def test_a_full_disk_under_the_cache(folders, everywhere, capsys, monkeypatch):
     where = "no folder" if everywhere else str(folders[1])
     assert f"kept in {where}, since [Errno 28] No space left on device" in said
     assert used_cache(doubling()) is not everywhere
-    assert not list(folders[0].iterdir())
+    assert not kept(folders[0])

@@ -3,7 +3,8 @@
 Numba's own cache notices a change of the file that a function is in, but not of the files whose
 functions it calls: after an upgrade it may go on running old code. One damaged file in it breaks
 every later run, and so does a full disk. Ours is keyed by the text of all the kernels' files, has a
-checksum in each of its own, and goes on to the next folder where one does not do.
+checksum in each of its own, and goes on to the next folder where one does not do. Of several
+processes that need the same kernel one compiles it, and the others wait.
 
 What a kernel calls is always compiled into it. Where the compiler may choose, kernels bring copies
 of one function, of which a process runs the one that came first; and with fast arithmetic two
@@ -23,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numba
 from numba.core import sigutils
 from numba.core.caching import _Cache
@@ -35,6 +37,7 @@ __all__ = ["announce", "cfunc", "njit"]
 _config: Any = numba.config
 _announced: set[str] = set()
 _CHECKSUM = 32  # bytes, at the begin of a file
+_PATIENCE = 120.0  # seconds to wait for another process, which may have failed
 
 
 def announce(kernel: Any) -> None:
@@ -85,6 +88,7 @@ class _KernelCache(_Cache):  # type: ignore[misc]
     def __init__(self, function: Any) -> None:
         self._name = function.__name__
         self._function = f"{function.__module__}.{function.__qualname__}"
+        self._lock: filelock.BaseFileLock | None = None  # while this process compiles
 
     @property
     def cache_path(self) -> str:
@@ -92,9 +96,33 @@ class _KernelCache(_Cache):  # type: ignore[misc]
         return str(_folders()[0])
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The version for these types, None if there is none."""
+        """The version for these types; None if there is none, and this process is to compile it."""
         target_context.refresh()
         name = self._file_name(sig, target_context.codegen())
+        self._release()  # what an error while compiling has left
+        found = self._read(name, target_context)
+        if found is None:
+            self._acquire(name)
+            found = self._read(name, target_context)  # another may have compiled it
+            if found is not None:
+                self._release()
+        return found
+
+    def _acquire(self, name: str) -> None:
+        """Wait until no other process compiles a version, where files can be locked."""
+        with contextlib.suppress(OSError, filelock.Timeout):
+            _folders()[0].mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(_folders()[0] / f".{name}.lock", timeout=_PATIENCE)
+            lock.acquire()
+            self._lock = lock
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _read(self, name: str, target_context: Any) -> Any:
+        """The version in a file of that name, None if there is none."""
         for folder in _folders():
             try:
                 content = (folder / name).read_bytes()
@@ -120,12 +148,14 @@ class _KernelCache(_Cache):  # type: ignore[misc]
                 os.replace(new, path)
                 if why:
                     _say("elsewhere", f"compiled kernels are kept in {folder}, since {why}")
-                return
+                break
             except OSError as error:  # a full disk, say
                 why = why or str(error)
                 with contextlib.suppress(OSError):
                     new.unlink(missing_ok=True)
-        _say("nowhere", f"compiled kernels are kept in no folder, since {why}")
+        else:
+            _say("nowhere", f"compiled kernels are kept in no folder, since {why}")
+        self._release()
 
     def _file_name(self, sig: Any, codegen: Any) -> str:
         made_by = numba.__version__, sys.implementation.cache_tag, codegen.magic_tuple()
