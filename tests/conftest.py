@@ -22,6 +22,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from strokenet_gym.cli import main
+
 # The same examples in every run of CI; new ones on a developer's machine.
 settings.register_profile("ci", derandomize=True)
 settings.load_profile("ci" if "CI" in os.environ else "default")
@@ -80,16 +82,25 @@ def run(script, *args):
     Returns:
         What ``subprocess.run`` does. A script that fails in a way that it does not report raises.
     """
+    return _captured(lambda: runpy.run_path(str(ROOT / script), run_name="__main__"), script, *args)
+
+
+def command(*args):
+    """Run the command ``strokenet-gym`` in this process; see :func:`run`."""
+    return _captured(main, "strokenet-gym", *args)
+
+
+def _captured(work, *args):
     out, err, argv, code = io.StringIO(), io.StringIO(), sys.argv, 0
-    sys.argv = [str(script), *map(str, args)]
+    sys.argv = [*map(str, args)]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            runpy.run_path(str(ROOT / script), run_name="__main__")
+            work()
         except SystemExit as end:
             code = end.code or 0
         finally:
             sys.argv = argv
-    return subprocess.CompletedProcess((script, *args), code, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
 
 def run_process(*args, cwd=ROOT, timeout=300, **variables):

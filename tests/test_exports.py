@@ -10,6 +10,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from conftest import command
 from defusedxml import ElementTree
 from gymnasium.error import DependencyNotInstalled
 from PIL import Image
@@ -188,11 +189,6 @@ def test_export_refuses(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def command(*args):
-    program = [sys.executable, "-c", "from strokenet_gym.cli import main; main()"]
-    return subprocess.run([*program, *map(str, args)], capture_output=True, text=True, timeout=300)
-
-
 def test_command(tmp_path):
     some_log().save(tmp_path / "log.json")
     done = command("export", tmp_path / "log.json", "--to", tmp_path / "a.png", "--size", 64)
@@ -217,16 +213,12 @@ def test_command(tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_command_without_an_extra(tmp_path, monkeypatch, capsys):
-    from strokenet_gym.cli import main
-
+def test_command_without_an_extra(tmp_path, monkeypatch):
     some_log().save(tmp_path / "log.json")
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    arguments = ["export", str(tmp_path / "log.json"), "--to", str(tmp_path / "a.gif")]
-    monkeypatch.setattr(sys, "argv", ["strokenet-gym", *arguments])
-    with pytest.raises(SystemExit, match="1"):
-        main()
-    assert 'pip install "strokenet-gym[all]"' in capsys.readouterr().err
+    done = command("export", tmp_path / "log.json", "--to", tmp_path / "a.gif")
+    assert done.returncode == 1
+    assert 'pip install "strokenet-gym[all]"' in done.stderr
 
 
 def test_lines_that_end_where_they_begin(tmp_path):

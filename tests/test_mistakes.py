@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, run
+from conftest import ROOT, run_process
 
 from strokenet_gym import load_agent
 
@@ -58,7 +58,7 @@ def test_mistake(name, tmp_path, monkeypatch):
 def test_forgotten_import():
     """As in a clone that is not installed: without what the plug-in does."""
     forget = "gym.registry.pop('Painting-v0', None)"
-    result = run("-c", f"import gymnasium as gym; {forget}; gym.make('Painting-v0')")
+    result = run_process("-c", f"import gymnasium as gym; {forget}; gym.make('Painting-v0')")
     assert result.returncode != 0
     assert "NameNotFound: Environment `Painting` doesn't exist" in result.stderr
 

@@ -12,7 +12,7 @@ import cv2
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import run
+from conftest import command, run_process
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.utils.env_checker import check_env
 
@@ -293,7 +293,7 @@ print(len(brushes) * count)
 def test_no_stroke_aborts_python_or_writes_to_the_terminal():
     """MYPAINT_FUZZ=500 paints ten thousand strokes, in four minutes."""
     each = int(os.environ.get("MYPAINT_FUZZ", "8"))
-    result = run("-c", FUZZ, each)
+    result = run_process("-c", FUZZ, each)
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"{20 * each}\n"
 
@@ -314,13 +314,10 @@ def test_what_can_have_a_twin():
         gym.make("NeuralPainting-v0", brush="mypaint:classic/brush")
 
 
-COMMAND = "from strokenet_gym.cli import main; main()"
-
-
 def test_the_command_lists_and_draws(tmp_path):
     sheet = tmp_path / "sheet.png"
     names = "marker", CHARCOAL, "mypaint:classic/smudge"
-    result = run("-c", COMMAND, "brushes", *names, "--sheet", sheet, "--tile", 48)
+    result = command("brushes", *names, "--sheet", sheet, "--tile", 48)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split(maxsplit=1) == ["marker", "exact gradient"]
@@ -343,7 +340,7 @@ try:
 except DependencyNotInstalled as error:
     print(error)
 """
-    result = run("-c", code)
+    result = run_process("-c", code)
     assert "run `apt-get install libmypaint-1.5-1 mypaint-brushes`" in result.stdout
 
 
@@ -371,6 +368,6 @@ def test_strokes_must_be_as_many_as_the_canvases(rng):
     [(("--sheet", "a.foo"), r"--sheet must be a \.png"), (("--tile", 8), "--tile must be from 16")],
 )
 def test_the_command_refuses_before_it_works(arguments, match):
-    done = run("-c", COMMAND, "brushes", *arguments, timeout=20)
+    done = command("brushes", *arguments)
     assert done.returncode == 1
     assert re.search(match, done.stderr)

@@ -6,7 +6,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from conftest import succeed
+from conftest import run_process, succeed
 
 from strokenet_gym import (
     BRUSHES,
@@ -348,7 +348,7 @@ def test_measures(picture):
 
 def test_it_needs_no_torch():
     code = "import sys; from strokenet_gym import paint_picture; assert 'torch' not in sys.modules"
-    succeed("-c", code)
+    succeed("-c", code, run=run_process)
 
 
 def test_the_log_of_a_slim_picture_can_be_read(tmp_path):
