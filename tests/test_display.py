@@ -1,6 +1,5 @@
 """Frames, and the window with its keys."""
 
-import time
 from dataclasses import replace
 
 import gymnasium as gym
@@ -8,6 +7,7 @@ import numpy as np
 import pygame
 import pytest
 
+from strokenet_gym import display
 from strokenet_gym.display import Scene, Window, frame
 from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.stroke import Stroke
@@ -86,20 +86,35 @@ def grab():
     return pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
 
 
-def later(key, milliseconds):
-    pygame.time.set_timer(pygame.event.Event(pygame.KEYDOWN, key=key), milliseconds, loops=1)
+class Clock:
+    """Time that goes by while a window waits for its next frame, and then only."""
+
+    def __init__(self):
+        self.now, self.keys = 0.0, {}
+
+    def tick(self, fps):
+        self.now += 1 / fps
+        for moment in [moment for moment in self.keys if moment <= self.now]:
+            press(self.keys.pop(moment))
 
 
-def test_keys(window, tmp_path, monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(pygame.time, "Clock", lambda: clock)
+    monkeypatch.setattr(display.time, "monotonic", lambda: clock.now)
+    return clock
+
+
+def test_keys(window, clock, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     window.show(scene())
     press(pygame.K_a)
     press(pygame.K_s)
     press(pygame.K_SPACE)  # pauses, until the next one
-    later(pygame.K_SPACE, 1500)
-    start = time.monotonic()
+    clock.keys[start := clock.now + 1.5] = pygame.K_SPACE
     window.show(scene())
-    assert 0.2 < time.monotonic() - start < 5
+    assert start < clock.now < start + 0.1
     assert len(list(tmp_path.glob("runs/strokenet-*.png"))) == 1
     np.testing.assert_array_equal(grab(), frame(scene(), anchors=True))
     press(pygame.K_h)
@@ -108,28 +123,24 @@ def test_keys(window, tmp_path, monkeypatch):
     assert (grab() != frame(scene(), anchors=True)).any(2)[:120, :230].mean() > 0.1
 
 
-def test_the_right_arrow_paints_one_stroke_and_holds_it(window):
+def test_the_right_arrow_paints_one_stroke_and_holds_it(window, clock):
     blank = np.zeros((1, 64, 64), np.float32)
-    window.animate(blank, scene(), BRUSHES["pencil"], np.zeros(1))  # compiles
     window.show(scene())
     press(pygame.K_RIGHT)
-    later(pygame.K_RIGHT, 1500)
-    start = time.monotonic()
+    clock.keys[end := clock.now + 1.5] = pygame.K_RIGHT
     window.show(scene())  # as after reset: does not wait
-    assert time.monotonic() - start < 0.3
-    window.animate(
-        blank, scene(), BRUSHES["pencil"], np.zeros(1)
-    )  # waits at its end for the second press
-    assert 1.3 < time.monotonic() - start < 5
+    assert clock.now < end - 1.4
+    # Waits at its end for the second press.
+    window.animate(blank, scene(), BRUSHES["pencil"], np.zeros(1))
+    assert end <= clock.now < end + 0.1
     np.testing.assert_array_equal(grab(), frame(scene()))
 
 
-def test_a_finished_picture_stays_for_a_moment():
+def test_a_finished_picture_stays_for_a_moment(clock):
     window = Window("test", stroke_seconds=1)
     finished = replace(scene(), number=8)
-    start = time.monotonic()
     window._present(finished, 0.7)
-    assert 0.6 < time.monotonic() - start < 5
+    assert 0.7 <= clock.now < 0.8
     window.close()
 
 

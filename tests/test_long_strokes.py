@@ -76,33 +76,41 @@ def test_a_small_log_that_hung(tmp_path):
     log.strokes = [Stroke(*(np.asarray(field)[0] for field in one))]
     log.save(path)
     code = f"""
-import resource, time
+import resource
 from strokenet_gym import StrokeLog
 log = StrokeLog.load({str(path)!r})
 log.replay(64)  # compiled
-before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 canvas = log.replay()
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(time.process_time() - start, grown / 1024, canvas.sum())
+print(grown / 1024, canvas.sum())
 """
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 0, result.stderr
-    seconds, megabytes, ink = map(float, result.stdout.split())
-    assert seconds < 2
+    megabytes, ink = map(float, result.stdout.split())
     assert megabytes < 64
     assert ink > 0
 
+    assert cost(one) < 3 * cost(stroke_of(scribble()))
+
+
+def cost(stroke):
+    """Seconds of the processor, the best of three; its ratios hold on every machine."""
+    canvas = np.zeros((1, 1, 512, 512), np.float32)
+    seconds = []
+    for _ in range(4):  # the first compiles
+        start = time.process_time()
+        SPARSE.composite(canvas, canvas.copy(), stroke)
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
 
 def test_paths_off_the_canvas_cost_nothing():
-    stroke = stroke_of(scribble(100) + np.array([0, 150]))
-    canvas = np.zeros((1, 1, 512, 512), np.float32)
-    SPARSE.composite(canvas, canvas.copy(), stroke)
-    start = time.process_time()
-    SPARSE.composite(canvas, canvas.copy(), stroke)
-    assert time.process_time() - start < 0.02
-    assert not canvas.any()
+    above = stroke_of(scribble(100) + np.array([0, 150]))
+    assert not SPARSE.draw(above, 512).any()
+    assert cost(above) < cost(stroke_of(scribble())) / 10
 
 
 def paint_many(keep):
@@ -125,7 +133,8 @@ def test_ctrl_c_gets_through_between_strokes(work, count, monkeypatch):
     paint = Stroke(*(field[None] for field in stroke_of(scribble())))
     sequence.composite(np.zeros((1, 1, 64, 64), np.float32), paint, SPARSE.numbers, EXACT, True)
     previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    start = time.perf_counter()
+    strokes, check = [], threads.check
+    monkeypatch.setattr(threads, "check", lambda: strokes.append(1) or check())
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         with pytest.raises(KeyboardInterrupt):
@@ -133,4 +142,4 @@ def test_ctrl_c_gets_through_between_strokes(work, count, monkeypatch):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-    assert time.perf_counter() - start < 8  # all of it takes half a minute and more
+    assert len(strokes) < 100  # of 200, which take half a minute and more
