@@ -156,7 +156,7 @@ def test_moving_a_dot_moves_its_gradient():
     assert pull[1] > 0
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     position=arrays(
         np.float32, (NUM_ANCHORS, 2), elements=st.sampled_from([-1.0, 0.0, 1e-9, 0.5, 1.0, 50.0])

@@ -307,7 +307,7 @@ def test_clears_its_scratch(rng):
     np.testing.assert_array_equal(first, PENCIL.draw(stroke, 64))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     position=arrays(
         float, (NUM_ANCHORS, 2), elements=st.sampled_from([-1.0, -0.5, 0.0, 1e-9, 1.0, 50.0])
