@@ -48,7 +48,7 @@ bench: $(READY)  ## measure speed
 soak: $(READY)  ## paint a million strokes, make and close environments, kill processes at work
 	$(BIN)/python tests/benchmarks/soak.py
 
-fuzz: $(READY)  ## try 60,000 inputs that nobody means, for ten minutes at most
+fuzz: $(READY)  ## try 100,000 inputs that nobody means, for forty minutes at most
 	OPENCV_LOG_LEVEL=OFF $(BIN)/python tests/benchmarks/fuzz.py
 
 wheel: $(READY)  ## build dist/*.tar.gz, and from that dist/*.whl

@@ -32,7 +32,19 @@ from gymnasium.error import DependencyNotInstalled, ResetNeeded
 from safetensors import safe_open
 from safetensors.torch import save
 
-from strokenet_gym import BRUSHES, StrokeLog, load_agent, load_generator, load_program
+from strokenet_gym import (
+    BRUSHES,
+    Planner,
+    StrokeLog,
+    Style,
+    best_colours,
+    export,
+    load_agent,
+    load_generator,
+    load_program,
+    paint_sequence_vjp,
+    removal_costs,
+)
 from strokenet_gym import paint_sequence as paint_many
 from strokenet_gym.agents import AGENTS
 from strokenet_gym.programs.learned import GENERATORS
@@ -41,9 +53,9 @@ from strokenet_gym.stroke import Stroke
 from strokenet_gym.targets import DATA_SETS, make_targets
 
 PROMISED = ValueError, TypeError, FileNotFoundError, ResetNeeded, DependencyNotInstalled
-SLOW = 10.0  # seconds of the processor: others may be at work; what waits for ever ends it all
-GREAT = 1024.0  # MB
-LEAST = 50_000  # inputs that are to be tried in the time
+SLOW = 3.0  # seconds of the processor: others may be at work; what waits for ever ends it all
+GREAT = 4096.0  # MB
+LEAST = 100_000  # inputs that are to be tried in the time
 STRANGE: list[Any] = [
     None, True, False, 0, -1, 1, 2, 3.5, 1e-320, 1e300, -1e300, 10**400, float("nan"),
     float("inf"), "", "x" * 5000, "a\0b", "pencil", "1", b"x", [], {}, (), [[]], [1, "a"], {"a": 1},
@@ -60,9 +72,9 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 109 109"><g>
 class Args:
     """Try inputs of each kind in turn."""
 
-    inputs: int = 60_000
+    inputs: int = 100_000
     """How many, of all kinds together."""
-    minutes: float = 10.0
+    minutes: float = 40.0
     """For how long at most."""
     seed: int = 0
     """Of the first input."""
@@ -119,6 +131,33 @@ def mutate_json(value: Any, rng: np.random.Generator) -> Any:
         None, True, 0, -1, 0.5, 1e300, 10**400, "", "x" * 100, [], {}, [[1]], 100, -100, 1e-9,
         float("nan"),
     ][rng.integers(16)]  # fmt: skip
+
+
+def misshapen(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The array in another shape, type, order of bytes or memory layout; or as it is."""
+    array = np.asarray(array)
+    match rng.integers(9):
+        case 0:
+            return array[..., : int(rng.integers(array.shape[-1] + 1))] if array.ndim else array
+        case 1:
+            return np.concatenate([array] * int(rng.integers(1, 4))) if array.ndim else array
+        case 2:
+            return array[None]
+        case 3:
+            return np.asfortranarray(array)
+        case 4:
+            return array[::-1] if array.ndim else array
+        case 5:
+            types: list[Any] = [np.float16, ">f4", np.int8, np.uint8, object, str]
+            return array.astype(types[rng.integers(len(types))])
+        case 6:
+            return array * [np.nan, np.inf, 1e38, -1][rng.integers(4)]
+        case 7:
+            array = array.copy()
+            array.setflags(write=False)
+            return array
+        case _:
+            return array.swapaxes(0, -1) if array.ndim else array
 
 
 class Inputs:
@@ -251,6 +290,119 @@ class Inputs:
         brush = list(BRUSHES)[rng.integers(len(BRUSHES))] if rng.random() < 0.7 else strange(rng)
         paint_many(canvas, actions, brush, 0.0 if rng.random() < 0.7 else strange(rng))
 
+    def gradients(self, rng: np.random.Generator) -> None:
+        """What goes back through a sequence, and the closed forms."""
+        canvas: Any = rng.random((1, 1, 20, 24)).astype(np.float32)
+        actions: Any = rng.normal(0, 1, (1, int(rng.integers(0, 4)), 50))
+        brush = list(BRUSHES)[rng.integers(len(BRUSHES))]
+        if rng.random() < 0.5:
+            _, back = paint_sequence_vjp(canvas, actions, brush)
+            grad = misshapen(canvas, rng) if rng.random() < 0.7 else strange(rng)
+            grads = back(grad) if rng.random() < 0.5 else back(grad, canvas=strange(rng))
+            assert np.isfinite(grads[1]).all(), "a gradient that is not finite"
+            return
+        ask = (best_colours, removal_costs)[rng.integers(2)]
+        given = [canvas[0], rng.random(canvas[0].shape), actions[0]]
+        which = rng.integers(3)
+        given[which] = misshapen(given[which], rng) if rng.random() < 0.6 else strange(rng)
+        ask(*given, brush)
+
+    def programs(self, rng: np.random.Generator) -> None:
+        """Strokes and canvases of other shapes and types, for a program itself."""
+        program = load_program(list(BRUSHES)[rng.integers(len(BRUSHES))])
+        count, size = int(rng.integers(1, 4)), int(rng.integers(1, 40))
+        stroke = uniform_strokes(rng, count, 1)
+        canvas: Any = rng.random((count, 1, size, size)).astype(np.float32)
+        for _ in range(rng.integers(0, 3)):
+            name = stroke._fields[rng.integers(4)]
+            field = getattr(stroke, name)
+            other = misshapen(field, rng) if rng.random() < 0.7 else strange(rng)
+            stroke = stroke._replace(**{name: other})
+        if rng.random() < 0.3:
+            canvas = misshapen(canvas, rng) if rng.random() < 0.7 else strange(rng)
+        match rng.integers(4):
+            case 0:
+                drawn = program.draw(stroke, size if rng.random() < 0.7 else strange(rng))
+                assert np.isfinite(drawn).all(), "an opacity that is not finite"
+            case 1:
+                painted = program.paint(canvas, stroke, 0.0 if rng.random() < 0.8 else strange(rng))
+                assert np.isfinite(painted).all(), "a canvas that is not finite"
+            case 2:
+                fields = (torch.as_tensor(field) for field in stroke)
+                program.paint_tensors(
+                    torch.as_tensor(canvas), torch.as_tensor(canvas), Stroke(*fields), 0.0
+                )
+            case 3:
+                many = Stroke(*(np.asarray(field)[:, None] for field in stroke))
+                program.paint_sequence(canvas, many, 0.0)
+
+    def plans(self, rng: np.random.Generator) -> None:
+        """Arguments of the planner, of styles and of exports."""
+        picture: Any = rng.random((12, 16, 3)).astype(np.float32)
+        names = [
+            "strokes", "style", "size", "seed", "background", "palette", "weight", "seconds",
+            "canvas",
+        ]  # fmt: skip
+        given: dict[str, Any] = {"strokes": 2, "size": 32}
+        if rng.random() < 0.4:
+            given[names[rng.integers(len(names))]] = strange(rng)
+        if rng.random() < 0.1:
+            fields = [field.name for field in dataclasses.fields(Style)][1:]
+            given["style"] = Style(
+                BRUSHES["marker"], **{fields[rng.integers(len(fields))]: strange(rng)}
+            )
+        planner = Planner(picture if rng.random() < 0.9 else strange(rng), **given)
+        planner.step()
+        log, path = planner.log(), self.folder / "exported"
+        suffix = (".png", ".svg", ".csv", ".json", ".gif")[rng.integers(5)]
+        options: dict[str, Any] = {}
+        if rng.random() < 0.5:
+            name = ("seconds", "fps", "detail", "lines", "pen_mm", "paper_mm")[rng.integers(6)]
+            options[name] = strange(rng)
+        export(log, path.with_suffix(suffix), 16 if rng.random() < 0.8 else strange(rng), **options)
+
+    def brushes_of_mypaint(self, rng: np.random.Generator) -> None:
+        """Settings of .myb files."""
+        settings = {
+            name: {"base_value": rng.uniform(low, high), "inputs": {}}
+            for name, low, high in (
+                ("opaque", 0, 2), ("radius_logarithmic", -2, 6), ("dabs_per_basic_radius", 0, 6),
+                ("dabs_per_actual_radius", 0, 6), ("dabs_per_second", 0, 200), ("hardness", 0, 1),
+                ("smudge", 0, 1), ("tracking_noise", 0, 12), ("offset_by_random", 0, 25),
+                ("elliptical_dab_ratio", 1, 10),
+            )
+            if rng.random() < 0.5
+        }  # fmt: skip
+        document: Any = {"version": 3, "settings": settings}
+        if rng.random() < 0.3:
+            document = mutate_json(document, rng)
+        path = self.folder / "mutated.myb"
+        text = json.dumps(document).encode()
+        path.write_bytes(mutate(text, rng) if rng.random() < 0.3 else text)
+        program = load_program(path)
+        drawn = program.draw(uniform_strokes(rng, 1), 32)
+        assert np.isfinite(drawn).all(), "an opacity that is not finite"
+
+    def names(self, rng: np.random.Generator) -> None:
+        """Names that logs and weights say: no module is imported, and no path is read for them."""
+        choices = [
+            "os:path", "antigravity:x", str(self.folder / "trap"), "mypaint:../x", "../pencil",
+            "~", "/dev/zero", "mypaint:/etc/passwd", "x.json", "x.myb",
+        ]  # fmt: skip
+        said = choices[rng.integers(len(choices))]
+        if rng.random() < 0.5:
+            path = self.folder / "named.json"
+            path.write_text(json.dumps({**self.log, "brush": said}))
+            StrokeLog.load(path)
+        else:
+            load = (load_generator, load_agent)[rng.integers(2)]
+            tensors, metadata, _ = self.weights[load]
+            path = self.folder / "named.safetensors"
+            key = "brush" if load is load_generator else "task"
+            value = said if load is load_generator else {"brush": said, "targets": said}
+            path.write_bytes(save(tensors, metadata | {key: json.dumps(value)}))
+            load(path)
+
     def weights_files(self, rng: np.random.Generator) -> None:
         """Bytes and sizes of files of weights."""
         load = (load_generator, load_agent)[rng.integers(2)]
@@ -288,7 +440,10 @@ class Inputs:
         gym.make("Painting-v0", canvas_size=32, targets=targets).reset(seed=0)
 
 
-KINDS = ["environments", "logs", "sequences", "weights_files", "brushes", "data_sets", "images"]
+KINDS = [
+    "environments", "logs", "sequences", "weights_files", "brushes", "data_sets", "images",
+    "gradients", "programs", "plans", "brushes_of_mypaint", "names",
+]  # fmt: skip
 
 
 def memory() -> float:
