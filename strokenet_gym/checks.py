@@ -17,16 +17,21 @@ from strokenet_gym.stroke import NUM_ANCHORS, Stroke, is_tensor
 
 __all__ = [
     "array_of",
+    "background_of",
     "behaved",
     "canvases",
-    "number",
+    "check_composite",
+    "is_stroke",
     "painted_in_place",
+    "precision",
     "real_array",
+    "real_number",
     "real_tensor",
     "strokes",
     "whole",
 ]
 
+_NO_NUMBERS = bool, np.bool_, np.timedelta64  # though Python and NumPy say so
 _ROUNDING = 1e-5  # that canvases may leave 0 … 1
 
 Shape = tuple["int | None", ...]  # None: any size
@@ -38,14 +43,14 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
     Raises:
         ValueError: if it is not one, or out of its range.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+    if not isinstance(value, (int, np.integer)) or isinstance(value, _NO_NUMBERS):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}, got {value}")
     return int(value)
 
 
-def number(value: Any, name: str, low: float, high: float, *, above: bool = False) -> float:
+def real_number(value: Any, name: str, low: float, high: float, *, above: bool = False) -> float:
     """Return a real number as Python's own.
 
     Args:
@@ -59,16 +64,17 @@ def number(value: Any, name: str, low: float, high: float, *, above: bool = Fals
         ValueError: if it is not one, out of its range, or a tensor that requires a gradient, which
             would get none.
     """
-    plain = value
-    if is_tensor(value) and value.requires_grad:
-        raise ValueError(
-            f"{name} must be a plain number, which gets no gradient; the tensor {value!r} requires "
-            "one: pass value.item()"
-        )
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        plain = None if getattr(value, "is_meta", False) else value.item()
-    found = math.nan
-    if isinstance(plain, Real) and not isinstance(plain, bool):
+    plain, found = value, math.nan
+    if is_tensor(value):
+        if value.requires_grad:
+            raise ValueError(
+                f"{name} must be a plain number, which gets no gradient; the tensor {value!r} "
+                "requires one: pass value.item()"
+            )
+        plain = value.item() if value.ndim == 0 and not value.is_meta else None
+    elif isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "fiu":
+        plain = value.item()
+    if isinstance(plain, Real) and not isinstance(plain, _NO_NUMBERS):
         try:
             found = float(plain)
         except OverflowError:
@@ -121,6 +127,12 @@ def real_array(value: Any, name: str, shape: Shape, dtype: Any = np.float64) -> 
     return behaved(array, dtype)
 
 
+def precision(value: Any) -> Any:
+    """What is computed in for an array or tensor: float64 if it has that, in any byte order."""
+    double = str(getattr(value, "dtype", "")).endswith(("float64", "f8"))
+    return np.float64 if double else np.float32
+
+
 def real_tensor(value: Any, name: str, shape: Shape) -> Any:
     """Return a tensor of real numbers of a shape as it is.
 
@@ -147,9 +159,20 @@ def _check_shape(found: tuple[int, ...], name: str, wanted: Shape) -> None:
         raise ValueError(f"{name} must have the shape ({sizes}), got {found}")
 
 
+def is_stroke(stroke: Any) -> Stroke:
+    """Return a stroke as it is.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    if not isinstance(stroke, Stroke):
+        raise TypeError(f"expected a Stroke, got {type(stroke).__name__}")
+    return stroke
+
+
 def strokes(
     stroke: Stroke,
-    leading: tuple[int, ...],
+    leading: Shape,
     channels: int | None,
     real: Callable[..., Any] = real_array,
 ) -> Stroke:
@@ -157,7 +180,7 @@ def strokes(
 
     Args:
         stroke: a batch.
-        leading: the shape of the batch.
+        leading: the shape of the batch; where it is None, the radius has the size.
         channels: of the colour; None: it is not used, nor looked at.
         real: what each field is to be: :func:`real_array`, in float64, or :func:`real_tensor`.
 
@@ -165,9 +188,12 @@ def strokes(
         TypeError: if it is no stroke, or a field does not hold real numbers.
         ValueError: if a field has another shape.
     """
-    if not isinstance(stroke, tuple) or len(stroke) != 4:
-        raise TypeError(f"expected a Stroke, got {type(stroke).__name__}")
-    colour, radius, position, pressure = stroke
+    colour, radius, position, pressure = is_stroke(stroke)
+    found = np.shape(radius)
+    if len(found) != len(leading):
+        sizes = ", ".join("BN"[: len(leading)])
+        raise ValueError(f"a stroke's radius must have the shape [{sizes}], got {found}")
+    leading = tuple(own if size is None else size for own, size in zip(found, leading, strict=True))
     if channels is not None:
         colour = real(colour, "a stroke's colour", (*leading, channels))
     return Stroke(
@@ -215,3 +241,41 @@ def painted_in_place(canvas: Any, name: str = "the canvas", dtype: Any = None) -
         raise ValueError(
             f"{name} is painted in place: it must be C-contiguous and not read-only, pass a copy"
         )
+
+
+def check_composite(
+    canvas: Any, target: Any, stroke: Stroke, pixels: Any = None, undo: Any = None
+) -> tuple[np.ndarray, Stroke]:
+    """Check what :meth:`Program.composite` is given.
+
+    Returns:
+        The target and the strokes as kernels take them.
+
+    Raises:
+        TypeError: if one of them does not hold real numbers.
+        ValueError: if a shape or a layout is wrong.
+    """
+    painted_in_place(canvas)
+    shape = canvas.shape
+    if pixels is not None:
+        painted_in_place(pixels, "pixels", np.uint8)
+        _check_shape(pixels.shape, "pixels", shape)
+    if undo is not None and (undo.before.shape, undo.before.dtype) != (shape, canvas.dtype):
+        raise ValueError(
+            f"undo must be made for canvases of {canvas.dtype} {shape}, "
+            f"got {undo.before.dtype} {undo.before.shape}"
+        )
+    target = real_array(target, "the target", shape, canvas.dtype)
+    return target, strokes(stroke, shape[:1], shape[1])
+
+
+def background_of(background: Any, channels: int, dtype: Any = np.float32) -> np.ndarray:
+    """Return the colour of an empty canvas, ``[C]``, from one number or C of them.
+
+    Raises:
+        TypeError: if it does not hold real numbers.
+        ValueError: if there are more or fewer of them.
+    """
+    shape = (channels,) if np.ndim(background) else ()
+    colour = real_array(background, "the background", shape, dtype)
+    return np.broadcast_to(colour, (channels,)).copy()
