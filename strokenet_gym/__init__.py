@@ -10,9 +10,11 @@ second and the third need PyTorch. All other names are loaded when they are firs
 import importlib as _importlib
 from typing import TYPE_CHECKING, Any
 
-from gymnasium.envs import registration as _registration
-
 from strokenet_gym import forks as _forks  # noqa: F401
+from strokenet_gym.interrupts import shielded as _shielded
+
+with _shielded():
+    from gymnasium.envs import registration as _registration
 
 if TYPE_CHECKING:
     from strokenet_gym.agents import Agent, StrokeNetAgent, TracingAgent, load_agent
@@ -140,6 +142,7 @@ __all__ = [
 ]
 
 
+@_shielded()
 def __getattr__(name: str) -> Any:
     if name in {module.partition(".")[0] for module in _NAMES}:
         return _importlib.import_module(f"{__name__}.{name}")

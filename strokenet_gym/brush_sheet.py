@@ -13,7 +13,7 @@ import tyro
 from gymnasium.error import DependencyNotInstalled
 from PIL import Image
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.checks import whole
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import MYPAINT

@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from strokenet_gym.checks import real_number
 from strokenet_gym.extras import require
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs import Program
 from strokenet_gym.stroke import Stroke, part_way
+
+with shielded():
+    import cv2
 
 __all__ = ["Scene", "Window", "frame", "open_window"]
 
@@ -155,15 +159,13 @@ class Window:
 
     Raises:
         DependencyNotInstalled: if pygame is missing.
-        ValueError: if the time is not 0 or more.
+        ValueError: if the time is not a number from 0 to 86400.
     """
 
     def __init__(self, title: str, stroke_seconds: float = 0.5) -> None:
         require("pygame")
-        if not 0 <= stroke_seconds < float("inf"):
-            raise ValueError(f"stroke_seconds must be 0 or more, got {stroke_seconds}")
         self.closed = False
-        self._title, self._seconds = title, stroke_seconds
+        self._title, self._seconds = title, real_number(stroke_seconds, "stroke_seconds", 0, 86_400)
         self._paused = self._one_stroke = self._anchors = self._help = False
         self._screen: Any = None
         self._clock: Any = None

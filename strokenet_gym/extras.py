@@ -8,6 +8,8 @@ from typing import Any
 
 from gymnasium.error import DependencyNotInstalled
 
+from strokenet_gym.interrupts import shielded
+
 __all__ = ["import_object", "require"]
 
 _ALL = (
@@ -28,7 +30,8 @@ def require(*modules: str, by: str = '"strokenet-gym[all]"') -> None:
     """
     for module in modules:
         try:
-            importlib.import_module(module)
+            with shielded():
+                importlib.import_module(module)
         except ImportError as error:
             raise DependencyNotInstalled(
                 f"{module} is not installed, run `pip install {by}`"

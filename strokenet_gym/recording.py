@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from strokenet_gym.envs.arrays import array_of
+from strokenet_gym.checks import array_of
 from strokenet_gym.files import add_file, sweep
 from strokenet_gym.stroke_log import StrokeLog
 

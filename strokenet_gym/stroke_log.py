@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.envs.arguments import canvas_sides, check_seed, whole
+from strokenet_gym.checks import whole
+from strokenet_gym.envs.arguments import canvas_sides, check_seed
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import MYPAINT, sides
@@ -65,6 +66,7 @@ class StrokeLog:
         colour = np.asarray(self.background, np.float32)
         return np.broadcast_to(colour[:, None, None], (len(colour), *self.sides(size))).copy()
 
+    @np.errstate(under="ignore")
     def replay(self, size: int | tuple[int, int] | None = None) -> np.ndarray:
         """Paint the picture again.
 
@@ -80,6 +82,7 @@ class StrokeLog:
             canvas = self.paint(canvas, stroke)
         return canvas
 
+    @np.errstate(under="ignore")
     def paint(self, canvas: np.ndarray, stroke: Stroke) -> np.ndarray:
         """A canvas float32 ``[C, H, W]`` with a stroke on it, as the log's program paints it."""
         batch = Stroke(*(np.asarray(field)[None] for field in stroke))

@@ -314,7 +314,9 @@ def test_shapes_that_do_not_fit():
     for shape in ((1, 1, 32, 64), (1, 1, 64, 32)):
         with pytest.raises(ValueError, match="must be square"):
             load_generator("paper").paint(np.zeros(shape, np.float32), stroke)
-    with pytest.raises(ValueError, match=r"and strokes \[B, C\], got"):
+    with pytest.raises(
+        ValueError, match=r"a stroke's colour must have the shape \(2, 1\), got \(1, 1\)"
+    ):
         BRUSHES["pencil"].paint(np.zeros((2, 1, 32, 32), np.float32), stroke)
 
 

@@ -233,5 +233,5 @@ def test_a_window_that_nobody_would_see(monkeypatch):
 
 
 def test_bad_speed():
-    with pytest.raises(ValueError, match="stroke_seconds must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="stroke_seconds must be from 0 to 86400, got -1"):
         Window("test", -1)

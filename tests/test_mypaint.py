@@ -154,7 +154,7 @@ def test_another_seed_is_another_grain(rng):
     assert one.sum() == pytest.approx(other.sum(), rel=0.03)
     assert load_program(f"{CHARCOAL}@5").to_json() == f"{CHARCOAL}@5"
     assert load_program(f"{CHARCOAL}@5") != load_program(CHARCOAL)
-    with pytest.raises(ValueError, match="seed must be a whole number from 0 to 10000, got 99999"):
+    with pytest.raises(ValueError, match="seed must be from 0 to 10000, got 99999"):
         load_program(f"{CHARCOAL}@99999")
 
 
@@ -357,9 +357,9 @@ def test_strokes_do_not_see_what_others_left_outside_the_canvas():
 
 def test_strokes_must_be_as_many_as_the_canvases(rng):
     brush = load_program(CHARCOAL)
-    with pytest.raises(ValueError, match="expected 6 strokes of 1 channels and 16 anchors, got"):
+    with pytest.raises(ValueError, match=r"colour must have the shape \(6, 1\), got \(1, 1\)"):
         brush.paint(np.zeros((6, 1, 32, 32), np.float32), one())
-    with pytest.raises(ValueError, match="expected 1 strokes of 3 channels"):
+    with pytest.raises(ValueError, match=r"colour must have the shape \(1, 3\), got \(1, 1\)"):
         brush.paint(blank(3), one())
 
 

@@ -383,5 +383,5 @@ def test_all_of_a_stack_are_looked_at():
 
 @pytest.mark.parametrize("name", ["glyphs", "mnist"])
 def test_sizes_that_are_none(name, tiny_mnist):
-    with pytest.raises(ValueError, match="size must be at least 1 pixel, got 0"):
+    with pytest.raises(ValueError, match="size must be from 1 to 65536, got 0"):
         make_targets(name, 0, tiny_mnist)

@@ -121,7 +121,7 @@ def test_refused(rng):
     target = np.zeros_like(canvas)
     with pytest.raises(ValueError, match="the brush eraser erases"):
         best_colours(canvas[0], target[0], actions[0], "eraser")
-    with pytest.raises(ValueError, match=r"expected a target of shape \(3, 48, 48\)"):
+    with pytest.raises(ValueError, match=r"a target must have the shape \(3, 48, 48\)"):
         best_colours(canvas[0], target, actions[0])
     with pytest.raises(ValueError, match=r"a target must be in 0 … 1, got 2"):
         removal_costs(canvas, actions, target + 2)

@@ -156,7 +156,7 @@ def test_size_and_limit(tmp_path, cache):
     (file,) = cache.glob("*.prepared")
     assert file.stat().st_size < 2000 * 80
     assert len(QuickDraw(tmp_path, size=32, limit=100)) == 100
-    with pytest.raises(ValueError, match="limit must be at least 1"):
+    with pytest.raises(ValueError, match="limit must be from 1 to"):
         QuickDraw(tmp_path, limit=0)
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import enum
-import math
 import operator
 from collections.abc import Mapping
-from numbers import Real
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from strokenet_gym.checks import whole
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.targets import ArrayTargets
 
@@ -24,27 +23,7 @@ __all__ = [
     "check_options",
     "check_render_mode",
     "check_seed",
-    "is_number",
-    "whole",
 ]
-
-
-def whole(value: Any, name: str, low: int, high: int) -> int:
-    """Return a whole number as Python's own.
-
-    Raises:
-        ValueError: if it is not one, or out of its range.
-    """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {value}")
-    return int(value)
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a real one, and finite; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def canvas_sides(value: Any, name: str, low: int, high: int) -> tuple[int, int]:

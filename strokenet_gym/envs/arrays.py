@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from strokenet_gym.checks import array_of
 from strokenet_gym.programs.base import Program, Undo, to_bytes
 from strokenet_gym.stroke import Stroke, check_action, is_tensor
 from strokenet_gym.targets.filling import put
 
-__all__ = ["Arrays", "array_of"]
+__all__ = ["Arrays"]
 
 
 class Arrays:
@@ -117,7 +118,7 @@ class Arrays:
 
     def paint(self, program: Program, canvas: np.ndarray, stroke: Stroke) -> np.ndarray:
         """A stroke on each of these canvases, a pure function."""
-        painted = np.array(canvas, np.float32, order="C")
+        painted = canvas.astype(np.float32, order="C")
         program.composite(painted, painted.copy(), stroke, self.background)
         return painted
 
@@ -161,17 +162,3 @@ class Arrays:
     def float_pictures(self) -> tuple[np.ndarray, np.ndarray]:
         """Canvases and targets, float32 ``[B, C, H, W]``."""
         return self.canvas, self.target
-
-
-def array_of(value: Any, what: str) -> np.ndarray:
-    """An array, or a tensor as one.
-
-    Raises:
-        TypeError: if it is a meta or sparse tensor.
-    """
-    if not is_tensor(value):
-        return np.asarray(value)
-    if value.device.type == "meta" or str(value.layout) != "torch.strided":
-        raise TypeError(f"{what} must be a dense tensor with values, got {value!r}")
-    value = value.detach().cpu()
-    return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from strokenet_gym.checks import array_of, whole
 from strokenet_gym.display import Scene
-from strokenet_gym.envs.arguments import canvas_sides, check_flag, whole
-from strokenet_gym.envs.arrays import Arrays, array_of
+from strokenet_gym.envs.arguments import canvas_sides, check_flag
+from strokenet_gym.envs.arrays import Arrays
 from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
@@ -55,6 +56,7 @@ class Episodes:
 
     pictures: Any
 
+    @np.errstate(under="ignore")
     def __init__(
         self,
         num_envs: int,
@@ -165,6 +167,11 @@ class Episodes:
             raise ValueError(
                 f"sample_fitted() of {self.source_name} must return uint8 or float32 of the shape "
                 f"{(len(rngs), *self._shape[1:])}, got {images.dtype} of {images.shape}"
+            )
+        if images.dtype == np.float32 and not (images.min() >= 0 and images.max() <= 1):  # nor NaN
+            raise ValueError(
+                f"sample_fitted() of {self.source_name} must return uint8, or float32 in 0 … 1, "
+                f"got {images.min():g} … {images.max():g}"
             )
         return images
 

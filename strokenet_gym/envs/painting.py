@@ -164,6 +164,7 @@ class PaintingEnv(PortableSpec, gym.Env):
         """What ``reset`` and ``step`` observe; of floats, if they are asked for tensors."""
         return self._episodes.observation_space
 
+    @np.errstate(under="ignore")
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -191,6 +192,7 @@ class PaintingEnv(PortableSpec, gym.Env):
             self._window.show(self._episodes.scene(0))
         return first(self._episodes.observe()), self._info()
 
+    @np.errstate(under="ignore")
     def step(self, action: Any) -> tuple[dict[str, Any], Any, bool, bool, dict[str, Any]]:
         """Paint one stroke.
 
@@ -223,6 +225,7 @@ class PaintingEnv(PortableSpec, gym.Env):
         self._running = not (terminated or truncated)
         return first(self._episodes.observe()), reward, terminated, truncated, self._info()
 
+    @np.errstate(under="ignore")
     def paint(self, canvas: Any, action: Any) -> Any:
         """Return the canvas with one stroke painted on it: a pure function, apart from episodes.
 
@@ -243,6 +246,7 @@ class PaintingEnv(PortableSpec, gym.Env):
     def _info(self) -> dict[str, Any]:
         return {key: value.item() for key, value in self._episodes.info().items()}
 
+    @np.errstate(under="ignore")
     def render(self) -> np.ndarray | None:
         """Return the frame if ``render_mode`` is "rgb_array", uint8 ``[H, W, 3]``, else None.
 

@@ -13,6 +13,7 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from strokenet_gym.checks import whole
 from strokenet_gym.display import Window, frame
 from strokenet_gym.envs.arguments import (
     PortableSpec,
@@ -20,7 +21,6 @@ from strokenet_gym.envs.arguments import (
     check_options,
     check_render_mode,
     check_seed,
-    whole,
 )
 from strokenet_gym.envs.episodes import Episodes
 from strokenet_gym.envs.painting import VIDEO_FPS
@@ -147,6 +147,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             if seeds[i] is not None or i not in self._rngs:
                 self._rngs[i], self._seeds[i] = np_random(seeds[i])
 
+    @np.errstate(under="ignore")
     def reset(
         self,
         *,
@@ -209,6 +210,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         if self._window is not None and mask[self._shown]:
             self._window.show(self._episodes.scene(self._shown))
 
+    @np.errstate(under="ignore")
     def step(
         self, actions: Any
     ) -> tuple[dict[str, Any], Any, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -268,6 +270,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         info |= {"final_info": last_info, "_final_info": ended.copy()}
         return self._episodes.observe(self.copy), reward, terminated, truncated, info
 
+    @np.errstate(under="ignore")
     def paint(self, canvas: Any, action: Any) -> Any:
         """Return the canvases with one stroke painted on each: a pure function.
 
@@ -287,6 +290,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             info[key], info[f"_{key}"] = value, mask.copy()
         return info
 
+    @np.errstate(under="ignore")
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Return a frame for each sub-environment if ``render_mode`` is "rgb_array", else None.
 

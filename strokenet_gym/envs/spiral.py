@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
+from strokenet_gym.checks import whole
 from strokenet_gym.display import Scene, frame
 from strokenet_gym.envs.arguments import (
     PortableSpec,
@@ -19,7 +20,6 @@ from strokenet_gym.envs.arguments import (
     check_options,
     check_render_mode,
     check_seed,
-    whole,
 )
 from strokenet_gym.envs.painting import VIDEO_FPS
 from strokenet_gym.programs.mypaint.pen import Pen
@@ -158,6 +158,7 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         )
         self._begun = self._running = False
 
+    @np.errstate(under="ignore")
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -179,6 +180,7 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         self._begun = self._running = True
         return self._observe(), self._info()
 
+    @np.errstate(under="ignore")
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Paint a curve, or move the pen.
 
@@ -252,6 +254,7 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         l2 = self._error(2)
         return {"l2": l2, "residual": l2 / self._l2_start, "stroke": self._count}
 
+    @np.errstate(under="ignore")
     def render(self) -> np.ndarray | None:
         """Return the frame if ``render_mode`` is "rgb_array", uint8 ``[H, W, 3]``, else None."""
         if not self._begun:

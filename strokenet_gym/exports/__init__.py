@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from strokenet_gym.envs.arguments import canvas_sides, whole
+import numpy as np
+
+from strokenet_gym.checks import whole
+from strokenet_gym.envs.arguments import canvas_sides
 from strokenet_gym.exports.films import film, write_gif, write_mp4
 from strokenet_gym.exports.lines import write_csv
 from strokenet_gym.exports.pictures import to_rgb, write_picture
@@ -18,6 +21,7 @@ from strokenet_gym.stroke_log import StrokeLog
 __all__ = ["FORMATS", "export", "film", "to_rgb"]
 
 
+@np.errstate(under="ignore")
 def export(
     log: StrokeLog,
     path: str | os.PathLike,

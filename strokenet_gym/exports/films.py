@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.checks import real_number, whole
 from strokenet_gym.exports.pictures import to_rgb
 from strokenet_gym.extras import require
 from strokenet_gym.stroke import part_way
@@ -68,8 +68,8 @@ def film(
     count = len(log.strokes)
     if seconds is None:
         seconds = min(_STROKE_SECONDS * count, _MOST_SECONDS)
-    elif not 0 < seconds <= 86_400:
-        raise ValueError(f"seconds must be above 0 and at most 86400, got {seconds}")
+    else:
+        seconds = real_number(seconds, "seconds", 0, 86_400, above=True)
     return _frames(log, size, max(1, round(seconds * fps)) if count else 0, fps)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from strokenet_gym.checks import real_number
 from strokenet_gym.programs.stamped import pen_path
 from strokenet_gym.stroke_log import StrokeLog
 from strokenet_gym.targets.drawings import simplified
@@ -45,8 +46,8 @@ def write_lines(
     """
     from strokenet_gym.exports.svg import css
 
-    if pen_mm is not None and not 0 < pen_mm <= 1000:
-        raise ValueError(f"pen_mm must be above 0 and at most 1000, got {pen_mm}")
+    if pen_mm is not None:
+        pen_mm = real_number(pen_mm, "pen_mm", 0, 1000, above=True)
     found = list(_points(log, paper_mm))
     width, height = paper_mm
     text = [
@@ -77,9 +78,11 @@ def write_lines(
 
 def _points(log: StrokeLog, paper_mm: tuple[float, float]) -> Iterator[np.ndarray]:
     """For each stroke points along its path, ``[N, 4]``: x, y, pressure, width; in mm."""
-    width, height = paper_mm
-    if not (0 < width <= 1e5 and 0 < height <= 1e5):
-        raise ValueError(f"paper_mm must be two positive numbers, got {paper_mm}")
+    if not isinstance(paper_mm, (tuple, list, np.ndarray)) or len(paper_mm) != 2:
+        raise ValueError(f"paper_mm must be two numbers, got {paper_mm!r}")
+    width, height = (
+        real_number(side, "a side of paper_mm", 0, 1e5, above=True) for side in paper_mm
+    )
     rows, columns = log.sides()
     scale = min(width / columns, height / rows) / 2  # mm for half a pixel
     half, half_x, half_y = scale * min(rows, columns), scale * columns, scale * rows

@@ -20,6 +20,7 @@ _ENCODED: dict[str, dict[str, Any]] = {
 }
 
 
+@np.errstate(under="ignore")
 def to_rgb(canvas: np.ndarray) -> np.ndarray:
     """From float32 ``[C, H, W]`` in 0 … 1 to uint8 ``[H, W, 3]``."""
     pixels = np.rint(canvas * 255).astype(np.uint8)

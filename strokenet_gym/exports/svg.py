@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import contourpy
-import cv2
 import numpy as np
 
+from strokenet_gym.checks import real_number
 from strokenet_gym.exports.lines import write_lines
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.stroke_log import StrokeLog
+
+with shielded():
+    import contourpy
+    import cv2
 
 __all__ = ["write_svg"]
 
@@ -57,8 +61,7 @@ def write_svg(
             f"SVG needs the shapes of strokes, which the program {log.brush.name!r} does not tell: "
             "export to .png, .gif, .mp4 or .csv, or export its lines"
         )
-    if not 0 < detail <= 100:
-        raise ValueError(f"detail must be above 0 and at most 100, got {detail}")
+    detail = real_number(detail, "detail", 0, 100, above=True)
     rows, columns = grid = log.sides(_GRID)
     brush = dataclasses.replace(log.brush, grain=0.0)
     wanted = [_steps(stroke, brush, grid, detail) for stroke in log.strokes]

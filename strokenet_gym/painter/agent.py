@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.checks import whole
 from strokenet_gym.painter.planner import Planner
 from strokenet_gym.painter.styles import Style
 from strokenet_gym.programs import load_program
@@ -75,6 +75,7 @@ class PlannerAgent:
         self._style, self.max_strokes = _style(episodes.brush), episodes.max_strokes
         self._plans = {}
 
+    @np.errstate(under="ignore")
     def act(self, observation: dict[str, np.ndarray]) -> np.ndarray:
         """Choose strokes for the NumPy observations of any environment, single or batched.
 

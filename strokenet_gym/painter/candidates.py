@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.painter.parameters import extent_of, select, to_strokes
 from strokenet_gym.painter.styles import Style
 from strokenet_gym.programs.stamped import planning
 from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
+
+with shielded():
+    import cv2
 
 __all__ = ["near", "new_strokes"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.checks import whole
 from strokenet_gym.targets.images import LUMA
 
 __all__ = ["Palette"]

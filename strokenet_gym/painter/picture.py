@@ -6,11 +6,14 @@ import math
 import re
 from typing import Any
 
-import cv2
 import numpy as np
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.checks import whole
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.targets.images import LUMA, load_image, plane
+
+with shielded():
+    import cv2
 
 __all__ = [
     "find_colour",

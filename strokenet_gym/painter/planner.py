@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.envs.arguments import check_seed, is_number, whole
+from strokenet_gym.checks import real_number, whole
+from strokenet_gym.envs.arguments import check_seed
 from strokenet_gym.painter.candidates import near, new_strokes
 from strokenet_gym.painter.palette import Palette
 from strokenet_gym.painter.parameters import (
@@ -135,7 +136,7 @@ class Planner:
             colours, an array ``[K, C]`` in 0 … 1; by default any.
         weight: where the error counts more: a file or an array as a picture, of the same shape up
             to a scale, whose brightness is the weight.
-        seconds: time to plan in, more than 0; by default as long as the style says.
+        seconds: time to plan in, more than 0, at most 1e9; by default as long as the style says.
         canvas: what lies below the strokes, a picture of the same shape; by default the
             background. Logs do not hold it.
 
@@ -149,6 +150,7 @@ class Planner:
         ValueError: if an argument is not what it must be.
     """
 
+    @np.errstate(under="ignore")
     def __init__(
         self,
         image: Any,
@@ -165,8 +167,8 @@ class Planner:
     ) -> None:
         self.style = find_style(style)
         count = whole(strokes, "strokes", 1, _MOST)
-        if seconds is not None and not (is_number(seconds) and seconds > 0):
-            raise ValueError(f"seconds must be a number more than 0, got {seconds!r}")
+        if seconds is not None:
+            seconds = real_number(seconds, "seconds", 0, 1e9, above=True)
         self._seed = check_seed(seed)
         self._rng = np.random.default_rng(self._seed)
         colour, opacity = load_picture(image, self.style.grey)
@@ -218,10 +220,12 @@ class Planner:
         error = float(((self.canvas - self.target) ** 2).mean())
         return -10 * math.log10(error) if error > 0 else math.inf
 
+    @np.errstate(under="ignore")
     def step(self) -> None:
         """Take the next step of the optimiser, or the last one, after which it is done."""
         self.done = next(self._steps, True) is True
 
+    @np.errstate(under="ignore")
     def log(self) -> StrokeLog:
         """The strokes as they are now, in the order in which they are painted."""
         parameters, (height, width) = self._parameters, self._shape
@@ -325,6 +329,7 @@ class Planner:
             *(np.concatenate(pair) for pair in zip(self._parameters, new, strict=True))
         )
 
+    @np.errstate(under="ignore")
     def slope(self, accuracy: str = "exact") -> tuple[Stroke, float]:
         """The derivative of what is minimised by the parameters, and its value.
 

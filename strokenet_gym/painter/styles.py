@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from strokenet_gym.envs.arguments import is_number, whole
+from strokenet_gym.checks import real_number, whole
 from strokenet_gym.programs.stamped import BLENDS, Brush
 
 __all__ = ["STYLES", "Style", "find_style"]
+
+# The least and the most of what has one number.
+_NUMBERS: tuple[tuple[str, float, float], ...] = (
+    ("bending", 0, 1e9),
+    ("scribbling", 0, 1e9),
+    ("margin", 0, 100),
+    ("thinnest", 0, 1e4),
+    ("detail", 0.01, 100),
+    ("angle", -3600, 3600),
+)
+# And of what has two.
+_LIMITS = ("pressure", 0.0, 1.0), ("tones", 0.0, 1.0), ("length", 0.01, 1000.0)
 
 
 @dataclass(frozen=True)
@@ -18,18 +30,18 @@ class Style:
         brush: what paints; a stroke's radius is from its ``radius_min`` to its ``radius_max``.
         pressure: smallest and largest pressure, 0 … 1.
         tones: darkest and lightest colour of a stroke, 0 … 1, in each channel.
-        bending: cost of a stroke's bends: this times the squared second differences of its anchors
-            (in half the shorter side) is added to the squared error summed at 256 px.
-        scribbling: the same over the stroke's radius, so that thin lines pay more.
-        length: shortest and longest new stroke, in radii.
-        margin: how far a stroke's anchors may leave the canvas, in half the shorter side.
-        angle: direction of new strokes in degrees, anticlockwise from the right; None: along the
-            picture's edges.
+        bending: cost of a stroke's bends, 0 … 1e9: this times the squared second differences of
+            its anchors (in half the shorter side) is added to the squared error summed at 256 px.
+        scribbling: the same over the stroke's radius, so that thin lines pay more; 0 … 1e9.
+        length: shortest and longest new stroke, in radii, 0.01 … 1000.
+        margin: how far a stroke's anchors may leave the canvas, in half the shorter side, 0 … 100.
+        angle: direction of new strokes in degrees, -3600 … 3600, anticlockwise from right; None:
+            along the picture's edges.
         thinnest: where a line would have a smaller radius than this, in pixels of the picture as it
             is planned, the pen is lifted: it costs little error there, but is a scribble on a
-            larger canvas. 0: nowhere.
-        detail: how finely the picture is looked at while it is planned; with less than 1, strokes
-            may be thinner than its pixels, and tones come of many of them: hatching.
+            larger canvas. At most 10000; 0: nowhere.
+        detail: how finely the picture is looked at while it is planned, 0.01 … 100; below 1,
+            strokes may be thinner than its pixels, and tones come of many of them: hatching.
         grey: whether the picture is painted in grey.
         background: of the canvas, unless somebody says another: "mean" (of the picture), "white"
             or "black".
@@ -59,29 +71,27 @@ class Style:
     def __post_init__(self) -> None:
         if not isinstance(self.brush, Brush) or BLENDS[self.brush.blend].erases:
             raise ValueError(f"a style's brush must be a Brush that adds colour, got {self.brush}")
-        for name, least, most in (("pressure", 0, 1), ("tones", 0, 1), ("length", 0.01, 1000)):
+        for name, least, most in _LIMITS:
             limits = getattr(self, name)
-            numbers = isinstance(limits, tuple) and len(limits) == 2 and all(map(is_number, limits))
-            if not (numbers and least <= limits[0] <= limits[1] <= most):
-                raise ValueError(
-                    f"a style's {name} must be a range in {least} … {most}, got {limits!r}"
-                )
+            if not isinstance(limits, tuple) or len(limits) != 2:
+                raise ValueError(f"a style's {name} must be two numbers, got {limits!r}")
+            low, high = (real_number(v, f"a style's {name}", least, most) for v in limits)
+            if low > high:
+                raise ValueError(f"a style's {name} must be a range, got {limits!r}")
+            object.__setattr__(self, name, (low, high))
         if self.pressure[1] == 0:
             raise ValueError("a style's largest pressure must be more than 0")
-        for name in ("bending", "scribbling", "margin", "thinnest"):
-            value = getattr(self, name)
-            if not (is_number(value) and value >= 0):
-                raise ValueError(f"a style's {name} must be 0 or more, got {value!r}")
+        for name, least, most in _NUMBERS:
+            if name != "angle" or self.angle is not None:
+                plain = real_number(getattr(self, name), f"a style's {name}", least, most)
+                object.__setattr__(self, name, plain)
         if self.thinnest > 0 and self.pressure[0] > 0:
             raise ValueError(
                 f"a style that lifts the pen must allow pressures from 0, got {self.pressure}"
             )
-        if not (is_number(self.detail) and self.detail > 0):
-            raise ValueError(f"a style's detail must be more than 0, got {self.detail!r}")
-        if not (self.angle is None or is_number(self.angle)):
-            raise ValueError(f"a style's angle must be a number of degrees, got {self.angle!r}")
-        whole(self.iterations, "a style's iterations", 1, 10**9)
-        whole(self.finish, "a style's finish", 1, 10**9)
+        for name in ("iterations", "finish"):
+            count = whole(getattr(self, name), f"a style's {name}", 1, 10**9)
+            object.__setattr__(self, name, count)
 
 
 # Tuned by eye at 1024 px and by the error, on several photographs at once.

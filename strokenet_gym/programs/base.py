@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from strokenet_gym.checks import background_of, canvases, check_composite, strokes, whole
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Program(ABC):
         """
         raise ValueError(f"the program {self.name} has no gradient")
 
+    @np.errstate(under="ignore")
     def paint_sequence(
         self,
         canvas: np.ndarray,
@@ -117,8 +119,13 @@ class Program(ABC):
             stroke: a batch of B sequences of N strokes, arrays ``[B, N, …]``.
             background: ``[C]``, or one number.
             accuracy: "exact" or "draft", for a program that knows drafts.
+
+        Raises:
+            TypeError: if one of them does not hold real numbers.
+            ValueError: if a shape is wrong, or a canvas is not in 0 … 1.
         """
-        painted = np.array(canvas, np.float32, order="C")
+        painted = canvases(canvas)
+        stroke = strokes(stroke, (len(painted), None), painted.shape[1])
         for k in range(stroke.radius.shape[1]):
             one = Stroke(*(field[:, k] for field in stroke))
             self.composite(painted, painted.copy(), one, background)
@@ -137,6 +144,7 @@ class Program(ABC):
             canvas, _ = self.paint_tensors(canvas, canvas.detach(), one, background)  # type: ignore[arg-type]
         return canvas
 
+    @np.errstate(under="ignore")
     def draw(self, stroke: Stroke, size: Size) -> np.ndarray:
         """Draw strokes as opacity maps: what a network learns that imitates the program.
 
@@ -146,15 +154,21 @@ class Program(ABC):
 
         Returns:
             ``[B, height, width]`` in 0 … 1.
+
+        Raises:
+            TypeError: if a field does not hold real numbers.
+            ValueError: if a shape is wrong.
         """
         from strokenet_gym.programs.stamped import BLENDS  # compiled kernels
 
         blank = BLENDS[self.blend].blank  # on which the opposite colour is opacity
+        stroke = strokes(stroke, (None,), None)
         canvas = np.full((len(stroke.radius), 1, *sides(size)), blank, np.float32)
         stroke = stroke._replace(colour=np.full((len(canvas), 1), 1 - blank))
         painted = self.paint(canvas, stroke, np.full(1, 1 - blank, np.float32))
         return np.abs(painted - canvas)[:, 0]
 
+    @np.errstate(under="ignore")
     def composite(
         self,
         canvas: np.ndarray,
@@ -179,10 +193,17 @@ class Program(ABC):
         Returns:
             float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
             differences between canvas and target changed.
+
+        Raises:
+            TypeError: if one of them does not hold real numbers, or is no array.
+            ValueError: if a shape or a layout is wrong.
         """
         from strokenet_gym.programs.stamped import threads
 
-        colour = np.broadcast_to(np.asarray(background, np.float32), canvas.shape[1:2]).copy()
+        target, stroke = check_composite(canvas, target, stroke, pixels, undo)
+        colour = background_of(background, canvas.shape[1])
+        if len(canvas) == 0:
+            return np.zeros((0, 2))
         painted = np.asarray(self.paint(canvas.copy(), stroke, colour), np.float32)
         low, high = painted.min(), painted.max()
         if painted.shape != canvas.shape or not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
@@ -256,5 +277,13 @@ Size = int | tuple[int, int]  # of a canvas in pixels: its side, or height and w
 
 
 def sides(size: Size) -> tuple[int, int]:
-    """Height and width of a canvas that is given by them, or by one number if it is square."""
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+    """Height and width of a canvas that is given by them, or by one number if it is square.
+
+    Raises:
+        ValueError: if they are no whole numbers from 1.
+    """
+    given = (size, size) if np.ndim(size) == 0 else tuple(size)  # type: ignore[arg-type]
+    if len(given) != 2:
+        raise ValueError(f"expected one number, or height and width, got {size!r}")
+    height, width = (whole(side, "a canvas' side", 1, 2**16) for side in given)
+    return height, width

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from strokenet_gym.checks import array_of, background_of, precision, real_array
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.transforms import eager, refuse, usable
-from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke, action_size, is_tensor, unpack
 
 __all__ = ["best_colours", "paint_sequence", "paint_sequence_vjp", "removal_costs"]
 
@@ -23,6 +24,7 @@ Brush = str | os.PathLike | Mapping[str, Any] | Program
 
 
 @eager
+@np.errstate(under="ignore")
 def paint_sequence(
     canvas: Any,
     actions: Any,
@@ -68,12 +70,14 @@ def paint_sequence(
         kind = torch.float64 if actions.dtype == torch.float64 else torch.float32
         _check(canvas, actions)
         stroke = unpack(actions.to(kind).clamp(-1, 1), canvas.shape[1], program.radii)
-        colour = torch.from_numpy(_background(background)).to(actions.device, kind)
+        empty = _background(background, canvas.shape[1])
+        colour = torch.from_numpy(empty).to(actions.device, kind)
         return program.paint_sequence_tensors(canvas.to(kind), stroke, colour, accuracy)
     canvas, stroke, empty = _arrays(canvas, actions, program, background)
     return program.paint_sequence(canvas, stroke, empty, accuracy)
 
 
+@np.errstate(under="ignore")
 def paint_sequence_vjp(
     canvas: np.ndarray,
     actions: np.ndarray,
@@ -94,7 +98,7 @@ def paint_sequence_vjp(
         The painted canvases, and a function: from the derivative of a loss by these,
         ``[B, C, H, W]``, to the one by the canvases and the one by the actions (their
         vector-Jacobian product). With ``canvas=False`` the former is None, and the time that
-        the way back takes follows the ink, not the canvas.
+        the way back takes follows the ink, not the canvas. It raises what this function raises.
 
     Raises:
         ValueError: as :func:`paint_sequence`, or if the brush has no exact gradient.
@@ -105,19 +109,25 @@ def paint_sequence_vjp(
 
     program, fineness = _ours(brush), find_accuracy(accuracy)
     painted, stroke, colour = _arrays(canvas, actions, program, background)
-    clipped = np.abs(np.asarray(actions)) > 1
+    shape, kind = painted.shape, painted.dtype
+    clipped = np.abs(array_of(actions, "actions")) > 1
     stroke = program.lays_down(stroke, colour)
     kept = sequence.composite(painted, stroke, program.numbers, fineness, keep=True)
 
+    @np.errstate(under="ignore")
     def back(by_painted: np.ndarray, canvas: bool = True) -> tuple[np.ndarray | None, np.ndarray]:
-        by_canvas = np.asarray(by_painted, painted.dtype)
-        by_canvas = by_canvas.copy("C") if canvas else sequence.inked(by_canvas, kept)
+        above = real_array(by_painted, "the derivative by the canvases", shape, kind)
+        by_canvas = above.copy() if canvas else sequence.inked(above, kept)
         by = sequence.composite_back(by_canvas, kept, stroke, program.numbers, fineness)
         low, high = program.radii
         own = 0.0 if BLENDS[program.blend].erases else 0.5
         by_radius = by.radius * stroke.radius * (math.log(high / low) / 2)
         anchors = np.concatenate([by.position, by.pressure[..., None] / 2], -1)
-        parts = [own * by.colour, by_radius[..., None], anchors.reshape(*by.radius.shape, -1)]
+        parts = [
+            own * by.colour,
+            by_radius[..., None],
+            anchors.reshape(*by.radius.shape, 3 * NUM_ANCHORS),
+        ]
         by_actions = np.concatenate(parts, -1)
         by_actions[clipped] = 0.0
         return by_canvas if canvas else None, by_actions
@@ -125,6 +135,7 @@ def paint_sequence_vjp(
     return painted, back
 
 
+@np.errstate(under="ignore")
 def best_colours(
     canvas: np.ndarray,
     target: np.ndarray,
@@ -155,13 +166,15 @@ def best_colours(
     program, fineness = _ours(brush), find_accuracy(accuracy)
     if BLENDS[program.blend].erases:
         raise ValueError(f"the brush {program.name} erases, whatever the colour")
-    below, stroke, _ = _arrays(canvas[None], np.asarray(actions)[None], program, 0.0)
+    one = array_of(canvas, "a canvas")[None], array_of(actions, "actions")[None]
+    below, stroke, _ = _arrays(*one, program, 0.0)
     goal = _target(target, below[0])
     candidates = Stroke(*(field[0] for field in stroke))
     colours, gains = planning.best_colours(below[0], goal, candidates, program.numbers, fineness)
     return colours, gains / goal.size
 
 
+@np.errstate(under="ignore")
 def removal_costs(
     canvas: np.ndarray,
     actions: np.ndarray,
@@ -200,7 +213,7 @@ def removal_costs(
         planning.removal_costs(painted[b], goal[b], kept[b], stroke.colour[b], program.numbers)
         for b in range(len(painted))
     ]
-    return np.reshape(costs, stroke.radius.shape) / goal[0].size
+    return np.reshape(costs, stroke.radius.shape) / math.prod(goal.shape[1:])
 
 
 def _ours(brush: Brush) -> Any:
@@ -223,11 +236,8 @@ def _target(target: Any, canvas: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if the shape is another, or a value out of 0 … 1.
     """
-    goal = np.array(target, canvas.dtype, order="C")
-    if goal.shape != canvas.shape:
-        raise ValueError(f"expected a target of shape {canvas.shape}, got {goal.shape}")
-    if not (goal.min() >= 0 and goal.max() <= 1):
-        raise ValueError(f"a target must be in 0 … 1, got {goal.min():g} … {goal.max():g}")
+    goal = real_array(target, "a target", canvas.shape, canvas.dtype)
+    _check_range(goal, "a target")
     return goal
 
 
@@ -235,23 +245,24 @@ def _arrays(
     canvas: Any, actions: Any, program: Program, background: float | Sequence[float]
 ) -> tuple[np.ndarray, Stroke, np.ndarray]:
     """A copy of the canvases, the strokes in float64, and the background."""
-    canvas, actions = np.asarray(canvas), np.asarray(actions)
+    canvas, actions = array_of(canvas, "a canvas"), array_of(actions, "actions")
     _check(canvas, actions)
-    kind = np.float64 if actions.dtype == np.float64 else np.float32
+    kind = precision(actions)
     stroke = unpack(actions.clip(-1, 1).astype(np.float64), canvas.shape[1], program.radii)
-    return np.array(canvas, kind, order="C"), stroke, _background(background)
+    return np.array(canvas, kind, order="C"), stroke, _background(background, canvas.shape[1])
 
 
-def _background(background: Any) -> np.ndarray:
-    """The colour of the empty canvas.
+def _background(background: Any, channels: int) -> np.ndarray:
+    """The colour of the empty canvas, float64 ``[C]``.
 
     Raises:
-        ValueError: if it is not in 0 … 1.
+        TypeError: if it does not hold real numbers.
+        ValueError: if there are more or fewer of them, or they are not in 0 … 1.
     """
-    colour = np.asarray(background)
-    if colour.dtype.kind not in "fiu" or not ((colour >= 0) & (colour <= 1)).all():
+    colour = background_of(background, channels, np.float64)
+    if not ((colour >= 0) & (colour <= 1)).all():
         raise ValueError(f"background must be in 0 … 1, got {background!r}")
-    return colour.astype(float)
+    return colour
 
 
 def _check(canvas: Any, actions: Any) -> None:
@@ -268,6 +279,19 @@ def _check(canvas: Any, actions: Any) -> None:
         )
     if not bool((abs(actions) < math.inf).all()):
         raise ValueError("actions must be finite numbers")
-    low, high = canvas.min().item(), canvas.max().item()
+    if 0 in canvas.shape[2:]:
+        raise ValueError(f"a canvas has at least one pixel, got {tuple(canvas.shape)}")
+    _check_range(canvas, "a canvas")
+
+
+def _check_range(values: Any, what: str) -> None:
+    """Check that values, an array or a tensor, are in 0 … 1.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    if len(values) == 0:
+        return
+    low, high = values.min().item(), values.max().item()
     if not (low >= 0 and high <= 1):
-        raise ValueError(f"a canvas must be in 0 … 1, got {low:g} … {high:g}")
+        raise ValueError(f"{what} must be in 0 … 1, got {low:g} … {high:g}")

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
+
+from strokenet_gym.interrupts import shielded
+
+with shielded():
+    import cv2
 
 __all__ = ["UNIT", "as_points", "normalised", "simplified"]
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-import cv2
 import numpy as np
 
+from strokenet_gym.checks import behaved
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.base import to_bytes
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.targets.raster import draw_glyphs, draw_lines, place_images, set_targets
+
+with shielded():
+    import cv2
 
 __all__ = ["draw", "place", "put", "trace"]
 
@@ -51,7 +55,7 @@ def put(
     errors, visible = np.empty((len(images), 2)), np.empty(len(images), bool)
     batch, where = (target, target_pixels, canvas, pixels, inked), np.asarray(indices, np.int64)
     levels = to_bytes(background)
-    images, unit = np.ascontiguousarray(images), np.float32(255 if images.dtype == np.uint8 else 1)
+    images, unit = behaved(images, images.dtype), np.float32(255 if images.dtype == np.uint8 else 1)
 
     def work(start: int, stop: int) -> None:
         found = images, unit, where, background, levels, _VISIBLE

@@ -12,12 +12,16 @@ import string
 from collections.abc import Sequence
 from functools import cache
 
-import cv2
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
+from strokenet_gym.checks import whole
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.images import fit_images
+
+with shielded():
+    import cv2
 
 __all__ = ["Glyphs"]
 
@@ -58,14 +62,12 @@ class Glyphs:
         unknown = [c for c in characters if not _FIRST <= c <= _LAST]
         if unknown or not characters:
             raise ValueError(f"glyphs need printable ASCII characters, got {characters!r}")
-        if not size >= 1:
-            raise ValueError(f"size must be at least 1 pixel, got {size}")
         if not cv2.__version__.startswith("4."):
             raise DependencyNotInstalled(
                 f"glyphs are drawn in the fonts of OpenCV 4, got OpenCV {cv2.__version__}: run "
                 '`pip install --force-reinstall "opencv-python-headless<5"`'
             )
-        self.size = size
+        self.size = whole(size, "size", 1, 2**16)
         self.characters = characters
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from strokenet_gym.checks import whole
 from strokenet_gym.files import check_memory, replace_file, sweep
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.archives import find_data
@@ -105,13 +106,10 @@ class ImageSet(Pictures):
         limit: int | None = None,
     ) -> None:
         self._arguments = data_dir, split, size, tuple(select), limit
-        self.size, self.limit = size, limit
-        if not size >= 1:
-            raise ValueError(f"size must be at least 1 pixel, got {size}")
+        self.size = size = whole(size, "size", 1, 2**16)
+        self.limit = limit = None if limit is None else whole(limit, "limit", 1, 2**40)
         if split not in ("train", "test"):
             raise ValueError(f"unknown split {split!r} of {self.name}; known: train, test")
-        if limit is not None and limit < 1:
-            raise ValueError(f"limit must be at least 1, got {limit}")
         folder = Path(os.path.expanduser(data_dir))
         files = self._find(folder, split, select)
         stats = [(str(file), *_stat(file)) for file in files]

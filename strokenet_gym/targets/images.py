@@ -13,12 +13,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import cv2
 import numpy as np
 
 from strokenet_gym.files import allowed_memory, check_memory
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.stroke import is_tensor
+
+with shielded():
+    import cv2
 
 __all__ = [
     "LUMA",
@@ -212,6 +215,7 @@ def is_pil(image: Any) -> bool:
     return any(base.__module__ == "PIL.Image" for base in type(image).__mro__)
 
 
+@np.errstate(under="ignore")
 def load_image(image: Any) -> np.ndarray:
     """A picture in one form, whatever it comes in.
 
@@ -274,6 +278,7 @@ def plane(pixels: np.ndarray, channel: int) -> np.ndarray:
     return values / np.float32(np.iinfo(values.dtype).max)
 
 
+@np.errstate(under="ignore")
 def fit_image(image: Any, size: Size, channels: int, background: np.ndarray) -> np.ndarray:
     """Bring an image to the canvas: laid on the background, resized, centred, padded.
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from strokenet_gym.checks import background_of, canvases, real_tensor, strokes
 from strokenet_gym.programs.base import Program
 from strokenet_gym.programs.stamped import BLENDS
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
@@ -72,19 +73,25 @@ class LearnedGenerator(nn.Module, Program):
     ) -> np.ndarray:
         """Return the canvases with a stroke painted on each, see :meth:`Program.paint`."""
         device = next(self.parameters()).device
+        copy = canvases(canvas)
+        fields = strokes(stroke, copy.shape[:1], copy.shape[1])
+        colour = background_of(background, copy.shape[1])
 
-        def tensor(values: np.ndarray | float) -> Tensor:
-            return torch.from_numpy(np.require(values, np.float32, ["C", "W"])).to(device)
+        def tensor(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(values).to(device, torch.float32)
 
         with torch.no_grad():
-            below, fields = tensor(canvas), Stroke(*map(tensor, stroke))
-            painted, _ = self.paint_tensors(below, below, fields, tensor(background))
+            below, on = tensor(copy), tensor(colour)
+            painted, _ = self.paint_tensors(below, below, Stroke(*map(tensor, fields)), on)
         return painted.cpu().numpy()
 
     def paint_tensors(
         self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0
     ) -> tuple[Tensor, Tensor]:
         """Paint with the network's gradient, see :meth:`Program.paint_tensors`."""
+        canvas = real_tensor(canvas, "a canvas", (*canvas.shape[:1], None, None, None))
+        target = real_tensor(target, "the target", tuple(canvas.shape))
+        stroke = strokes(stroke, tuple(canvas.shape[:1]), canvas.shape[1], real_tensor)
         size = canvas.shape[2], canvas.shape[3]
         if size[0] != size[1] and not self.any_shape:
             raise ValueError(f"canvases must be square, got {tuple(canvas.shape)}")

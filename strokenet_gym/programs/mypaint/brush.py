@@ -6,13 +6,14 @@ import threading
 
 import numpy as np
 
+from strokenet_gym.checks import background_of, canvases, strokes, whole
 from strokenet_gym.programs.base import MYPAINT, Program
 from strokenet_gym.programs.mypaint import drawing
 from strokenet_gym.programs.mypaint.library import Surface, load_library
 from strokenet_gym.programs.mypaint.settings import find_brush, number_of, read_settings
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
-from strokenet_gym.stroke import NUM_ANCHORS, Stroke
+from strokenet_gym.stroke import Stroke
 
 __all__ = ["MyPaintBrush"]
 
@@ -42,9 +43,7 @@ class MyPaintBrush(Program):
     pressure_size = 0.0  # the brush knows; to others a line has the stroke's radius
 
     def __init__(self, source: str, seed: int = 0) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= 10**4:
-            raise ValueError(f"seed must be a whole number from 0 to 10000, got {seed!r}")
-        self.source, self.seed = source, seed
+        self.source, self.seed = source, whole(seed, "seed", 0, 10**4)
         drawing.connect(load_library())
         self._settings = read_settings(find_brush(source))
         self._own = np.array([number_of("setting", name) for name in _OWN], np.int64)
@@ -76,6 +75,7 @@ class MyPaintBrush(Program):
         """A copy in another process loads the library there."""
         return MyPaintBrush, (self.source, self.seed)
 
+    @np.errstate(under="ignore")
     def paint(
         self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
     ) -> np.ndarray:
@@ -84,19 +84,13 @@ class MyPaintBrush(Program):
         A stroke with a number that is NaN or infinite paints nothing.
 
         Raises:
-            ValueError: if the strokes are not as many as the canvases, or of other channels.
+            TypeError: if one of them does not hold real numbers.
+            ValueError: if a shape is wrong, or a canvas is not in 0 … 1.
         """
-        painted = np.array(canvas, np.float32, order="C")
+        painted = canvases(canvas)
         count, channels, height, width = painted.shape
-        stroke = Stroke(*(np.ascontiguousarray(field, np.float64) for field in stroke))
-        colour, radius, position, pressure = stroke
-        fields = (channels,), (), (NUM_ANCHORS, 2), (NUM_ANCHORS,)
-        if any(f.shape != (count, *rest) for f, rest in zip(stroke, fields, strict=True)):
-            raise ValueError(
-                f"expected {count} strokes of {channels} channels and {NUM_ANCHORS} anchors, got "
-                f"{', '.join(str(f.shape) for f in stroke)}"
-            )
-        below = np.broadcast_to(np.asarray(background, np.float32), channels).copy()
+        colour, radius, position, pressure = strokes(stroke, (count,), channels)
+        below = background_of(background, channels)
 
         def work(start: int, stop: int) -> None:
             surface = _surface(height, width)
@@ -113,7 +107,9 @@ class MyPaintBrush(Program):
 
 def _surface(height: int, width: int) -> Surface:
     """The calling thread's surface; one size at a time."""
-    if getattr(_local, "size", None) != (height, width):
-        _local.surface, _local.size = Surface(height, width), (height, width)
-        drawing.guard(_local.surface.address)
-    return _local.surface
+    kept = getattr(_local, "surface", None)
+    if kept is None or kept[0] != (height, width):
+        surface = Surface(height, width)
+        drawing.guard(surface.address)
+        kept = _local.surface = (height, width), surface  # at last, and in one go: see _scratch
+    return kept[1]

@@ -10,11 +10,14 @@ import functools
 import math
 
 import numpy as np
-from llvmlite import binding
-from numba import types
 
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.stamped.cache import cfunc, njit
 from strokenet_gym.programs.stamped.spline import cubic, place, spline_tangents
+
+with shielded():
+    from llvmlite import binding
+    from numba import types
 
 __all__ = ["connect", "guard", "paint_strokes"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from strokenet_gym.checks import array_of, behaved
 from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.numbers import Accuracy, Numbers
 from strokenet_gym.programs.stamped.sequence import Chunk
@@ -35,7 +37,7 @@ def draw(stroke: Stroke, shape: tuple[int, int], brush: Numbers) -> Tensor:
 @eager
 def paint(canvas: Tensor, target: Tensor, stroke: Stroke, brush: Numbers) -> tuple[Tensor, Tensor]:
     """Paint one stroke on each canvas; arguments and results as in Program.paint_tensors."""
-    dtype = torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
+    dtype = _kind(canvas, target, *stroke)
     painted, change, *_ = _apply(_Paint, canvas.to(dtype), target.to(dtype), brush, *stroke)
     return painted, change
 
@@ -43,11 +45,22 @@ def paint(canvas: Tensor, target: Tensor, stroke: Stroke, brush: Numbers) -> tup
 @eager
 def paint_sequence(canvas: Tensor, stroke: Stroke, brush: Numbers, accuracy: Accuracy) -> Tensor:
     """Paint N strokes in order on each canvas, see Program.paint_sequence_tensors."""
-    sequence.check(canvas, stroke)
-    dtype = torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
+    dtype = _kind(canvas, *stroke)
     needed = torch.is_grad_enabled() and any(t.requires_grad for t in (canvas, *stroke))
     inputs = canvas.to(dtype), brush, accuracy, needed, *stroke
     return _apply(_PaintSequence, *inputs)[0]
+
+
+def _kind(*tensors: Any) -> torch.dtype:
+    """What is computed in: float64 if the positions, the last but one, are.
+
+    Raises:
+        TypeError: if one of them is no tensor.
+    """
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"canvases and strokes must all be tensors, got a {type(tensor)}")
+    return torch.float64 if tensors[-2].dtype == torch.float64 else torch.float32
 
 
 def _apply(function: type[Function], *inputs: Any) -> Any:
@@ -77,12 +90,15 @@ class _Paint(_Once):
     """:func:`painting.composite` on new canvases, with the ink that its adjoint needs."""
 
     @staticmethod
+    @np.errstate(under="ignore")
     def forward(canvas: Tensor, target: Tensor, brush: Numbers, *fields: Tensor) -> Any:
         arrays = [_array(tensor) for tensor in (canvas, target, *fields)]
         painted = arrays[0].copy()
         ink = painting.new_ink(len(painted), painted.shape[2:], painted.dtype)
         change = painting.composite(painted, arrays[1], Stroke(*arrays[2:]), brush, ink=ink)
-        mean = torch.from_numpy(change / painted[0].size).to(canvas.device, canvas.dtype)
+        mean = torch.from_numpy(change / math.prod(painted.shape[1:])).to(
+            canvas.device, canvas.dtype
+        )
         return torch.from_numpy(painted).to(canvas.device), mean, *map(torch.from_numpy, ink)
 
     @staticmethod
@@ -103,6 +119,7 @@ class _PaintBack(_Once):
     """:func:`painting.composite_back`."""
 
     @staticmethod
+    @np.errstate(under="ignore")
     def forward(
         by_painted: Tensor | None, by_mean: Tensor | None, through: bool, brush: Numbers,
         canvas: Tensor, target: Tensor, *others: Tensor,
@@ -114,7 +131,7 @@ class _PaintBack(_Once):
             by_canvas = np.zeros_like(arrays[0]) if above is None else above.copy()
         by_change = np.zeros((len(arrays[0]), 2))
         if by_mean is not None:
-            by_change += _array(by_mean) / arrays[0][0].size
+            by_change += _array(by_mean) / math.prod(canvas.shape[1:])
         stroke, ink = Stroke(*arrays[2:6]), painting.Ink(*arrays[6:])
         by_stroke = painting.composite_back(
             above, by_change, arrays[0], ink, arrays[1], stroke, brush, by_canvas=by_canvas
@@ -127,6 +144,7 @@ class _PaintSequence(_Once):
     """:func:`sequence.composite` on new canvases, with what its adjoint needs."""
 
     @staticmethod
+    @np.errstate(under="ignore")
     def forward(
         canvas: Tensor, brush: Numbers, accuracy: Accuracy, needed: bool, *fields: Tensor
     ) -> Any:
@@ -162,6 +180,7 @@ class _PaintSequenceBack(_Once):
     """:func:`sequence.composite_back`."""
 
     @staticmethod
+    @np.errstate(under="ignore")
     def forward(
         by_painted: Tensor, through: bool, brush: Numbers, accuracy: Accuracy, where: Any,
         *others: Tensor,
@@ -191,4 +210,5 @@ def _like(arrays: Stroke, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(tensor.detach().cpu().numpy())
+    array = array_of(tensor, "what is painted")
+    return behaved(array, array.dtype)

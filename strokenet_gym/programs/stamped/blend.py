@@ -16,15 +16,18 @@ erase      1    0        0      background, whatever the colour
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
+from strokenet_gym.checks import real_number
 from strokenet_gym.programs.stamped.cache import njit
 from strokenet_gym.programs.stamped.fastmath import FAST
 
 __all__ = ["BLENDS", "Blend", "by_canvas", "by_colour", "shade"]
 
 
-class Blend(NamedTuple):
+@dataclass(frozen=True)
+class Blend:
     """An entry of the table.
 
     Attributes:
@@ -35,6 +38,9 @@ class Blend(NamedTuple):
         blank: intensity of a canvas on which strokes of any colour show best: ink that darkens
             shows on white.
         css: the same mode in SVG's ``mix-blend-mode``.
+
+    Raises:
+        ValueError: if a number is none, or a shade of a colour and a canvas in 0 … 1 is not.
     """
 
     own: float = 1.0
@@ -43,6 +49,18 @@ class Blend(NamedTuple):
     erases: bool = False
     blank: float = 0.0
     css: str = "normal"
+
+    def __post_init__(self) -> None:
+        for name, most in (("own", 10.0), ("product", 10.0), ("under", 10.0), ("blank", 1.0)):
+            plain = real_number(getattr(self, name), f"blend {name}", -most, most)
+            object.__setattr__(self, name, plain)
+        own, product, under = self.own, self.product, self.under
+        # It is linear in both, so that the corners are the extremes.
+        if not all(0 <= shade <= 1 for shade in (under, own - product, own + under, self.blank)):
+            raise ValueError(
+                "a blend's shade must be in 0 … 1 for all colours and canvases, and so must blank, "
+                f"got {self}"
+            )
 
     def shade(self, colour: Any, canvas: Any) -> Any:
         """The shade, for arrays and tensors ``[B, C, 1, 1]`` and ``[B, C, H, W]``."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from strokenet_gym.checks import background_of, canvases, is_stroke, precision, real_number
 from strokenet_gym.programs.base import Program, Size, Undo, sides
 from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.blend import BLENDS
 from strokenet_gym.programs.stamped.numbers import EXACT, Accuracy, Numbers, find_accuracy
-from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
+from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke, is_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,14 +77,8 @@ class Brush(Program):
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            try:
-                number = float(value)
-            except (TypeError, ValueError, OverflowError):
-                number = math.nan
-            if isinstance(value, str) or not low <= number <= high:
-                raise ValueError(f"brush {name} must be from {low:g} to {high:g}, got {value!r}")
-            object.__setattr__(self, name, number)
+            plain = real_number(getattr(self, name), f"brush {name}", low, high)
+            object.__setattr__(self, name, plain)
         if self.radius_min >= self.radius_max:
             raise ValueError(
                 f"brush radius_min must be less than radius_max, got {self.radius_min:g} and "
@@ -142,11 +137,23 @@ class Brush(Program):
         Args:
             stroke: a batch, arrays or tensors.
             background: of the same type, ``[C]``; or one number.
+
+        Raises:
+            ValueError: if it has another number of channels.
         """
         if not self._erases:
             return stroke
-        return stroke._replace(colour=stroke.colour * 0 + background)
+        old = is_stroke(stroke).colour
+        if is_tensor(old):
+            colour = old * 0 + background  # so that it gets a gradient, of zeros
+            if colour.shape != old.shape:
+                raise ValueError(f"expected a background of one number or C, got {background!r}")
+            return stroke._replace(colour=colour)
+        shape = np.shape(old)
+        empty = background_of(background, shape[-1] if shape else 1, np.float64)
+        return stroke._replace(colour=np.broadcast_to(empty, shape))
 
+    @np.errstate(under="ignore")
     def draw(self, stroke: Stroke, size: Size, accuracy: Accuracy = EXACT) -> np.ndarray:
         """Draw strokes as opacity maps, at any accuracy.
 
@@ -157,6 +164,10 @@ class Brush(Program):
 
         Returns:
             ``[B, height, width]`` in 0 … 1; float64 if the positions are float64, else float32.
+
+        Raises:
+            TypeError: if a field does not hold real numbers.
+            ValueError: if a shape is wrong.
         """
         return painting.draw(stroke, sides(size), self.numbers, accuracy)
 
@@ -166,14 +177,16 @@ class Brush(Program):
 
         return draw(stroke, sides(size), self.numbers)
 
+    @np.errstate(under="ignore")
     def paint(
         self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
     ) -> np.ndarray:
         """Return the canvases with a stroke painted on each, see :meth:`Program.paint`."""
-        painted = np.array(canvas, np.float32, order="C")
+        painted = canvases(canvas)
         self.composite(painted, painted.copy(), stroke, background)
         return painted
 
+    @np.errstate(under="ignore")
     def composite(
         self,
         canvas: np.ndarray,
@@ -192,6 +205,7 @@ class Brush(Program):
             stroke = self.lays_down(stroke, background)
         return painting.composite(canvas, target, stroke, self.numbers, pixels=pixels, undo=undo)
 
+    @np.errstate(under="ignore")
     def paint_sequence(
         self,
         canvas: np.ndarray,
@@ -200,7 +214,7 @@ class Brush(Program):
         accuracy: str = "exact",
     ) -> np.ndarray:
         """Paint N strokes in order, see :meth:`Program.paint_sequence`: one call of a kernel."""
-        painted = np.array(canvas, order="C")
+        painted = canvases(canvas, precision(canvas))
         stroke = self.lays_down(stroke, background)
         sequence.composite(painted, stroke, self.numbers, find_accuracy(accuracy), keep=False)
         return painted

@@ -25,12 +25,16 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import numba
-from numba.core import sigutils
-from numba.core.caching import _Cache
-from numba.core.ccallback import CFunc
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
+
+from strokenet_gym.interrupts import shielded
+
+with shielded():
+    import numba
+    from numba.core import sigutils
+    from numba.core.caching import _Cache
+    from numba.core.ccallback import CFunc
+    from numba.core.compiler import CompileResult
+    from numba.core.serialize import dumps
 
 __all__ = ["announce", "cfunc", "njit"]
 
@@ -60,11 +64,15 @@ def _say(about: str, message: str) -> None:
 
 
 def njit(**options: Any) -> Callable[[Callable], Any]:
-    """``numba.njit`` for a kernel: it releases the lock, and is kept in our folders, whole."""
+    """``numba.njit`` for a kernel: it releases the lock, and is kept in our folders, whole.
+
+    Loading or compiling it sets the compiler up as well, so Ctrl-C waits for that.
+    """
 
     def decorate(function: Callable) -> Any:
         kernel = numba.njit(nogil=True, forceinline=True, **options)(function)
         kernel._cache = _KernelCache(function)
+        kernel._compile_for_args = shielded()(kernel._compile_for_args)
         return kernel
 
     return decorate
@@ -73,6 +81,7 @@ def njit(**options: Any) -> Callable[[Callable], Any]:
 def cfunc(signature: Any) -> Callable[[Callable], Any]:
     """``numba.cfunc`` for a function that a library calls, kept in the same way."""
 
+    @shielded()
     def decorate(function: Callable) -> Any:
         compiled: Any = CFunc(function, sigutils.normalize_signature(signature), {}, {})
         compiled._cache = _KernelCache(function)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
+
+from strokenet_gym.interrupts import shielded
+
+with shielded():
+    import cv2
 
 __all__ = ["paper"]
 
@@ -18,6 +22,7 @@ _SMOOTH.flags.writeable = False  # as the others, so that numba compiles one ker
 
 
 @lru_cache(maxsize=8)
+@np.errstate(under="ignore")
 def paper(shape: tuple[int, ...], grain: float) -> np.ndarray:
     """How much of a stroke's opacity each pixel takes up, read-only.
 
@@ -45,7 +50,8 @@ def paper(shape: tuple[int, ...], grain: float) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _heights() -> np.ndarray:
-    from scipy.ndimage import gaussian_filter  # slow to import, and few need it
+    with shielded():
+        from scipy.ndimage import gaussian_filter  # slow to import, and few need it
 
     noise = np.random.default_rng(0).random((_SIZE, _SIZE))
     bumps = gaussian_filter(noise, _FINE, mode="wrap") - gaussian_filter(

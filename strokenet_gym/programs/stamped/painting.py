@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from strokenet_gym.checks import check_composite, precision, real_array, strokes, whole
 from strokenet_gym.programs.base import Undo
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
@@ -72,15 +73,19 @@ def draw(
 
     Returns:
         ``[B, height, width]`` in 0 … 1; float64 if the positions are float64, else float32.
+
+    Raises:
+        TypeError: if a field does not hold real numbers.
+        ValueError: if a shape is wrong.
     """
-    dtype = np.float64 if stroke.position.dtype == np.float64 else np.float32
-    alpha = np.zeros((len(stroke.radius), *shape), dtype)
-    _, radius, position, pressure = _as_float64(stroke)
+    _, radius, position, pressure = strokes(stroke, (None,), None)
+    dtype = precision(stroke.position)
+    alpha = np.zeros((len(radius), *shape), dtype)
 
     def work(start: int, stop: int) -> None:
         logs, _, marks = _scratch(shape, dtype)
-        strokes = position, pressure, radius, brush, tuple(accuracy)
-        numbers = alpha, paper(shape, brush[GRAIN]), *strokes, logs, marks[0]
+        fields = position, pressure, radius, brush, tuple(accuracy)
+        numbers = alpha, paper(shape, brush[GRAIN]), *fields, logs, marks[0]
         while (start := draw_strokes(*numbers, start, stop)) < stop:
             threads.check()
 
@@ -99,9 +104,19 @@ def pen_path(position: np.ndarray, pressure: np.ndarray, steps: int = 16) -> np.
 
     Returns:
         float64 ``[(n - 1) * steps + 1, 3]``: x, y (in the units of the anchors), pressure.
+
+    Raises:
+        TypeError: if the anchors are no real numbers.
+        ValueError: if a shape is wrong, there are fewer than two, or the steps are no whole number.
     """
+    count = np.shape(position)[:1] or (0,)
+    if count[0] < 2:
+        raise ValueError(f"a path has at least 2 anchors, got the shape {np.shape(position)}")
+    position = real_array(position, "anchors", (*count, 2))
+    pressure = real_array(pressure, "the pressure of anchors", count)
+    steps = whole(steps, "steps", 1, 2**20)
     scale = 1024.0  # the spline is made for pixels
-    anchors = np.asarray(position, np.float64) * scale
+    anchors = position * scale
     tangents = np.empty((len(anchors) - 1, 2, 2))
     spline_tangents(anchors, tangents)
     t = np.arange(steps)[:, None] / steps
@@ -142,16 +157,13 @@ def composite(
         differences between canvas and target changed.
 
     Raises:
-        ValueError: if a shape is wrong.
+        TypeError: if one of them does not hold real numbers.
+        ValueError: if a shape or a layout is wrong.
     """
+    target, stroke = check_composite(canvas, target, stroke, pixels, undo)
+    colour, radius, position, pressure = stroke
     shape = canvas.shape
     change = np.zeros((shape[0], 2))
-    colour, radius, position, pressure = _as_float64(stroke)
-    if target.shape != shape or colour.shape != shape[:2]:
-        raise ValueError(
-            "canvas and target must be of one shape [B, C, H, W], and strokes [B, C], "
-            f"got {shape}, {target.shape} and {colour.shape}"
-        )
     if pixels is None:
         pixels = _NO_PIXELS
     ground = paper(shape[2:], brush[GRAIN])
@@ -206,7 +218,7 @@ def composite_back(
         The derivative by each number of the strokes, float64. At kinks it is one-sided, see
         raster_adjoint.py.
     """
-    colour, radius, position, pressure = _as_float64(stroke)
+    colour, radius, position, pressure = strokes(stroke, canvas.shape[:1], canvas.shape[1])
     by = Stroke(*(np.zeros(field.shape) for field in (colour, radius, position, pressure)))
     nothing = np.empty((0, 0, 0, 0), canvas.dtype)
     outputs = (
@@ -215,8 +227,10 @@ def composite_back(
         nothing if by_painted is None else by_painted,
     )
     ground = paper(canvas.shape[2:], brush[GRAIN])
-    strokes = colour, position, pressure, radius, brush
-    inputs = by_change, canvas, ink.alpha, ink.marks, target, ground, *strokes
+    inputs = (
+        by_change, canvas, ink.alpha, ink.marks, target, ground,
+        colour, position, pressure, radius, brush,
+    )  # fmt: skip
 
     def work(start: int, stop: int) -> None:
         seed = _scratch(canvas.shape[2:], canvas.dtype).logs
@@ -228,16 +242,14 @@ def composite_back(
     return by
 
 
-def _as_float64(stroke: Stroke) -> Stroke:
-    return Stroke(*(np.ascontiguousarray(field, np.float64) for field in stroke))
-
-
 def _scratch(shape: tuple[int, ...], dtype: Any) -> _Scratch:
     """The calling thread's scratch; the kernels leave ``logs`` and ``marks`` zeroed."""
     height, width = shape
     key = (height, width, np.dtype(dtype))
-    if getattr(_local, "key", None) != key:  # one shape at a time: at 1024 px it takes 8 MB
+    kept = getattr(_local, "scratch", None)
+    if kept is None or kept[0] != key:  # one shape at a time: at 1024 px it takes 8 MB
         alpha, marks, _ = new_ink(1, (height, width), dtype)
         logs = np.zeros((height, marks.shape[2] * LANES), dtype)
-        _local.scratch, _local.key = _Scratch(logs, alpha, marks), key
-    return _local.scratch
+        # In one go: a Ctrl-C between two would have kernels write beyond the end.
+        kept = _local.scratch = key, _Scratch(logs, alpha, marks)
+    return kept[1]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from strokenet_gym.checks import strokes
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
@@ -46,7 +47,7 @@ def best_colours(
         Colours ``[K, C]`` in 0 … 1, and gains ``[K]``: by how much the sum of the squared errors
         would fall.
     """
-    radius, position, pressure = (np.ascontiguousarray(f, np.float64) for f in stroke[1:])
+    _, radius, position, pressure = strokes(stroke, (None,), None)
     shape, dtype = canvas.shape[1:], canvas.dtype
     colours, gains = np.zeros((len(radius), len(canvas))), np.zeros(len(radius))
     ground = paper(shape, brush[GRAIN])

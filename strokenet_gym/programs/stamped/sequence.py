@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from strokenet_gym.checks import painted_in_place, strokes
 from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
@@ -25,7 +26,7 @@ from strokenet_gym.programs.stamped.sequence_raster import (
 from strokenet_gym.programs.stamped.stamping import LANES
 from strokenet_gym.stroke import Stroke
 
-__all__ = ["Chunk", "beneath", "check", "composite", "composite_back", "inked", "new_scratch"]
+__all__ = ["Chunk", "beneath", "composite", "composite_back", "inked", "new_scratch"]
 
 _PIXELS = 2**20  # of ink in a chunk
 _ROWS = 64  # of a band, which one thread paints
@@ -82,10 +83,10 @@ def composite(
         For each canvas and each of its bands the chunks, none if they are not to be kept.
 
     Raises:
-        ValueError: if a shape is wrong.
+        TypeError: if one of them does not hold real numbers.
+        ValueError: if a shape or a layout is wrong.
     """
-    check(canvas, stroke)
-    strokes = _as_float64(stroke)
+    fields = _checked(canvas, stroke)
     shape, dtype = canvas.shape[2:], canvas.dtype
     bands, ground = _bands(shape[0]), paper(shape, brush[GRAIN])
     kept: Kept = [[[] for _ in bands] for _ in canvas]
@@ -94,7 +95,7 @@ def composite(
         scratch = new_scratch(shape, dtype)
         for job in range(start, stop):
             b, band = divmod(job, len(bands))
-            colour, radius, position, pressure = (field[b] for field in strokes)
+            colour, radius, position, pressure = (field[b] for field in fields)
             numbers = ground, colour, position, pressure, radius, brush, tuple(accuracy)
             kept[b][band] = _paint_band(canvas[b], numbers, scratch, bands[band], keep)
 
@@ -146,19 +147,19 @@ def composite_back(
     Returns:
         The derivative by each number of the strokes, float64 ``[B, N, …]``.
     """
-    strokes = _as_float64(stroke)
+    fields = _checked(by_canvas, stroke)
     shape, dtype = by_canvas.shape[2:], by_canvas.dtype
     bands, ground = len(_bands(shape[0])), paper(shape, brush[GRAIN])
     # Band by band, and added up in their order.
-    by = Stroke(*(np.zeros((bands, *field.shape)) for field in strokes))
+    by = Stroke(*(np.zeros((bands, *field.shape)) for field in fields))
 
     def work(start: int, stop: int) -> None:
         seed = new_scratch(shape, dtype)[0]
         for job in range(start, stop):
             b, band = divmod(job, bands)
-            colour, radius, position, pressure = (field[b] for field in strokes)
-            fields: Any = by.colour, by.position, by.pressure, by.radius
-            outputs = by_canvas[b], *(field[band, b] for field in fields)
+            colour, radius, position, pressure = (field[b] for field in fields)
+            sums: Any = by.colour, by.position, by.pressure, by.radius
+            outputs = by_canvas[b], *(field[band, b] for field in sums)
             numbers = ground, colour, position, pressure, radius, brush, tuple(accuracy)
             for chunk in reversed(kept[b][band]):
                 if len(chunk.alphas) == 0:  # no ink in this band
@@ -205,22 +206,7 @@ def beneath(chunk: Chunk, colour: np.ndarray, brush: Numbers) -> np.ndarray:
     return below
 
 
-def check(canvas: Any, stroke: Stroke) -> None:
-    """Check the shapes of canvases and sequences, arrays or tensors.
-
-    Raises:
-        ValueError: if one is wrong.
-    """
-    if len(canvas.shape) != 4:
-        raise ValueError(f"canvases must be [B, C, H, W], got {tuple(canvas.shape)}")
-    expected = canvas.shape[0], canvas.shape[1]
-    found = stroke.colour.shape[0], stroke.colour.shape[-1]
-    if stroke.colour.ndim != 3 or tuple(found) != tuple(expected):
-        raise ValueError(
-            f"expected sequences [B, N, C] for canvases of B, C = {tuple(expected)}, got "
-            f"{tuple(stroke.colour.shape)}"
-        )
-
-
-def _as_float64(stroke: Stroke) -> Stroke:
-    return Stroke(*(np.ascontiguousarray(field, np.float64) for field in stroke))
+def _checked(canvas: np.ndarray, stroke: Stroke) -> Stroke:
+    """Sequences as kernels take them, for canvases that they can change."""
+    painted_in_place(canvas)
+    return strokes(stroke, (len(canvas), None), canvas.shape[1])

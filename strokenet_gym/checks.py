@@ -1,0 +1,281 @@
+"""What public functions check of their arguments, once: numbers, canvases and strokes.
+
+Compiled kernels trust what they get. So each function that leads to one passes its arrays through
+here, where they get the shape, the type and the memory layout that kernels are compiled for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke, is_tensor
+
+__all__ = [
+    "array_of",
+    "background_of",
+    "behaved",
+    "canvases",
+    "check_composite",
+    "is_stroke",
+    "painted_in_place",
+    "precision",
+    "real_array",
+    "real_number",
+    "real_tensor",
+    "strokes",
+    "whole",
+]
+
+_NO_NUMBERS = bool, np.bool_, np.timedelta64  # though Python and NumPy say so
+_ROUNDING = 1e-5  # that canvases may leave 0 … 1
+
+Shape = tuple["int | None", ...]  # None: any size
+
+
+def whole(value: Any, name: str, low: int, high: int) -> int:
+    """Return a whole number as Python's own.
+
+    Raises:
+        ValueError: if it is not one, or out of its range.
+    """
+    if not isinstance(value, (int, np.integer)) or isinstance(value, _NO_NUMBERS):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, got {value}")
+    return int(value)
+
+
+def real_number(value: Any, name: str, low: float, high: float, *, above: bool = False) -> float:
+    """Return a real number as Python's own.
+
+    Args:
+        value: a number, or an array or tensor of one; True and False are none.
+        name: what to call it in messages.
+        low: the smallest that is allowed.
+        high: the largest, finite.
+        above: whether it must be more than ``low``.
+
+    Raises:
+        ValueError: if it is not one, out of its range, or a tensor that requires a gradient, which
+            would get none.
+    """
+    plain, found = value, math.nan
+    if is_tensor(value):
+        if value.requires_grad:
+            raise ValueError(
+                f"{name} must be a plain number, which gets no gradient; the tensor {value!r} "
+                "requires one: pass value.item()"
+            )
+        plain = value.item() if value.ndim == 0 and not value.is_meta else None
+    elif isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "fiu":
+        plain = value.item()
+    if isinstance(plain, Real) and not isinstance(plain, _NO_NUMBERS):
+        try:
+            found = float(plain)
+        except OverflowError:
+            found = math.inf
+    if not low <= found <= high or (above and found == low):
+        limits = f"more than {low:g}, at most {high:g}" if above else f"from {low:g} to {high:g}"
+        raise ValueError(f"{name} must be {limits}, got {value!r}")
+    return found
+
+
+def array_of(value: Any, what: str) -> np.ndarray:
+    """An array, or a tensor as one, without its graph.
+
+    Raises:
+        TypeError: if it is a meta or sparse tensor.
+    """
+    if not is_tensor(value):
+        return np.asarray(value)
+    if value.device.type == "meta" or str(value.layout) != "torch.strided":
+        raise TypeError(f"{what} must be a dense tensor with values, got {value!r}")
+    value = value.detach().cpu()
+    return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
+
+
+def behaved(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """An array as kernels are compiled for it, a copy if need be.
+
+    C-contiguous, aligned, in the processor's byte order and not read-only: numba would compile
+    another kernel for each of these.
+    """
+    if array.dtype == dtype and array.flags.carray and type(array) is np.ndarray:
+        return array
+    with np.errstate(all="ignore"):  # of numbers beyond the type's
+        return np.array(array, dtype, order="C")
+
+
+def real_array(value: Any, name: str, shape: Shape, dtype: Any = np.float64) -> np.ndarray:
+    """Return real numbers of a shape as kernels take them, see :func:`behaved`.
+
+    Raises:
+        TypeError: if it does not hold real numbers, or is a tensor that requires a gradient.
+        ValueError: if its shape is another.
+    """
+    if is_tensor(value) and value.requires_grad:
+        raise TypeError(f"{name} requires a gradient, which arrays do not have: pass it detached")
+    array = array_of(value, name)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    _check_shape(array.shape, name, shape)
+    return behaved(array, dtype)
+
+
+def precision(value: Any) -> Any:
+    """What is computed in for an array or tensor: float64 if it has that, in any byte order."""
+    double = str(getattr(value, "dtype", "")).endswith(("float64", "f8"))
+    return np.float64 if double else np.float32
+
+
+def real_tensor(value: Any, name: str, shape: Shape) -> Any:
+    """Return a tensor of real numbers of a shape as it is.
+
+    Raises:
+        TypeError: if it is not one.
+        ValueError: if its shape is another.
+    """
+    if not is_tensor(value):
+        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    if value.is_complex() or str(value.dtype) == "torch.bool":
+        raise TypeError(f"{name} must hold real numbers, got dtype {value.dtype}")
+    _check_shape(tuple(value.shape), name, shape)
+    return value
+
+
+def _check_shape(found: tuple[int, ...], name: str, wanted: Shape) -> None:
+    if found == wanted:
+        return
+    fits = len(found) == len(wanted) and all(
+        own == size or (size is None and own > 0) for own, size in zip(found, wanted, strict=True)
+    )
+    if not fits:
+        sizes = ", ".join("any" if size is None else str(size) for size in wanted)
+        raise ValueError(f"{name} must have the shape ({sizes}), got {found}")
+
+
+def is_stroke(stroke: Any) -> Stroke:
+    """Return a stroke as it is.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    if not isinstance(stroke, Stroke):
+        raise TypeError(f"expected a Stroke, got {type(stroke).__name__}")
+    return stroke
+
+
+def strokes(
+    stroke: Stroke,
+    leading: Shape,
+    channels: int | None,
+    real: Callable[..., Any] = real_array,
+) -> Stroke:
+    """Return strokes as kernels take them.
+
+    Args:
+        stroke: a batch.
+        leading: the shape of the batch; where it is None, the radius has the size.
+        channels: of the colour; None: it is not used, nor looked at.
+        real: what each field is to be: :func:`real_array`, in float64, or :func:`real_tensor`.
+
+    Raises:
+        TypeError: if it is no stroke, or a field does not hold real numbers.
+        ValueError: if a field has another shape.
+    """
+    colour, radius, position, pressure = is_stroke(stroke)
+    found = np.shape(radius)
+    if len(found) != len(leading):
+        sizes = ", ".join("BN"[: len(leading)])
+        raise ValueError(f"a stroke's radius must have the shape [{sizes}], got {found}")
+    leading = tuple(own if size is None else size for own, size in zip(found, leading, strict=True))
+    if channels is not None:
+        colour = real(colour, "a stroke's colour", (*leading, channels))
+    return Stroke(
+        colour,
+        real(radius, "a stroke's radius", leading),
+        real(position, "a stroke's position", (*leading, NUM_ANCHORS, 2)),
+        real(pressure, "a stroke's pressure", (*leading, NUM_ANCHORS)),
+    )
+
+
+def canvases(canvas: Any, dtype: Any = np.float32) -> np.ndarray:
+    """Return a copy of canvases ``[B, C, H, W]`` that may be painted on.
+
+    Raises:
+        TypeError: if they do not hold real numbers.
+        ValueError: if they have another shape, or a value is not in 0 … 1.
+    """
+    count = np.shape(canvas)[:1] or (None,)
+    copy = real_array(canvas, "a canvas", (*count, None, None, None), dtype).copy()
+    if copy.size and not (copy.min() >= -_ROUNDING and copy.max() <= 1 + _ROUNDING):  # nor NaN
+        raise ValueError(f"a canvas must be in 0 … 1, got {copy.min():g} … {copy.max():g}")
+    return copy
+
+
+def painted_in_place(canvas: Any, name: str = "the canvas", dtype: Any = None) -> None:
+    """Check that kernels can change an array ``[B, C, H, W]``.
+
+    Args:
+        canvas: the array.
+        name: what to call it in messages.
+        dtype: its type; by default float32 or float64.
+
+    Raises:
+        TypeError: if it is not such an array.
+        ValueError: if it has another shape, or not the layout that kernels take.
+    """
+    known = (np.float32, np.float64) if dtype is None else (dtype,)
+    if type(canvas) is not np.ndarray or canvas.dtype not in known:
+        kinds = " or ".join(np.dtype(kind).name for kind in known)
+        found = getattr(canvas, "dtype", type(canvas).__name__)
+        raise TypeError(f"{name} is painted in place: it must be an array of {kinds}, got {found}")
+    if canvas.ndim != 4 or 0 in canvas.shape[1:]:
+        raise ValueError(f"{name} must have the shape [B, C, H, W], got {canvas.shape}")
+    if not canvas.flags.carray:
+        raise ValueError(
+            f"{name} is painted in place: it must be C-contiguous and not read-only, pass a copy"
+        )
+
+
+def check_composite(
+    canvas: Any, target: Any, stroke: Stroke, pixels: Any = None, undo: Any = None
+) -> tuple[np.ndarray, Stroke]:
+    """Check what :meth:`Program.composite` is given.
+
+    Returns:
+        The target and the strokes as kernels take them.
+
+    Raises:
+        TypeError: if one of them does not hold real numbers.
+        ValueError: if a shape or a layout is wrong.
+    """
+    painted_in_place(canvas)
+    shape = canvas.shape
+    if pixels is not None:
+        painted_in_place(pixels, "pixels", np.uint8)
+        _check_shape(pixels.shape, "pixels", shape)
+    if undo is not None and (undo.before.shape, undo.before.dtype) != (shape, canvas.dtype):
+        raise ValueError(
+            f"undo must be made for canvases of {canvas.dtype} {shape}, "
+            f"got {undo.before.dtype} {undo.before.shape}"
+        )
+    target = real_array(target, "the target", shape, canvas.dtype)
+    return target, strokes(stroke, shape[:1], shape[1])
+
+
+def background_of(background: Any, channels: int, dtype: Any = np.float32) -> np.ndarray:
+    """Return the colour of an empty canvas, ``[C]``, from one number or C of them.
+
+    Raises:
+        TypeError: if it does not hold real numbers.
+        ValueError: if there are more or fewer of them.
+    """
+    shape = (channels,) if np.ndim(background) else ()
+    colour = real_array(background, "the background", shape, dtype)
+    return np.broadcast_to(colour, (channels,)).copy()
