@@ -242,7 +242,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         terminated = self._episodes.finished & ~over
         everywhere = np.ones(self.num_envs, bool)
         closed = window is not None and window.closed  # which ends the episodes under way
-        self._truncated = truncated = closed & ~terminated & ~over
+        truncated = closed & ~terminated & ~over
+        self._truncated = truncated.copy()  # the other is the user's
         ended = terminated | truncated
         if self.autoreset_mode is not AutoresetMode.SAME_STEP or not ended.any():
             return (
