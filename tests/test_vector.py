@@ -5,6 +5,7 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from test_painting import assert_same, make
@@ -135,6 +136,69 @@ def test_vector_env_takes_targets_and_seeds():
     envs.reset(options={"target": None})
     with pytest.raises(ResetNeeded, match="without a reset_mask"):
         make_vec(2).reset(options={"reset_mask": np.array([True, False])})
+
+
+@pytest.mark.parametrize("kind", ["Painting", "DifferentiablePainting", "NeuralPainting"])
+@pytest.mark.parametrize("tensors", [False, True])
+def test_own_rewards_are_of_strokes_alone(kind, tensors):
+    """A row that only starts its next episode has no stroke: its blank canvas is not asked about.
+
+    There the mean change is 0, where 0 / 0 is NaN, and a root has an infinite slope.
+    """
+    if tensors and kind == "Painting":
+        pytest.skip("it has no gradients")
+    counts = []
+
+    def root_of_share(before, after, target):
+        change = ((after - before) ** 2).mean((1, 2, 3))
+        counts.append(len(change))
+        return (change**0.5 + change / change) / 2
+
+    envs = gym.make_vec(
+        f"{kind}-v0", num_envs=2, canvas_size=16, max_strokes=2, background=0.3,
+        reward=root_of_share, autoreset_mode=AutoresetMode.NEXT_STEP,
+    )  # fmt: skip
+    envs.reset(seed=0)
+    envs.unwrapped._episodes.stroke[0] = 1  # it ends a step before the other
+    action = np.zeros((2, 50), np.float32)
+    if tensors:
+        action = torch.zeros(2, 50, requires_grad=True)
+    strokes = []
+    for _ in range(6):
+        rewards = envs.step(action)[1]
+        strokes.append([bool(reward > 0) for reward in rewards])
+        assert rewards.shape == (2,)
+        if tensors:
+            (slope,) = torch.autograd.grad(rewards.sum(), action)
+            assert slope.isfinite().all()
+            assert slope.any(1).tolist() == strokes[-1]
+            envs.unwrapped.detach()
+        else:
+            assert rewards.dtype == np.float64
+    assert strokes == [
+        [True, True], [False, True], [True, False], [True, True], [False, True], [True, False]
+    ]  # fmt: skip
+    assert counts == [sum(row) for row in strokes]
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+def test_own_rewards_where_all_start_anew(tensors):
+    """The function is not asked at all, and a tensor's reward still has a graph."""
+    env_id = "DifferentiablePainting-v0" if tensors else "Painting-v0"
+    counts = []
+    envs = gym.make_vec(
+        env_id, num_envs=3, canvas_size=16,
+        reward=lambda before, after, target: counts.append(len(after)) or after.mean((1, 2, 3)),
+    )  # fmt: skip
+    envs.reset(seed=0)
+    action = torch.zeros(3, 50, requires_grad=True) if tensors else np.zeros((3, 50), np.float32)
+    envs.step(action)
+    rewards = envs.step(action)[1]
+    assert counts == [3]
+    assert rewards.tolist() == [0, 0, 0]
+    if tensors:
+        rewards.sum().backward()
+        assert not action.grad.any()
 
 
 def test_vector_env_needs_reset():

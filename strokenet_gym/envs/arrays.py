@@ -137,9 +137,15 @@ class Arrays:
         """What a reward function returned."""
         return np.asarray(array_of(values, "rewards"))
 
-    def copies(self) -> tuple[np.ndarray, np.ndarray]:
-        """Canvases and targets, for a reward function, which may keep them."""
-        return self.canvas.copy(), self.target.copy()
+    def spread(self, rewards: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+        """Rewards of some rows among so many, the others' 0."""
+        spread = np.zeros(count)
+        spread[rows] = rewards
+        return spread
+
+    def kept(self, images: np.ndarray) -> np.ndarray:
+        """Images for a reward function, which may keep them."""
+        return images.copy()
 
     def observe(self, left: np.ndarray, copy: bool) -> dict[str, Any]:
         """The batched observation, with the strokes left ``[B, 1]``."""

@@ -93,8 +93,9 @@ class PaintingEnv(PortableSpec, gym.Env):
       `strokenet_gym.Program`, or "module:name" of one.
     * `background=0.0`: intensity of the empty canvas, one number or one for each channel.
     * `reward="l2"`: "l2", "l1", or a function of (canvas before, canvas after, target), float32
-      `[B, C, H, W]` each, that returns `[B]` (B is 1 in a single environment); or "module:function"
-      of one.
+      `[B, C, H, W]` each, that returns `[B]`; or "module:function" of one. B is 1 in a single
+      environment; in a batch, how many have a stroke in this step (with NEXT_STEP, those that
+      only start an episode have none).
     * `render_mode=None`: "rgb_array" (target beside canvas) or "human" (the same in a window, where
       each stroke is seen growing; `help(strokenet_gym.display.Window)` lists the keys).
     * `stroke_seconds=0.5`: how long a stroke takes in the window.

@@ -134,12 +134,16 @@ class Tensors:
     ) -> tuple[Tensor, Tensor]:
         """Paint a stroke on each active canvas; return the new canvases and the change."""
         canvas, target = usable(self.canvas), usable(self.target)
-        after, change = program.paint_tensors(canvas, target, stroke, self.background)
-        if active is not None:
-            mask = torch.from_numpy(active).to(self.device)
-            after = torch.where(mask[:, None, None, None], after, canvas)
-            change = torch.where(mask[:, None], change, torch.zeros_like(change))
-        return after, change
+        if active is None:
+            return program.paint_tensors(canvas, target, stroke, self.background)
+        rows = np.flatnonzero(active)
+        stroke = Stroke(*(field[rows] for field in stroke))
+        change = stroke.radius[:, None].expand(-1, 2)  # a graph, though there may be no row
+        if len(rows):
+            below = canvas[rows], target[rows]
+            after, change = program.paint_tensors(*below, stroke, self.background)
+            canvas = _put(canvas.to(after.dtype), rows, after)
+        return canvas, _put(change.new_zeros(len(active), 2), rows, change)
 
     def settle(self) -> None:
         """There is never anything to undo."""
@@ -168,9 +172,13 @@ class Tensors:
         """What a reward function returned."""
         return torch.as_tensor(values, device=self.device)
 
-    def copies(self) -> tuple[Tensor, Tensor]:
-        """Canvases and targets, for a reward function."""
-        return self.canvas, self.target
+    def spread(self, rewards: Tensor, rows: np.ndarray, count: int) -> Tensor:
+        """Rewards of some rows among so many, the others' 0."""
+        return _put(rewards.new_zeros(count), rows, rewards)
+
+    def kept(self, images: Tensor) -> Tensor:
+        """Images for a reward function."""
+        return images
 
     def observe(self, left: np.ndarray, copy: bool) -> dict[str, Any]:
         """The batched observation, with the strokes left ``[B, 1]``."""
@@ -191,6 +199,11 @@ class Tensors:
         """Canvases and targets, float32 ``[B, C, H, W]``."""
         canvas, target = self.canvas.detach().cpu().float(), self.target.cpu().float()
         return canvas.numpy(), target.numpy()
+
+
+def _put(values: Tensor, rows: np.ndarray, new: Tensor) -> Tensor:
+    """A copy of the values with new ones in some rows."""
+    return values.index_put((torch.from_numpy(rows).to(values.device),), new)
 
 
 _INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64)
