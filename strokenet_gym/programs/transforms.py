@@ -48,14 +48,19 @@ def refuse(what: str = "") -> None:
     """Refuse transforms of torch that cannot be gone through.
 
     Args:
-        what: what keeps its results, so that it is in no transform; by default only vmap is
-            refused.
+        what: what keeps its results, so that it is in no transform, nor computed again in a
+            backward pass; by default only vmap is refused.
 
     Raises:
         ValueError: if one is at work.
     """
     import torch
 
+    if what and torch._C._current_graph_task_id() != -1:  # type: ignore[attr-defined]
+        raise ValueError(
+            f"{what} keeps the canvas, so it cannot run again inside a backward pass, as in "
+            "torch.utils.checkpoint: use the pure functions paint or strokenet_gym.paint_sequence"
+        )
     functorch: Any = torch._C._functorch
     transforms = functorch.get_interpreter_stack()
     if not transforms:
