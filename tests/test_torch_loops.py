@@ -208,6 +208,22 @@ for env_id in ("NeuralPainting-v0", "DifferentiablePainting-v0"):
         observation, reward, *_ = env.step(action)
         assert observation["canvas"].dtype == reward.dtype == torch.float32
         reward.backward()
+canvas, actions = np.zeros((1, 1, 32, 32), np.float32), np.full((1, 3, 50), 0.1, np.float32)
+expected = strokenet_gym.paint_sequence(canvas, actions)
+on_cpu = torch.from_numpy(canvas), torch.from_numpy(actions).requires_grad_()
+for below in (canvas, on_cpu[0]):
+    for above in (actions, on_cpu[1]):
+        painted = strokenet_gym.paint_sequence(below, above)
+        np.testing.assert_allclose(np.asarray(torch.as_tensor(painted, device="cpu").detach()),
+                                   expected, atol=1e-6)
+        if isinstance(painted, torch.Tensor):
+            assert (painted.device.type, painted.dtype) == ("cpu", torch.float32)
+            if painted.requires_grad:
+                painted.sum().backward()
+env = gym.make("DifferentiablePainting-v0", canvas_size=32, reward=lambda b, a, t: [0.5])
+env.reset(seed=0)
+reward = env.step(torch.zeros(50, device="cpu"))[1]
+assert reward.device.type == "cpu" and reward == 0.5
 print("done")
 """
 
