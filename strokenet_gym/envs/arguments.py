@@ -6,6 +6,7 @@ import copy
 import enum
 import math
 import operator
+import sys
 from collections.abc import Mapping
 from numbers import Real
 from pathlib import PurePath
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs import Program
 from strokenet_gym.targets import ArrayTargets
 
 __all__ = [
@@ -122,9 +123,9 @@ def check_render_mode(mode: str | None, known: list[str]) -> str | None:
 class PortableSpec:
     """An environment whose ``spec`` has its arguments in forms that fit in JSON.
 
-    Brushes become their numbers, other programs and functions "module:name", paths strings,
-    generators the name that they were loaded by. Of an array of targets a copied spec has no copy;
-    it fits in no JSON, nor do other objects.
+    Brushes become their numbers; other programs and generators what they were loaded by, functions
+    "module:name", paths strings. Of an array of targets a copied spec has no copy; it fits in no
+    JSON, nor do programs that were made here, and other objects.
     """
 
     _spec: Any = None
@@ -157,18 +158,20 @@ def _portable(name: str, value: Any) -> Any:
         return {key: _portable(name, entry) for key, entry in value.items()}
     if isinstance(value, Program):
         return _portable_program(value)
-    if isinstance(value, FunctionType) and value.__qualname__.isidentifier():
-        return f"{value.__module__}:{value.__qualname__}"
+    if isinstance(value, FunctionType):
+        home = sys.modules.get(value.__module__)
+        found = getattr(home, value.__qualname__, None) is value
+        return f"{value.__module__}:{value.__qualname__}" if found else value
     if type(value).__name__ == "device":  # torch's
         return str(value)
     return value
 
 
 def _portable_program(program: Program) -> Any:
-    """What a program is found by; itself, if it is not found by that."""
-    if program.gradient == "learned":  # its file
-        return program.loaded_from or program
-    try:
-        return program.to_json() if load_program(program.to_json()) == program else program
-    except ValueError:
-        return program
+    """What a program is found by; itself, if that might be another: its class alone, say."""
+    from strokenet_gym.programs.stamped import BRUSHES  # compiled kernels
+
+    known = any(program is one for one in BRUSHES.values())
+    if known or program.loaded_from is not None or "to_json" in vars(type(program)):
+        return program.to_json()
+    return program
