@@ -270,7 +270,7 @@ def test_steps_are_not_taken_again_in_a_backward_pass(env_id, reentrant):
     env.reset(seed=0)
     action = some_action(True)
     reward = checkpoint(lambda a: env.step(a)[1], action, use_reentrant=reentrant)
-    with pytest.raises(ValueError, match="step keeps the canvas, .* inside a backward pass"):
+    with pytest.raises(ValueError, match="step keeps the canvas, so it cannot run again"):
         reward.backward()
     assert env.step(action)[4]["stroke"] == 2  # nothing happened to the episode
 

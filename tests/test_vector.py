@@ -10,6 +10,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from test_painting import assert_same, make
 
+from strokenet_gym import Program
+
 
 def make_vec(num_envs=5, **kwargs):
     envs = gym.make_vec("Painting-v0", num_envs=num_envs, **({"canvas_size": 32} | kwargs))
@@ -179,6 +181,48 @@ def test_own_rewards_are_of_strokes_alone(kind, tensors):
         [True, True], [False, True], [True, False], [True, True], [False, True], [True, False]
     ]  # fmt: skip
     assert counts == [sum(row) for row in strokes]
+
+
+class Normed(Program):
+    """Divides by the largest pressure, which a row without a stroke does not have."""
+
+    gradient = "exact"
+
+    def paint(self, canvas, stroke, background):
+        shade = stroke.pressure.mean(1) / stroke.pressure.max(1)
+        return np.broadcast_to(shade[:, None, None, None], canvas.shape)
+
+    def paint_tensors(self, canvas, target, stroke, background):
+        share = stroke.pressure.mean(1) / stroke.pressure.amax(1)
+        painted = share[:, None, None, None].expand_as(canvas)
+        squared = ((painted - target) ** 2 - (canvas - target) ** 2).mean((1, 2, 3))
+        absolute = ((painted - target).abs() - (canvas - target).abs()).mean((1, 2, 3))
+        return painted, torch.stack([squared, absolute], 1)
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+def test_programs_are_asked_for_strokes_alone(tensors):
+    envs = gym.make_vec(
+        "DifferentiablePainting-v0", num_envs=2, canvas_size=16, max_strokes=2, brush=Normed()
+    )
+    envs.reset(seed=0)
+    envs.unwrapped._episodes.stroke[0] = 1  # it ends a step before the other
+    action = np.full((2, 50), 0.5, np.float32)
+    action[:, -1] = 1
+    if tensors:
+        action = torch.from_numpy(action).requires_grad_()
+    painted = []
+    for _ in range(6):
+        observation, rewards, *_ = envs.step(action)
+        painted.append(observation["canvas"].any((1, 2, 3)).tolist())
+        if tensors:
+            (slope,) = torch.autograd.grad(rewards.sum(), action)
+            assert slope.isfinite().all()
+            assert slope.any(1).tolist() == painted[-1]
+            envs.unwrapped.detach()
+    assert painted == [
+        [True, True], [False, True], [True, False], [True, True], [False, True], [True, False]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("tensors", [False, True])
