@@ -19,13 +19,13 @@ def make_vec(num_envs=5, **kwargs):
     return envs
 
 
+@pytest.mark.parametrize("limit", [-1, 2, 3, 9])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_vector_env_is_like_single_ones(mode):
+def test_vector_env_is_like_single_ones(mode, limit):
     """Step for step what Gymnasium's own SyncVectorEnv makes of single environments."""
-    ours = make_vec(max_strokes=3, autoreset_mode=mode)
-    theirs = SyncVectorEnv(
-        [lambda: make(max_strokes=3).unwrapped for _ in range(5)], autoreset_mode=mode
-    )
+    kwargs = {"max_strokes": 3, "max_episode_steps": limit}
+    ours = make_vec(autoreset_mode=mode, disable_env_checker=True, **kwargs)
+    theirs = SyncVectorEnv([lambda: make(**kwargs) for _ in range(5)], autoreset_mode=mode)
     assert ours.metadata["autoreset_mode"] is mode
     assert ours.observation_space == theirs.observation_space
     assert ours.action_space == theirs.action_space
@@ -43,9 +43,67 @@ def test_vector_env_is_like_single_ones(mode):
             assert_same(a[4]["_final_obs"], b[4]["_final_obs"])
             assert_same(list(a[4]["final_obs"]), list(b[4]["final_obs"]))
             np.testing.assert_array_equal(a[4]["final_info"]["l2"], b[4]["final_info"]["l2"])
-        if mode is AutoresetMode.DISABLED and a[2].any():
-            options = {"reset_mask": a[2]}
+        if mode is AutoresetMode.DISABLED and (a[2] | a[3]).any():
+            options = {"reset_mask": a[2] | a[3]}
             assert_same(ours.reset(options=dict(options))[0], theirs.reset(options=options)[0])
+
+
+def test_truncations_are_the_users():
+    """Who changes what a step returned does not change the episodes."""
+    envs = make_vec(2, max_strokes=9, max_episode_steps=2, autoreset_mode=AutoresetMode.DISABLED)
+    envs.reset(seed=0)
+    envs.step(envs.action_space.sample())
+    truncated = envs.step(envs.action_space.sample())[3]
+    assert truncated.tolist() == [True, True]
+    truncated[:] = False
+    with pytest.raises(ResetNeeded):
+        envs.step(envs.action_space.sample())
+
+
+@pytest.fixture
+def registered():
+    """An environment of a user's: ours, with a limit and arguments of its own."""
+    gym.register(
+        id="Short-v0", entry_point="strokenet_gym.envs:PaintingEnv",
+        vector_entry_point="strokenet_gym.envs:PaintingVectorEnv",
+        max_episode_steps=2, kwargs={"max_strokes": 5, "canvas_size": 16},
+    )  # fmt: skip
+    yield "Short-v0"
+    del gym.registry["Short-v0"]
+
+
+def test_a_limit_that_is_registered(registered):
+    envs = gym.make_vec(registered, num_envs=2)
+    again = gym.make_vec(gym.envs.registration.EnvSpec.from_json(envs.spec.to_json()))
+    for made in (envs, again, gym.make_vec(registered, num_envs=2, max_episode_steps=4)):
+        made.reset(seed=0)
+        limit = made.spec.kwargs["max_episode_steps"]
+        for k in range(1, limit + 1):
+            *_, terminated, truncated, _ = made.step(made.action_space.sample())
+            assert truncated.tolist() == [k == limit] * 2
+            assert not terminated.any()
+    free = gym.make_vec(registered, num_envs=2, max_episode_steps=-1)
+    free.reset(seed=0)
+    for _ in range(5):
+        *_, terminated, truncated, _ = free.step(free.action_space.sample())
+        assert not truncated.any()
+    assert terminated.all()
+
+
+def test_a_limit_of_spiral():
+    try:
+        envs = gym.make_vec("Spiral-v0", num_envs=2, max_episode_steps=2)
+    except gym.error.DependencyNotInstalled as error:
+        pytest.skip(str(error))
+    envs.reset(seed=0)
+    assert [envs.step(envs.action_space.sample())[3].any() for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize("limit", [0, -2, 1.5, "3"])
+@pytest.mark.parametrize("kind", ["Painting", "DifferentiablePainting", "NeuralPainting"])
+def test_wrong_limits(kind, limit):
+    with pytest.raises(ValueError, match="max_episode_steps must be"):
+        gym.make_vec(f"{kind}-v0", num_envs=2, max_episode_steps=limit)
 
 
 @pytest.mark.parametrize("copy", [True, False])

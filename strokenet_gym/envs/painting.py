@@ -70,7 +70,8 @@ class PaintingEnv(PortableSpec, gym.Env):
 
     ## Episode End
 
-    Terminates after `max_strokes` strokes. Truncates only when a person closes the window.
+    Terminates after `max_strokes` strokes. Truncates when a person closes the window, and after
+    `max_episode_steps` strokes, if `gym.make` or `gym.make_vec` is given such a limit.
 
     ## Information
 

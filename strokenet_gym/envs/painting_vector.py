@@ -47,6 +47,9 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         shown: index of the sub-environment in the window.
         copy: whether observations are copies. If not, they are faster, and the next ``step`` or
             ``reset`` may change them.
+        max_episode_steps: strokes after which an episode is truncated, as ``TimeLimit`` does it;
+            None or -1: never.
+        disable_env_checker: taken since ``gym.make`` takes it; batches have no passive checker.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -74,6 +77,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         shown: int = 0,
         copy: bool = True,
+        max_episode_steps: int | None = None,
+        disable_env_checker: bool | None = None,
     ) -> None:
         episodes = Episodes(
             num_envs,
@@ -86,7 +91,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             background=background,
             reward=reward,
         )
-        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy)
+        limit = max_episode_steps
+        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy, limit)
 
     def _open(
         self,
@@ -96,9 +102,12 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         autoreset_mode: AutoresetMode | str,
         shown: int,
         copy: bool,
+        max_episode_steps: int | None,
     ) -> None:
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.copy = check_flag("copy", copy)
+        limit = max_episode_steps
+        self._limit = None if limit in (None, -1) else whole(limit, "max_episode_steps", 1, 2**62)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self._episodes = episodes
@@ -109,7 +118,9 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._rngs: dict[int, np.random.Generator] = {}
         self._seeds: dict[int, int] = {}
         self._begun = np.zeros(self.num_envs, bool)
-        self._truncated = np.zeros(self.num_envs, bool)  # when the window was closed
+        self._truncated = np.zeros(
+            self.num_envs, bool
+        )  # when the window was closed, or after the most steps
         self._shown = whole(shown, "shown", 0, self.num_envs - 1)
         self._window: Window | None = None
         if render_mode == "human":
@@ -243,6 +254,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         everywhere = np.ones(self.num_envs, bool)
         closed = window is not None and window.closed  # which ends the episodes under way
         truncated = closed & ~terminated & ~over
+        if self._limit is not None:
+            truncated |= (self._episodes.stroke >= self._limit) & ~over
         self._truncated = truncated.copy()  # the other is the user's
         ended = terminated | truncated
         if self.autoreset_mode is not AutoresetMode.SAME_STEP or not ended.any():
