@@ -60,6 +60,26 @@ def test_truncations_are_the_users():
         envs.step(envs.action_space.sample())
 
 
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_frames_are_collected_as_in_single_ones(mode):
+    kwargs = {"max_strokes": 2, "render_mode": "rgb_array_list"}
+    ours = make_vec(2, autoreset_mode=mode, **kwargs)
+    theirs = SyncVectorEnv([lambda: make(**kwargs) for _ in range(2)], autoreset_mode=mode)
+    assert ours.render_mode == theirs.render_mode
+    for envs in (ours, theirs):
+        envs.reset(seed=0)
+    for looks in (False, True, False, False, True):
+        action = ours.action_space.sample()
+        for envs in (ours, theirs):
+            over = np.logical_or(*envs.step(action)[2:4])
+            if mode is AutoresetMode.DISABLED and over.any():
+                envs.reset(options={"reset_mask": over})
+        if looks:
+            a, b = ours.render(), theirs.render()
+            assert [len(frames) for frames in a] == [len(frames) for frames in b]
+            assert_same(list(a), list(b))
+
+
 @pytest.fixture
 def registered():
     """An environment of a user's: ours, with a limit and arguments of its own."""

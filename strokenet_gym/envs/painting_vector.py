@@ -29,6 +29,8 @@ from strokenet_gym.programs import Program, load_program
 
 __all__ = ["PaintingVectorEnv"]
 
+_COLLECTED = "rgb_array_list"  # the render mode that gym.make adds to "rgb_array"
+
 
 class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
     """A batch of painting environments that paint in one call, large batches on all cores.
@@ -41,8 +43,9 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         autoreset_mode: when a sub-environment that ended is reset, see
             :class:`gymnasium.vector.AutoresetMode`. With DISABLED, ``reset`` takes the option
             ``reset_mask``.
-        render_mode: None; "rgb_array": ``render`` returns a frame for each sub-environment; or
-            "human": one of them is shown in a window. Closing that only ends the showing.
+        render_mode: None; "rgb_array": ``render`` returns a frame for each sub-environment;
+            "rgb_array_list": those of each since its reset and the last ``render``; or "human": one
+            of them is shown in a window. Closing that only ends the showing.
         stroke_seconds: how long a stroke takes in the window.
         shown: index of the sub-environment in the window.
         copy: whether observations are copies. If not, they are faster, and the next ``step`` or
@@ -104,7 +107,9 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         copy: bool,
         max_episode_steps: int | None,
     ) -> None:
-        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        modes = [*self.metadata["render_modes"], _COLLECTED]
+        self.render_mode = check_render_mode(render_mode, modes)
+        self._frames: list[list[np.ndarray]] = [[] for _ in range(episodes.num_envs)]
         self.copy = check_flag("copy", copy)
         limit = max_episode_steps
         self._limit = None if limit in (None, -1) else whole(limit, "max_episode_steps", 1, 2**62)
@@ -214,6 +219,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._episodes.begin(np.flatnonzero(mask).tolist(), targets, handed_over)
         self._begun |= mask
         self._truncated = self._truncated & ~mask
+        self._collect(mask, anew=True)
         if self._window is not None and mask[self._shown]:
             self._window.show(self._episodes.scene(self._shown))
 
@@ -248,6 +254,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             stroke = self._episodes.stroke_of(actions[self._shown])
             scene = self._episodes.scene(self._shown, stroke)
             window.animate(before, scene, self._episodes.brush, self._episodes.background)
+        self._collect(~over)
         if drawn is not None:
             self._begin(over, drawn)
         terminated = self._episodes.finished & ~over
@@ -298,14 +305,24 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             info[key], info[f"_{key}"] = value, mask.copy()
         return info
 
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """Return a frame for each sub-environment if ``render_mode`` is "rgb_array", else None.
+    def _collect(self, mask: np.ndarray, anew: bool = False) -> None:
+        """Keep a frame of each of these sub-environments, as Gymnasium's RenderCollection does."""
+        if self.render_mode == _COLLECTED:
+            for i in np.flatnonzero(mask).tolist():
+                before = [] if anew else self._frames[i]
+                self._frames[i] = [*before, frame(self._episodes.scene(i))]
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Return for each sub-environment what ``render_mode`` says, None if that is no frames.
 
         Raises:
             ResetNeeded: before the first ``reset``.
         """
         if not self._begun.all():
             raise ResetNeeded("there is nothing to render yet: call reset() first")
+        if self.render_mode == _COLLECTED:
+            frames, self._frames = self._frames, [[] for _ in range(self.num_envs)]
+            return tuple(frames)
         if self.render_mode != "rgb_array":
             return None
         return tuple(frame(self._episodes.scene(i)) for i in range(self.num_envs))
