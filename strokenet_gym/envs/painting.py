@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from strokenet_gym.display import Window, frame
+from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
     check_flag,
@@ -122,6 +122,8 @@ class PaintingEnv(PortableSpec, gym.Env):
 
     known_options: ClassVar[tuple[str, ...]] = ("target",)
 
+    _own_space: gym.Space | None = None
+
     def __init__(
         self,
         *,
@@ -150,7 +152,9 @@ class PaintingEnv(PortableSpec, gym.Env):
         self._open(episodes, render_mode, stroke_seconds)
 
     def _open(self, episodes: Episodes, render_mode: str | None, stroke_seconds: float) -> None:
-        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        modes = self.metadata["render_modes"]
+        self.render_mode = check_render_mode(render_mode, modes)
+        self.metadata = {**self.metadata, "render_modes": usable_modes(modes, render_mode)}
         self._episodes = episodes
         self.action_space = episodes.action_space
         self._begun = False  # whether there was a reset
@@ -162,9 +166,17 @@ class PaintingEnv(PortableSpec, gym.Env):
         self._stroke: Stroke | None = None  # the last one, if frames are asked for
 
     @property
-    def observation_space(self) -> gym.spaces.Dict:  # type: ignore[override]
-        """What ``reset`` and ``step`` observe; of floats, if they are asked for tensors."""
-        return self._episodes.observation_space
+    def observation_space(self) -> gym.Space:  # type: ignore[override]
+        """What ``reset`` and ``step`` observe; of floats, if they are asked for tensors.
+
+        A subclass that observes something else sets its own.
+        """
+        own = self._own_space
+        return self._episodes.observation_space if own is None else own
+
+    @observation_space.setter
+    def observation_space(self, space: gym.Space) -> None:
+        self._own_space = space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -13,7 +13,7 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from strokenet_gym.display import Window, frame
+from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
     check_flag,
@@ -63,6 +63,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
 
     known_options: ClassVar[tuple[str, ...]] = ("target", "reset_mask")
 
+    _own_space: gym.Space | None = None
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -107,14 +109,15 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         copy: bool,
         max_episode_steps: int | None,
     ) -> None:
-        modes = [*self.metadata["render_modes"], _COLLECTED]
-        self.render_mode = check_render_mode(render_mode, modes)
+        modes = self.metadata["render_modes"]
+        self.render_mode = check_render_mode(render_mode, [*modes, _COLLECTED])
         self._frames: list[list[np.ndarray]] = [[] for _ in range(episodes.num_envs)]
         self.copy = check_flag("copy", copy)
         limit = max_episode_steps
         self._limit = None if limit in (None, -1) else whole(limit, "max_episode_steps", 1, 2**62)
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        modes = usable_modes(modes, render_mode)
+        mode = self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "render_modes": modes, "autoreset_mode": mode}
         self._episodes = episodes
         self.num_envs = episodes.num_envs
         self.single_action_space = episodes.action_space
@@ -133,17 +136,29 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             self._window = Window(title, stroke_seconds)
 
     @property
-    def single_observation_space(self) -> gym.spaces.Dict:  # type: ignore[override]
-        """What a sub-environment observes; of floats, if tensors are asked for."""
-        return self._episodes.observation_space
+    def single_observation_space(self) -> gym.Space:  # type: ignore[override]
+        """What a sub-environment observes; of floats, if tensors are asked for.
+
+        A subclass that observes something else sets its own.
+        """
+        own = self._own_space
+        return self._episodes.observation_space if own is None else own
+
+    @single_observation_space.setter
+    def single_observation_space(self, space: gym.Space) -> None:
+        self._own_space = space
 
     @property
     def observation_space(self) -> gym.Space:  # type: ignore[override]
-        """A batch of these."""
+        """A batch of these, or what a subclass sets."""
         space = self.single_observation_space
         if self._batch is None or self._batch[0] is not space:
             self._batch = space, batch_space(space, self.num_envs)
         return self._batch[1]
+
+    @observation_space.setter
+    def observation_space(self, space: gym.Space) -> None:
+        self._batch = self.single_observation_space, space
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
