@@ -102,6 +102,24 @@ class Agent(nn.Module):
                 f"{channels}: make the environment with channels={self.channels}"
             )
 
+    def __call__(self, observation: dict[str, Tensor]) -> Tensor:
+        """Choose strokes as ``forward`` does, which sees the observation in the weights' precision.
+
+        Args:
+            observation: tensors in [0, 1], of any precision.
+
+        Returns:
+            Actions ``[B, C + 49]`` in the observation's precision.
+        """
+        seen = {key: self.as_weights(value) for key, value in observation.items()}
+        action, kind = super().__call__(seen), observation["target"].dtype
+        return action.to(kind) if kind.is_floating_point else action
+
+    def as_weights(self, value: Tensor) -> Tensor:
+        """Floating-point numbers in the weights' precision."""
+        weights = next(self.parameters(), value)
+        return value.to(weights.dtype) if value.is_floating_point() else value
+
     @torch.no_grad()
     def act(self, observation: dict[str, np.ndarray]) -> np.ndarray:
         """Choose strokes for the NumPy observations of any environment, single or batched.
@@ -206,7 +224,7 @@ def look(network: nn.Module, image: Tensor, fast: bool) -> Tensor:
     fast = fast and network.training and _has_bfloat16(image.device.type)
     image = image.contiguous(memory_format=torch.channels_last)
     with torch.autocast(image.device.type, torch.bfloat16, enabled=fast):
-        return network(image).float()
+        return network(image).to(image.dtype)
 
 
 @functools.cache
