@@ -12,8 +12,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from strokenet_gym.envs.arrays import array_of
 from strokenet_gym.files import add_file, sweep
+from strokenet_gym.stroke import array_of
 from strokenet_gym.stroke_log import StrokeLog
 
 __all__ = ["RecordStrokes", "VectorRecordStrokes", "episodes_of"]

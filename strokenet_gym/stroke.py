@@ -22,6 +22,7 @@ __all__ = [
     "RADIUS_MIN",
     "Stroke",
     "action_size",
+    "array_of",
     "check_action",
     "is_tensor",
     "pack",
@@ -33,6 +34,7 @@ NUM_ANCHORS = 16
 RADIUS_MIN = 0.002
 RADIUS_MAX = 0.125
 _RADII = RADIUS_MIN, RADIUS_MAX  # the pencil's
+_NUMPYS = "torch.float16", "torch.float32", "torch.float64"  # of torch's floats, those of NumPy too
 _LOW, _HIGH = np.float32(-1), np.float32(1)
 
 
@@ -75,6 +77,31 @@ def is_tensor(value: Any) -> bool:
     """Whether a value is a torch tensor; torch itself is not imported for it."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+def array_of(value: Any, what: str) -> np.ndarray:
+    """An array, or a tensor or list as one, without a graph.
+
+    Args:
+        value: anything.
+        what: what to call it in messages.
+
+    Raises:
+        TypeError: if it is a tensor without plain values: a meta, sparse or quantised one.
+        ValueError: if there is no array of it: a list of unequal parts, or of tensors with a graph.
+    """
+    try:
+        if not is_tensor(value):
+            return np.asarray(value)
+        kind = "meta" if value.is_meta else str(value.layout).removeprefix("torch.")
+        kind = "quantised" if value.is_quantized else kind
+        if kind == "strided":
+            value = value.detach().cpu().resolve_conj()
+            known = str(value.dtype) in _NUMPYS or not value.is_floating_point()
+            return (value if known else value.float()).numpy()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be an array: {str(error).splitlines()[0]}") from error
+    raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
 
 
 def unpack(action: Any, channels: int, radii: tuple[float, float] = _RADII) -> Stroke:

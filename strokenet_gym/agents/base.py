@@ -19,8 +19,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from strokenet_gym.envs.arguments import check_observation
 from strokenet_gym.painter import PlannerAgent
 from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights
+from strokenet_gym.programs.transforms import dense
 from strokenet_gym.stroke import action_size, unpack
 
 __all__ = [
@@ -132,15 +134,17 @@ class Agent(nn.Module):
             Actions float32 ``[C + 49]``, or a batch of them.
 
         Raises:
-            ValueError: if the observation has other colour channels than the agent.
+            ValueError: if the observation has other colour channels than the agent, lacks a part,
+                or one has another shape.
+            TypeError: if a part does not hold real numbers.
         """
-        single = observation["canvas"].ndim == 3
-        self._check_channels(observation["canvas"].shape[-3])
+        arrays, single = check_observation(observation)
+        self._check_channels(arrays["canvas"].shape[-3])
         device = next(self.parameters()).device
         tensors = {}
-        for key, value in observation.items():
-            tensor = torch.from_numpy(np.asarray(value)).to(device)
-            tensor = tensor.float() / (255 if value.dtype == np.uint8 else 1)
+        for key, value in arrays.items():
+            tensor = dense(value, key).to(device).float()
+            tensor = tensor / (255 if value.dtype == np.uint8 else 1)
             tensors[key] = tensor[None] if single else tensor
         action = self(tensors).cpu().numpy()
         return action[0] if single else action

@@ -16,18 +16,23 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.programs import Program
+from strokenet_gym.stroke import array_of, is_tensor
 from strokenet_gym.targets import ArrayTargets
 
 __all__ = [
     "PortableSpec",
     "canvas_sides",
+    "check_count",
     "check_flag",
+    "check_observation",
     "check_options",
     "check_render_mode",
     "check_seed",
     "is_number",
     "whole",
 ]
+
+_OBSERVED = "canvas", "target", "strokes_left"
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
@@ -60,6 +65,44 @@ def canvas_sides(value: Any, name: str, low: int, high: int) -> tuple[int, int]:
         raise ValueError(f"{name} must be one number, or height and width, got {value!r}")
     height, width = (whole(side, name, low, high) for side in value)
     return height, width
+
+
+def check_count(entries: Any, name: str, count: int) -> None:
+    """Check that there is an entry for each of so many.
+
+    Raises:
+        ValueError: if they are no sequence, or another number.
+    """
+    sequence = isinstance(entries, (list, tuple, np.ndarray)) or is_tensor(entries)
+    own = len(entries) if sequence and getattr(entries, "ndim", 1) > 0 else None
+    if own != count:
+        got = f"a {type(entries).__name__}" if own is None else own
+        raise ValueError(f"expected {count} {name}, got {got}")
+
+
+def check_observation(observation: Any) -> tuple[dict[str, np.ndarray], bool]:
+    """Return what an agent is to look at as arrays, and whether it is a single observation.
+
+    Raises:
+        ValueError: if it lacks ``canvas`` ``[C, H, W]``, ``target`` of that shape or
+            ``strokes_left`` ``[1]``, and they are no batches of these.
+        TypeError: if one does not hold real numbers.
+    """
+    known = isinstance(observation, Mapping) and set(_OBSERVED) <= set(observation)
+    if not known:
+        keys = [*observation] if isinstance(observation, Mapping) else type(observation).__name__
+        raise ValueError(f"an observation has {', '.join(_OBSERVED)}, got {keys}")
+    arrays = {key: array_of(value, key) for key, value in observation.items()}
+    for key in _OBSERVED:
+        if arrays[key].dtype.kind not in "fiu":
+            raise TypeError(f"{key} must hold real numbers, got dtype {arrays[key].dtype}")
+    canvas, target, left = (arrays[key].shape for key in _OBSERVED)
+    if len(canvas) not in (3, 4) or target != canvas or left != (*canvas[:-3], 1):
+        raise ValueError(
+            "canvas and target must be [C, H, W] and strokes_left [1], or batches of them, got "
+            f"{canvas}, {target} and {left}"
+        )
+    return arrays, len(canvas) == 3
 
 
 def check_seed(seed: Any) -> int | None:

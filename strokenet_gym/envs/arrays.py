@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.programs.base import Program, Undo, to_bytes
-from strokenet_gym.stroke import Stroke, check_action, is_tensor
+from strokenet_gym.stroke import Stroke, array_of, check_action, is_tensor
 from strokenet_gym.targets.filling import put
 
-__all__ = ["Arrays", "array_of"]
+__all__ = ["Arrays"]
 
 
 class Arrays:
@@ -61,14 +61,12 @@ class Arrays:
 
     def check(self, action: Any, shape: tuple[int, ...]) -> np.ndarray:
         """Check actions, see :func:`strokenet_gym.stroke.check_action`."""
-        if is_tensor(action):
-            if action.requires_grad:
-                raise TypeError(
-                    "Painting-v0 has no gradients, but the action requires one: make "
-                    "DifferentiablePainting-v0 (or NeuralPainting-v0), or pass action.detach()"
-                )
-            action = array_of(action, "an action")
-        return check_action(action, shape)
+        if is_tensor(action) and action.requires_grad:
+            raise TypeError(
+                "Painting-v0 has no gradients, but the action requires one: make "
+                "DifferentiablePainting-v0 (or NeuralPainting-v0), or pass action.detach()"
+            )
+        return check_action(array_of(action, "an action"), shape)
 
     def check_canvas(self, canvas: Any) -> np.ndarray:
         """Return the canvas as float32.
@@ -135,7 +133,7 @@ class Arrays:
 
     def rewards(self, values: Any) -> np.ndarray:
         """What a reward function returned."""
-        return np.asarray(array_of(values, "rewards"))
+        return array_of(values, "rewards")
 
     def spread(self, rewards: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
         """Rewards of some rows among so many, the others' 0."""
@@ -167,17 +165,3 @@ class Arrays:
     def float_pictures(self) -> tuple[np.ndarray, np.ndarray]:
         """Canvases and targets, float32 ``[B, C, H, W]``."""
         return self.canvas, self.target
-
-
-def array_of(value: Any, what: str) -> np.ndarray:
-    """An array, or a tensor as one.
-
-    Raises:
-        TypeError: if it is a meta or sparse tensor.
-    """
-    if not is_tensor(value):
-        return np.asarray(value)
-    if value.device.type == "meta" or str(value.layout) != "torch.strided":
-        raise TypeError(f"{what} must be a dense tensor with values, got {value!r}")
-    value = value.detach().cpu()
-    return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()

@@ -18,12 +18,12 @@ from gymnasium import spaces
 
 from strokenet_gym.display import Scene
 from strokenet_gym.envs.arguments import canvas_sides, check_flag, whole
-from strokenet_gym.envs.arrays import Arrays, array_of
+from strokenet_gym.envs.arrays import Arrays
 from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
-from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
+from strokenet_gym.stroke import Stroke, action_size, array_of, is_tensor, unpack
 from strokenet_gym.targets import channels_of, make_targets
-from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.images import fit_images, is_pil
 
 __all__ = ["Episodes"]
 
@@ -89,7 +89,7 @@ class Episodes:
             raise ValueError(f"channels must be 1 (grey), 3 (RGB) or None, got {channels!r}")
         self.channels = int(self.channels)
         self.reward = find_reward(reward)
-        colour = np.asarray(background)
+        colour = array_of(background, "background")
         known = colour.dtype.kind in "fiu" and colour.shape in ((), (self.channels,))
         if not known or not np.all((colour >= 0) & (colour <= 1)):
             raise ValueError(
@@ -153,12 +153,12 @@ class Episodes:
         if not hasattr(self.source, "sample_fitted") or any(t is not None for t in targets):
             return fit_images(
                 (
-                    self.source.sample(rng) if target is None else array_of(target, "a target")
+                    self.source.sample(rng) if target is None else _image(target)
                     for rng, target in zip(rngs, targets, strict=True)
                 ),
                 *fit,
             )
-        images = np.asarray(self.source.sample_fitted(rngs, *fit))
+        images = array_of(self.source.sample_fitted(rngs, *fit), "sample_fitted()")
         count, channels, *size = images.shape if images.ndim == 4 else (0, 0)
         known = channels in (1, self.channels) and images.dtype in (np.uint8, np.float32)
         if not known or (count, *size) != (len(rngs), *self._shape[2:]):
@@ -310,6 +310,11 @@ class Episodes:
     def float_canvas(self, index: int) -> np.ndarray:
         """A copy of a canvas, float32 ``[C, H, W]``."""
         return self.pictures.float_pictures()[0][index].copy()
+
+
+def _image(target: Any) -> Any:
+    """A target that was given for one episode: no path."""
+    return target if is_pil(target) else array_of(target, "a target")
 
 
 def _ask(kind: Reward, pictures: Any, images: Sequence[Any], active: np.ndarray | None) -> Any:

@@ -16,6 +16,7 @@ from gymnasium.vector.utils import batch_space
 from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
+    check_count,
     check_flag,
     check_options,
     check_render_mode,
@@ -26,6 +27,7 @@ from strokenet_gym.envs.episodes import Episodes
 from strokenet_gym.envs.painting import VIDEO_FPS
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.programs import Program, load_program
+from strokenet_gym.stroke import array_of
 
 __all__ = ["PaintingVectorEnv"]
 
@@ -114,7 +116,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._frames: list[list[np.ndarray]] = [[] for _ in range(episodes.num_envs)]
         self.copy = check_flag("copy", copy)
         limit = max_episode_steps
-        self._limit = None if limit in (None, -1) else whole(limit, "max_episode_steps", 1, 2**62)
+        free = limit is None or (isinstance(limit, int) and limit == -1)
+        self._limit = None if free else whole(limit, "max_episode_steps", 1, 2**62)
         modes = usable_modes(modes, render_mode)
         mode = self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "render_modes": modes, "autoreset_mode": mode}
@@ -206,11 +209,10 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         targets = options.get("target")
         targets = [None] * self.num_envs if targets is None else targets
         mask = options.get("reset_mask")
-        mask = np.ones(self.num_envs, bool) if mask is None else np.atleast_1d(mask)
+        mask = np.ones(self.num_envs, bool) if mask is None else mask
+        mask = np.atleast_1d(array_of(mask, "reset_mask"))
         for name, entries in (("seeds", seeds), ("targets", targets), ("reset_mask", mask)):
-            if not hasattr(entries, "__len__") or len(entries) != self.num_envs:
-                got = len(entries) if hasattr(entries, "__len__") else repr(entries)
-                raise ValueError(f"expected {self.num_envs} {name}, got {got}")
+            check_count(entries, name, self.num_envs)
         if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
         if not (self._begun | mask).all():

@@ -23,6 +23,7 @@ from strokenet_gym.envs.arguments import (
 )
 from strokenet_gym.envs.painting import VIDEO_FPS
 from strokenet_gym.programs.mypaint.pen import Pen
+from strokenet_gym.stroke import array_of
 from strokenet_gym.targets import make_targets
 from strokenet_gym.targets.images import fit_image
 
@@ -188,7 +189,7 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         """
         if not self._running:
             raise ResetNeeded("there is no episode under way: call reset() before step()")
-        chosen = np.asarray(action)
+        chosen = array_of(action, "an action")
         fits = chosen.shape == (len(_NAMES),) and chosen.dtype.kind in "iu"
         if not (fits and (chosen >= 0).all() and (chosen < _CHOICES).all()):
             raise ValueError(f"an action must be 8 whole numbers under {_CHOICES}, got {action!r}")

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from strokenet_gym.envs.arguments import whole
+from strokenet_gym.stroke import array_of
 from strokenet_gym.targets.images import LUMA, load_image, plane
 
 __all__ = [
@@ -127,7 +128,7 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
         background = np.frombuffer(bytes.fromhex(background[1:]), np.uint8) / 255
         if channels == 1:
             background = background @ LUMA
-    colour = np.asarray(background)
+    colour = array_of(background, "background")
     numbers = colour.dtype.kind in "iuf" and colour.shape in ((), (1,), (channels,))
     if not (numbers and ((colour >= 0) & (colour <= 1)).all()):
         raise ValueError(f"background must have {channels} numbers in 0 … 1, got {background!r}")

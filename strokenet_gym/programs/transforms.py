@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from strokenet_gym.stroke import is_tensor
+from strokenet_gym.stroke import array_of, is_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,7 +97,7 @@ def dense(value: Any, what: str) -> Tensor:
     import torch
 
     if not is_tensor(value):
-        array = np.array(value, order="C")
+        array = np.array(array_of(value, what), order="C")
         if array.dtype.kind not in "fiu":
             raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
         value = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
