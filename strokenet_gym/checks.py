@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _NO_NUMBERS = bool, np.bool_, np.timedelta64  # though Python and NumPy say so
+_NUMPYS = "torch.float16", "torch.float32", "torch.float64"  # of torch's floats, those of NumPy too
 _ROUNDING = 1e-5  # that canvases may leave 0 … 1
 
 Shape = tuple["int | None", ...]  # None: any size
@@ -86,17 +87,28 @@ def real_number(value: Any, name: str, low: float, high: float, *, above: bool =
 
 
 def array_of(value: Any, what: str) -> np.ndarray:
-    """An array, or a tensor as one, without its graph.
+    """An array, or a tensor or list as one, without a graph.
+
+    Args:
+        value: anything.
+        what: what to call it in messages.
 
     Raises:
-        TypeError: if it is a meta or sparse tensor.
+        TypeError: if it is a tensor without plain values: a meta, sparse or quantised one.
+        ValueError: if there is no array of it: a list of unequal parts, or of tensors with a graph.
     """
-    if not is_tensor(value):
-        return np.asarray(value)
-    if value.device.type == "meta" or str(value.layout) != "torch.strided":
-        raise TypeError(f"{what} must be a dense tensor with values, got {value!r}")
-    value = value.detach().cpu()
-    return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
+    try:
+        if not is_tensor(value):
+            return np.asarray(value)
+        kind = "meta" if value.is_meta else str(value.layout).removeprefix("torch.")
+        kind = "quantised" if value.is_quantized else kind
+        if kind == "strided":
+            value = value.detach().cpu().resolve_conj()
+            known = str(value.dtype) in _NUMPYS or not value.is_floating_point()
+            return (value if known else value.float()).numpy()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be an array: {str(error).splitlines()[0]}") from error
+    raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
 
 
 def behaved(array: np.ndarray, dtype: Any) -> np.ndarray:

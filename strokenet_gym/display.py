@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import time
@@ -20,7 +21,7 @@ from strokenet_gym.stroke import Stroke, part_way
 with shielded():
     import cv2
 
-__all__ = ["Scene", "Window", "frame", "open_window"]
+__all__ = ["Scene", "Window", "frame", "open_window", "usable_modes"]
 
 FPS = 30
 _GAP = 8  # pixels between target and canvas
@@ -32,6 +33,7 @@ _KEYS = (
     "space   pause", "right   one stroke", "a       anchors and path", "s       save a picture",
     "h       these keys", "q       end",
 )  # fmt: skip
+_DISPLAYS = "DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"  # variables that say there is one
 _PATH, _ANCHOR = (255, 200, 0), (255, 60, 60)
 
 
@@ -111,6 +113,17 @@ def _write_keys(image: np.ndarray) -> None:
     for k, line in enumerate(_KEYS):
         where, font = (8, 20 + 18 * k), cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(image, line, where, font, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def usable_modes(modes: list[str], asked: str | None) -> list[str]:
+    """The render modes that can be had here, and the one that was asked for.
+
+    No window can be opened without pygame, or without a display; this is told without trying.
+    """
+    shown = sys.platform in ("win32", "darwin") or any(map(os.environ.get, _DISPLAYS))
+    if asked == "human" or (shown and importlib.util.find_spec("pygame") is not None):
+        return modes
+    return [mode for mode in modes if mode != "human"]
 
 
 def open_window(title: str, size: tuple[int, int]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -98,7 +99,7 @@ class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Start an episode, and write the one before if it was not finished."""
-        result = self.env.reset(seed=seed, options=options)
+        result = self.env.reset(seed=seed, options=copy.copy(options))
         self._recorder.begin(None if seed is None else self.env.unwrapped.np_random_seed)
         return result
 
@@ -136,7 +137,8 @@ class VectorRecordStrokes(gym.vector.VectorWrapper):
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
         """Start episodes, and write those before that were not finished."""
-        result = self.env.reset(seed=seed, options=options)
+        # Wrappers of Gymnasium's take the mask out of the options that they are given.
+        result = self.env.reset(seed=seed, options=copy.copy(options))
         mask = (options or {}).get("reset_mask")
         seeds: Any = self.env.unwrapped.np_random_seed
         for i in range(self.num_envs) if mask is None else np.flatnonzero(mask):

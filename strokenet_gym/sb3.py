@@ -15,6 +15,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from strokenet_gym.extras import require
@@ -32,33 +33,39 @@ class SB3VecEnv(VecEnv):
 
     Steps are the same, bit for bit, as those of a ``DummyVecEnv`` of single environments in a
     ``Monitor``: an episode that ends is followed by the first observation of the next one; its
-    ``info`` has ``terminal_observation``, ``TimeLimit.truncated`` (a closed window) and the
-    ``episode``'s return ``r``, length ``l`` and time ``t`` (seconds since the start).
+    ``info`` has ``terminal_observation``, ``TimeLimit.truncated`` (a closed window, or
+    ``max_episode_steps``) and the ``episode``'s return ``r``, length ``l`` and time ``t`` (seconds
+    since the start).
 
     The sub-environments have their settings in common: ``get_attr`` gives the same value for all,
     ``set_attr`` and ``env_method`` work on all of them at once.
 
     Args:
-        env_id: "Painting-v0", "NeuralPainting-v0" or "DifferentiablePainting-v0".
+        env_id: "Painting-v0", "NeuralPainting-v0" or "DifferentiablePainting-v0"; or a spec, or
+            another id, of an environment that has a native batch.
         num_envs: how many.
-        kwargs: see :class:`strokenet_gym.envs.PaintingEnv`.
+        kwargs: see :class:`strokenet_gym.envs.PaintingVectorEnv`.
+
+    Raises:
+        gymnasium.error.Error: if there is no such environment, or it has no native batch.
     """
 
-    def __init__(self, env_id: str = "Painting-v0", num_envs: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self, env_id: str | EnvSpec = "Painting-v0", num_envs: int = 1, **kwargs: Any
+    ) -> None:
         self.envs: Any = gym.make_vec(
             env_id,
             num_envs=num_envs,
+            vectorization_mode="vector_entry_point",
             autoreset_mode=AutoresetMode.SAME_STEP,
             copy=True,  # SB3 keeps observations beyond the next step
             **kwargs,
         )
         self._actions: Any = None
-        self._returns = np.zeros(num_envs)
-        self._lengths = np.zeros(num_envs, np.int64)
+        count = self.envs.num_envs  # which a spec may have
+        self._returns, self._lengths = np.zeros(count), np.zeros(count, np.int64)
         self._start = time.time()
-        super().__init__(
-            num_envs, self.envs.single_observation_space, self.envs.single_action_space
-        )
+        super().__init__(count, self.envs.single_observation_space, self.envs.single_action_space)
 
     def reset(self) -> dict[str, np.ndarray]:
         """Start an episode in each sub-environment, with the seeds and options that were set."""
@@ -98,7 +105,7 @@ class SB3VecEnv(VecEnv):
                 infos[i]["terminal_observation"] = info["final_obs"][i]
                 infos[i]["episode"] = {"r": total, "l": length, "t": now}
             self._returns[done], self._lengths[done] = 0.0, 0
-        for one, cut in zip(infos, truncated.tolist(), strict=True):
+        for one, cut in zip(infos, (truncated & ~terminated).tolist(), strict=True):
             one["TimeLimit.truncated"] = cut
         return observation, reward.astype(np.float32), done, infos
 

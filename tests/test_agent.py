@@ -30,6 +30,39 @@ def test_actions_are_in_bounds(cls, channels, size):
     assert action.abs().max() <= 1
 
 
+PRECISIONS = {torch.float16: 2e-3, torch.bfloat16: 2e-2, torch.float64: 1e-5}  # and how close
+
+
+@pytest.mark.parametrize("kind", PRECISIONS)
+@pytest.mark.parametrize("name", ["glyphs", "kanjivg"])
+def test_agents_in_other_precisions(name, kind):
+    """Those of the weights, and those of the observation."""
+    plain, agent = load_agent(name), load_agent(name).to(kind)
+    env = gym.make("DifferentiablePainting-v0", canvas_size=128, as_tensor=True, max_strokes=2)
+    seen = {key: value[None] for key, value in env.reset(seed=0)[0].items()}
+    expected = plain(seen)
+    action = agent(seen)
+    assert action.dtype == torch.float32
+    torch.testing.assert_close(action, expected, rtol=0, atol=PRECISIONS[kind])
+    action.sum().backward()
+    assert all(w.grad is None or w.grad.dtype == kind for w in agent.parameters())
+    assert any(w.grad is not None and w.grad.any() for w in agent.parameters())
+    action = plain({key: value.to(kind) for key, value in seen.items()})
+    assert action.dtype == kind
+    torch.testing.assert_close(action.float(), expected, rtol=0, atol=4 * PRECISIONS[kind])
+    pixels = gym.make("Painting-v0", canvas_size=128, max_strokes=2).reset(seed=0)[0]
+    assert agent.act(pixels).dtype == np.float32
+    np.testing.assert_allclose(agent.act(pixels), plain.act(pixels), atol=PRECISIONS[kind])
+
+
+def test_parts_of_an_agent_in_half_precision():
+    plain, agent = load_agent("glyphs"), load_agent("glyphs").half()
+    seen = observation()
+    torch.testing.assert_close(
+        agent.decode(agent.encode(seen).float()).float(), plain(seen), rtol=0, atol=5e-3
+    )
+
+
 def test_first_strokes_are_visible_and_spread():
     stroke = unpack(StrokeNetAgent()(observation()), 1)
     assert stroke.pressure.min() > 0.5

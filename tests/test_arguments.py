@@ -14,7 +14,16 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 from safetensors.torch import save_file
 
-from strokenet_gym import BRUSHES, Brush, Stroke, load_agent, load_generator, pack, unpack
+from strokenet_gym import (
+    BRUSHES,
+    Brush,
+    Program,
+    Stroke,
+    load_agent,
+    load_generator,
+    pack,
+    unpack,
+)
 from strokenet_gym.agents import StrokeNetAgent
 from strokenet_gym.programs.learned import CompactGenerator
 from strokenet_gym.programs.learned.three_body import three_body_strokes
@@ -95,6 +104,57 @@ def test_a_spec_fits_in_json(tmp_path):
     again = gym.make_vec(EnvSpec.from_json(envs.spec.to_json()))
     assert again.unwrapped._episodes.brush == BRUSHES["marker"]
     assert again.num_envs == 2
+
+
+class Wide(Program):
+    """A program with an argument, equal to others with the same; counts how many there are."""
+
+    name, made = "wide", 0
+
+    def __init__(self, width):
+        Wide.made += 1
+        self.width = width
+
+    def __eq__(self, other):
+        return isinstance(other, Wide) and self.width == other.width
+
+    __hash__ = None
+
+    def paint(self, canvas, stroke, background):
+        return np.full_like(canvas, self.width / 10)
+
+
+class Usual(Wide):
+    """The same with a default, so that a second one could be made without the argument."""
+
+    def __init__(self, width=1):
+        super().__init__(width)
+
+
+@pytest.mark.parametrize("program", [Wide, Usual])
+def test_a_program_is_made_once(program):
+    """A spec holds the object that was given, with its arguments."""
+    Wide.made = 0
+    brush = program(3)
+    env = gym.make("Painting-v0", brush=brush, canvas_size=16)
+    envs = gym.make_vec("Painting-v0", num_envs=2, brush=brush, canvas_size=16)
+    for made in (env, gym.make(env.spec), envs, gym.make_vec(envs.spec)):
+        assert made.unwrapped._episodes.program.width == 3
+        assert made.unwrapped.spec.kwargs["brush"].width == 3
+    assert Wide.made == 1
+    loaded = gym.make("Painting-v0", brush=f"{__name__}:Usual", canvas_size=16)
+    assert json.loads(loaded.spec.to_json())["kwargs"]["brush"] == f"{__name__}:Usual"
+    assert Wide.made == 2
+
+
+def test_a_function_of_another_name_is_kept_itself():
+    """Its name would lead to another function."""
+    namespace = {"__name__": __name__}
+    exec("def darkness(before, after, target):\n    return before[:, 0, 0, 0] * 0 + 7", namespace)
+    env = gym.make("Painting-v0", reward=namespace["darkness"], canvas_size=16)
+    again = gym.make(env.spec)
+    again.reset(seed=0)
+    assert again.step(ACTION)[1] == 7
 
 
 def test_specs_do_not_copy_pictures():

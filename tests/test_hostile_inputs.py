@@ -4,10 +4,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from strokenet_gym import Brush, TracingAgent, load_agent, load_generator, load_program
+from strokenet_gym import Brush, Planner, TracingAgent, load_agent, load_generator, load_program
 from strokenet_gym.agents import AGENTS
 from strokenet_gym.programs.learned import GENERATORS
 
@@ -124,9 +125,14 @@ def test_names_of_no_brush(name):
         ({"reset_mask": [[True], [True, False]]}, "reset_mask"),
         ({"reset_mask": "no"}, "reset_mask"),
         ({"reset_mask": np.zeros(2, bool)}, "reset_mask"),
+        ({"reset_mask": torch.ones(2, requires_grad=True)}, "reset_mask"),
         ({1: 2, "a": 3, None: 4}, "unknown reset options"),
         ({"target": 5}, "target"),
         ({"target": [1, 2]}, "target"),
+        ({"target": {"a": 1, "b": 2}}, "target"),
+        ({"target": {1, 2}}, "target"),
+        ({"target": {0: np.zeros((16, 16)), 1: np.zeros((16, 16))}}, "target"),
+        ({"target": np.array(7)}, "target"),
         ([], "reset options must be a dictionary, got list"),
         (3, "reset options must be a dictionary, got int"),
     ],
@@ -144,3 +150,89 @@ def test_arguments_of_any_kind(name, value):
     kwargs = {"canvas_size": 16, name: value}
     with pytest.raises((ValueError, TypeError), match=name):
         gym.make_vec("NeuralPainting-v0", num_envs=2, **kwargs)
+
+
+GRAPH = torch.full((16, 16), 0.5, requires_grad=True)
+NO_ARRAYS = {
+    "meta": torch.zeros(16, 16, device="meta"),
+    "sparse": torch.zeros(16, 16).to_sparse(),
+    "a list with a graph": [[GRAPH]],
+    "unequal parts": [[1.0], [1.0, 2.0]],
+    "a dictionary": {"image": np.zeros((16, 16))},
+    "a huge number": 10**400,
+    "huge numbers": [[10**400] * 16] * 16,
+    "complex": torch.zeros(16, 16, dtype=torch.complex64).conj(),
+}
+
+
+@pytest.mark.parametrize("kind", ["Painting", "DifferentiablePainting"])
+@pytest.mark.parametrize("name", NO_ARRAYS)
+def test_what_is_no_array(kind, name):
+    """The message names what was expected, whichever place it was given in."""
+    value = NO_ARRAYS[name]
+    env = gym.make(f"{kind}-v0", canvas_size=16, reward=lambda before, after, target: value)
+    env.reset(seed=0)
+    canvas, action = np.zeros((1, 16, 16), np.float32), np.zeros(50, np.float32)
+    calls = {
+        "target|picture": lambda: env.reset(options={"target": value}),
+        "action": lambda: env.step(value),
+        "canvas": lambda: env.unwrapped.paint(value, action),
+        "an action": lambda: env.unwrapped.paint(canvas, value),
+        "reward": lambda: env.step(action),
+        "background": lambda: gym.make(f"{kind}-v0", background=value),
+        "targets|picture": lambda: gym.make(f"{kind}-v0", targets=value),
+        "max_episode_steps": lambda: gym.make_vec(
+            f"{kind}-v0", num_envs=2, max_episode_steps=value
+        ),
+        "palette": lambda: Planner(np.zeros((16, 16)), palette=value),
+    }
+    for message, call in calls.items():
+        env.reset(seed=0)
+        with pytest.raises((ValueError, TypeError), match=message):
+            call()
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
+def test_tensors_with_a_graph_where_arrays_are_taken(kind):
+    """Their values are used, where no gradient is asked for."""
+    picture = torch.full((16, 16), 0.5, dtype=kind, requires_grad=True)
+    env = gym.make("Painting-v0", canvas_size=16, targets=picture)
+    for options in ({}, {"target": picture}):
+        assert (env.reset(options=options)[0]["target"] == 128).all()
+    grey = torch.tensor([0.5], dtype=kind, requires_grad=True)
+    env = gym.make("Painting-v0", canvas_size=16, background=grey)
+    assert (env.reset()[0]["canvas"] == 128).all()
+
+
+def test_a_picture_with_a_palette_as_the_target_of_an_episode():
+    picture = Image.new("RGB", (16, 16), (200, 100, 0)).quantize(4)
+    env = gym.make("Painting-v0", canvas_size=16, channels=3)
+    target = env.reset(options={"target": picture})[0]["target"]
+    assert target[:, 0, 0].tolist() == [200, 100, 0]
+
+
+@pytest.mark.parametrize("name", ["glyphs", "planner"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"canvas": None}, {"strokes_left": None}, {"canvas": np.zeros((16, 16))},
+        {"target": np.zeros((1, 8, 8))}, {"strokes_left": np.zeros((2, 1))},
+        {"strokes_left": np.array(1.0)}, {"target": np.full((1, 16, 16), None)},
+        {"canvas": torch.zeros(1, 16, 16, device="meta")},
+    ],
+)  # fmt: skip
+def test_observations_of_another_kind(name, change):
+    seen = gym.make("Painting-v0", canvas_size=16).reset(seed=0)[0] | change
+    seen = {key: value for key, value in seen.items() if value is not None}
+    with pytest.raises((ValueError, TypeError), match=r"canvas|target|strokes_left"):
+        load_agent(name).act(seen)
+
+
+def test_an_agent_looks_at_observations_with_a_graph():
+    env = gym.make("DifferentiablePainting-v0", as_tensor=True, max_strokes=2)
+    env.reset(seed=0)
+    seen = env.step(torch.zeros(50, requires_grad=True))[0]
+    assert seen["canvas"].requires_grad
+    agent = load_agent("glyphs")
+    as_pixels = {k: v.detach().numpy() for k, v in seen.items()}
+    np.testing.assert_array_equal(agent.act(seen), agent.act(as_pixels))

@@ -104,6 +104,40 @@ def test_imitates_the_program(compact, sample, size):
     assert error < 0.02, "far above what evaluate.py measures, far below a blank prediction's 1"
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", ["compact", "paper"])
+def test_other_precisions(name, kind, rng):
+    """Those of the weights, and those of the strokes: the network draws in single precision."""
+    plain, network = load_generator(name), load_generator(name).to(kind)
+    close = 1e-3 if kind == torch.bfloat16 else 1e-6
+    stroke = tensors(three_body_strokes(rng, 3))
+    expected = plain(stroke, 64)
+    opacity = network(stroke, 64)
+    assert opacity.dtype == torch.float32
+    assert (opacity - expected).square().mean() < close
+    opacity = network(Stroke(*(field.to(kind) for field in stroke)), 64)
+    assert opacity.dtype == kind
+    assert (opacity.float() - expected).square().mean() < 1e-3
+    env = gym.make("NeuralPainting-v0", canvas_size=32, generator=network, max_strokes=9)
+    env.reset(seed=0)
+    for action in (torch.zeros(50, dtype=kind), torch.zeros(50), np.zeros(50, np.float16)):
+        if isinstance(action, torch.Tensor):
+            action.requires_grad_()
+        reward = env.step(action)[1]
+        if isinstance(action, torch.Tensor):
+            reward.backward()
+            assert action.grad.dtype == action.dtype
+            assert action.grad.isfinite().all()
+            env.unwrapped.detach()
+
+
+def test_weights_in_half_precision_learn(rng):
+    network = CompactGenerator().half()
+    network(tensors(three_body_strokes(rng, 2)), 32).mean().backward()
+    assert all(w.grad.dtype == torch.float16 for w in network.parameters())
+    assert any(w.grad.any() for w in network.parameters())
+
+
 def test_any_canvas_size(compact, rng):
     stroke = tensors(three_body_strokes(rng, 3))
     for size in (16, 33, 100, 512):

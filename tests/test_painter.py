@@ -21,9 +21,10 @@ from strokenet_gym import (
 )
 from strokenet_gym.cli import main
 from strokenet_gym.painter import parameters
+from strokenet_gym.painter import planner as planner_module
 from strokenet_gym.painter.command import measures, read_palette
 from strokenet_gym.painter.palette import Palette
-from strokenet_gym.painter.schedule import plan_stages
+from strokenet_gym.painter.schedule import Clock, plan_stages
 
 # So few steps that a test takes a second: four tenths of these, for a few strokes.
 QUICK = {
@@ -64,6 +65,60 @@ def test_each_style_paints(picture, name):
     assert replayed == pytest.approx(planner.psnr, abs=0.05)
     planner.step()  # nothing is left to do
     assert planner.done
+
+
+@pytest.mark.parametrize("palette", [None, 3])
+def test_a_step_that_breaks_off_is_taken_again(picture, palette, monkeypatch):
+    """Wherever it does: the plan goes on, and ends as if nothing had happened."""
+    plain = paint_picture(picture, 6, QUICK["gouache"], palette=palette)
+    planner = Planner(picture, 6, QUICK["gouache"], palette=palette)
+    places = [
+        (planner_module.Adam, "step"), (planner_module, "limit"), (planner_module, "new_strokes"),
+        (planner_module, "without_thin_lines"), (planner_module.sequence, "composite_back"),
+        (planner_module.planning, "removal_costs"), (Palette, "moved"), (Clock, "tick"),
+    ]  # fmt: skip
+    broken = 0
+    while not planner.done:
+        for owner, name in places:
+            work = getattr(owner, name)
+
+            def interrupted(*args, work=work, **kwargs):
+                work(*args, **kwargs)
+                raise KeyboardInterrupt
+
+            monkeypatch.setattr(owner, name, interrupted)
+            before = planner.strokes, planner.share
+            try:
+                planner.step()
+            except KeyboardInterrupt:
+                broken += 1
+                assert (planner.done, planner.strokes, planner.share) == (False, *before)
+            monkeypatch.setattr(owner, name, work)
+        planner.step()
+    assert broken > 9
+    assert len(plain.strokes) == planner.strokes
+    for one, other in zip(plain.strokes, planner.log().strokes, strict=True):
+        for field, same in zip(one, other, strict=True):
+            np.testing.assert_array_equal(field, same)
+
+
+def test_an_interrupted_planner_is_not_done(picture, monkeypatch):
+    planner = Planner(picture, 12, QUICK["photo"])
+    for _ in range(3):
+        planner.step()
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(planner_module, "limit", stop)
+        with pytest.raises(KeyboardInterrupt):
+            planner.step()
+    assert not planner.done
+    assert len(planner.log().strokes) < 12
+    while not planner.done:
+        planner.step()
+    assert planner.strokes > 8
 
 
 def test_seeds(picture, tmp_path):

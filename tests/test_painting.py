@@ -284,6 +284,70 @@ def test_an_eraser_paints_the_background():
     assert env.step(np.ones(50, np.float32))[0]["canvas"].max() == 0  # it darkens
 
 
+def without_a_display(monkeypatch):
+    for variable in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def without_pygame(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there is a display")
+@pytest.mark.parametrize("lack", [without_a_display, without_pygame])
+@pytest.mark.parametrize("kind", ["Painting", "DifferentiablePainting", "NeuralPainting"])
+def test_check_env_where_no_window_can_be_opened(kind, lack, monkeypatch):
+    """It tries the render modes that an environment says it has."""
+    env = gym.make(f"{kind}-v0", canvas_size=16).unwrapped
+    assert env.metadata["render_modes"] == ["rgb_array", "human"]
+    lack(monkeypatch)
+    env = gym.make(f"{kind}-v0", canvas_size=16).unwrapped
+    assert env.metadata["render_modes"] == ["rgb_array"]
+    check_env(env)
+    envs = gym.make_vec(f"{kind}-v0", num_envs=2, canvas_size=16)
+    assert envs.metadata["render_modes"] == ["rgb_array"]
+    assert type(env).metadata["render_modes"] == ["rgb_array", "human"]
+
+
+class Flat(strokenet_gym.PaintingEnv):
+    """Observes the canvas alone, in a row."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        size = self.observation_space["canvas"].shape
+        self.observation_space = gym.spaces.Box(0, 255, (np.prod(size),), np.uint8)
+
+    def reset(self, **kwargs):
+        observation, info = super().reset(**kwargs)
+        return observation["canvas"].ravel(), info
+
+    def step(self, action):
+        observation, *rest = super().step(action)
+        return observation["canvas"].ravel(), *rest
+
+
+class Named(strokenet_gym.PaintingVectorEnv):
+    """Has its space under another name, and sets it before anything else is there."""
+
+    def __init__(self, **kwargs):
+        own = gym.spaces.Dict({"seen": gym.spaces.Box(0, 255, (1, 32, 32), np.uint8)})
+        self.single_observation_space = own
+        super().__init__(**kwargs)
+
+
+def test_a_subclass_has_a_space_of_its_own():
+    env = Flat(canvas_size=32)
+    check_env(env, skip_render_check=True)
+    assert env.observation_space.contains(env.reset(seed=0)[0])
+    copied = pickle.loads(pickle.dumps(env))
+    assert copied.observation_space == env.observation_space
+    envs = Named(num_envs=3, canvas_size=32)
+    assert envs.observation_space["seen"].shape == (3, 1, 32, 32)
+    space = gym.spaces.Box(0, 1, (3, 4), np.float32)
+    envs.observation_space = space
+    assert envs.observation_space is space
+
+
 def test_missing_pygame(monkeypatch):
     monkeypatch.setitem(sys.modules, "pygame", None)
     with pytest.raises(DependencyNotInstalled, match=r"pip install .*all"):

@@ -60,38 +60,92 @@ def test_import_loads_nothing_heavy():
 def test_painting_loads_no_torch():
     python(
         "import sys, gymnasium as gym",
-        "env = gym.make('Painting-v0', canvas_size=32)",
+        "env = gym.make('strokenet_gym:Painting-v0', canvas_size=32)",
         "env.reset(seed=0)",
         "env.step(env.action_space.sample())",
         "assert not {'torch', 'pygame'} & set(sys.modules)",
     )
 
 
-def test_environments_are_there_without_our_import(tmp_path):
-    """In a fresh interpreter, away from the checkout."""
-    text = python(
-        "import gymnasium as gym",
-        "print(gym.make('Painting-v0').spec.id, gym.make_vec('Painting-v0', num_envs=2).num_envs)",
+def test_nothing_of_ours_runs_when_python_starts(tmp_path):
+    """Away from the checkout: the environments are there once the package is imported."""
+    python(
+        "import sys, gymnasium as gym",
+        "assert 'strokenet_gym' not in sys.modules and 'Painting-v0' not in gym.registry",
         cwd=tmp_path,
     )
-    assert text.split() == ["Painting-v0", "2"]
-    python("import sys; assert not {'gymnasium', 'strokenet_gym'} & set(sys.modules)", cwd=tmp_path)
+    project = (ROOT / "pyproject.toml").read_text()
+    assert ".pth" not in project
+    assert not list((ROOT / "strokenet_gym").rglob("*.pth"))
+
+
+@pytest.mark.parametrize("kind", ["Painting", "DifferentiablePainting", "NeuralPainting"])
+def test_environments_that_gymnasium_imports(kind, tmp_path):
+    """By Gymnasium's own "module:name", single and batched; specs go through JSON."""
+    text = python(
+        "import gymnasium as gym",
+        "from gymnasium.envs.registration import EnvSpec",
+        f"name = 'strokenet_gym:{kind}-v0'",
+        "env = gym.make(name, canvas_size=32)",
+        "envs = gym.make_vec(name, num_envs=2, canvas_size=32)",
+        "again = gym.make(EnvSpec.from_json(env.spec.to_json()))",
+        "more = gym.make_vec(EnvSpec.from_json(envs.spec.to_json()))",
+        "assert again.unwrapped.spec == env.unwrapped.spec",
+        "assert more.num_envs == 2",
+        "print(env.spec.id, envs.spec.id, again.spec.id, more.spec.id)",
+        cwd=tmp_path,
+    )
+    assert text.split() == [f"{kind}-v0"] * 4
+
+
+WORKERS = {
+    "SubprocVecEnv": """
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import SubprocVecEnv
+
+def make():
+    return make_vec_env(
+        "strokenet_gym:Painting-v0", 2, env_kwargs={"canvas_size": 32},
+        vec_env_cls=SubprocVecEnv, vec_env_kwargs={"start_method": "spawn"},
+    )
+""",
+    "AsyncVectorEnv": """
+import gymnasium as gym
+from gymnasium.vector import AsyncVectorEnv
+
+def one():
+    return gym.make("strokenet_gym:Painting-v0", canvas_size=32)
+
+def make():
+    return AsyncVectorEnv([one] * 2, context="spawn")
+""",
+    "make_vec": """
+import gymnasium as gym
+
+def make():
+    return gym.make_vec(
+        "strokenet_gym:Painting-v0", num_envs=2, canvas_size=32,
+        vectorization_mode="async", vector_kwargs={"context": "spawn"},
+    )
+""",
+}
 
 
 @pytest.mark.slow
-def test_environments_are_there_in_spawned_workers(tmp_path):
-    text = python(
-        "from stable_baselines3.common.env_util import make_vec_env",
-        "from stable_baselines3.common.vec_env import SubprocVecEnv",
-        "if __name__ == '__main__':",
-        "    options = {'start_method': 'spawn'}",
-        "    envs = make_vec_env('Painting-v0', 2, env_kwargs={'canvas_size': 32},",
-        "                        vec_env_cls=SubprocVecEnv, vec_env_kwargs=options)",
-        "    print(envs.reset()['canvas'].shape)",
-        "    envs.close()",
-        cwd=tmp_path,
+@pytest.mark.parametrize("kind", WORKERS)
+def test_environments_are_there_in_spawned_workers(kind, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        WORKERS[kind] + "if __name__ == '__main__':\n"
+        "    envs = make()\n"
+        "    seen = envs.reset()\n"
+        "    print((seen[0] if isinstance(seen, tuple) else seen)['canvas'].shape)\n"
+        "    envs.close()\n"
     )
-    assert text.strip() == "(2, 1, 32, 32)"
+    command = [sys.executable, "-W", "error", str(script)]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stdout.strip() == "(2, 1, 32, 32)"
 
 
 @pytest.mark.parametrize("name", CLASSES)

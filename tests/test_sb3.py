@@ -1,5 +1,7 @@
 """The adapter for stable-baselines3, against SB3's own DummyVecEnv."""
 
+import functools
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -16,8 +18,8 @@ def make(num_envs=3, **kwargs):
     return SB3VecEnv(num_envs=num_envs, **({"canvas_size": 36, "max_strokes": 2} | kwargs))
 
 
-def dummy(num_envs=3):
-    return DummyVecEnv([_one] * num_envs)
+def dummy(num_envs=3, **kwargs):
+    return DummyVecEnv([functools.partial(_one, **kwargs)] * num_envs)
 
 
 def assert_same(a, b):
@@ -26,8 +28,10 @@ def assert_same(a, b):
         np.testing.assert_array_equal(a[key], b[key])
 
 
-def test_is_the_same_as_dummy_vec_env(rng):
-    ours, theirs = make(), dummy()
+@pytest.mark.parametrize("limit", [-1, 1, 2])
+def test_is_the_same_as_dummy_vec_env(rng, limit):
+    ours, theirs = make(max_episode_steps=limit), dummy(max_episode_steps=limit)
+    length = 1 if limit == 1 else 2
     assert ours.observation_space == theirs.observation_space
     assert ours.action_space == theirs.action_space
     assert ours.seed(7) == theirs.seed(7)
@@ -44,17 +48,26 @@ def test_is_the_same_as_dummy_vec_env(rng):
         for x, y in zip(a[3], b[3], strict=True):
             assert x.keys() == y.keys()
             assert (x["l2"], x["residual"], x["stroke"]) == (y["l2"], y["residual"], y["stroke"])
-            assert x["TimeLimit.truncated"] is y["TimeLimit.truncated"] is False
+            assert x["TimeLimit.truncated"] is y["TimeLimit.truncated"] is (limit == 1)
             if "episode" in x:
                 assert x["episode"].keys() == y["episode"].keys()
                 assert x["episode"]["r"] == pytest.approx(y["episode"]["r"], abs=1e-6)
-                assert x["episode"]["l"] == y["episode"]["l"] == 2
+                assert x["episode"]["l"] == y["episode"]["l"] == length
                 assert_same(x["terminal_observation"], y["terminal_observation"])
         assert ours.reset_infos == theirs.reset_infos
 
 
-def _one():
-    return Monitor(gym.make("Painting-v0", canvas_size=36, max_strokes=2))
+def _one(**kwargs):
+    return Monitor(gym.make("Painting-v0", canvas_size=36, max_strokes=2, **kwargs))
+
+
+def test_environments_by_spec_and_by_gymnasiums_names():
+    spec = gym.make_vec("Painting-v0", num_envs=2, canvas_size=36).spec
+    for envs in (SB3VecEnv(spec), SB3VecEnv("strokenet_gym:Painting-v0", 2, canvas_size=36)):
+        assert envs.reset()["canvas"].shape == (2, 1, 36, 36)
+        assert envs.step(np.zeros((2, 50), np.float32))[2].tolist() == [True, True]
+    with pytest.raises(gym.error.Error, match="doesn't have a vector entry point"):
+        SB3VecEnv("Spiral-v0")
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver"])

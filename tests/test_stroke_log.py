@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs.learned.three_body import three_body_strokes
@@ -117,6 +118,39 @@ def test_batches_are_recorded(tmp_path, mode):
         assert len(log.strokes) == 2
         assert log.seed == 7 + i
         np.testing.assert_array_equal(np.rint(log.replay() * 255), canvas)
+
+
+class Emptying(gym.vector.VectorWrapper):
+    """Takes all options for itself, and leaves the caller's dictionary empty."""
+
+    def reset(self, *, seed=None, options=None):
+        result = self.env.reset(seed=seed, options=dict(options or {}))
+        if options is not None:
+            options.clear()
+        return result
+
+
+@pytest.mark.parametrize("wrapper", [RecordEpisodeStatistics, Emptying])
+def test_a_wrapper_that_changes_the_options(tmp_path, wrapper):
+    """Only the episode that ended begins anew; the caller's options stay as they were."""
+    envs = gym.make_vec(
+        "Painting-v0", num_envs=2, canvas_size=16, max_strokes=4,
+        autoreset_mode=AutoresetMode.DISABLED,
+    )  # fmt: skip
+    envs = VectorRecordStrokes(wrapper(envs), tmp_path)
+    envs.reset(seed=0)
+    for _ in range(2):
+        envs.step(envs.action_space.sample())
+    options = {"reset_mask": np.array([True, False])}
+    envs.reset(options=options)
+    assert list(options) == ["reset_mask"]
+    for _ in range(2):
+        envs.step(envs.action_space.sample())
+    envs.close()
+    lengths = {log.name: len(StrokeLog.load(log).strokes) for log in tmp_path.iterdir()}
+    assert lengths == {
+        "strokes-000-00000.json": 2, "strokes-000-00001.json": 2, "strokes-001-00000.json": 4
+    }  # fmt: skip
 
 
 def test_tensor_actions_are_recorded(tmp_path):

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from strokenet_gym import load_agent, load_generator, paint_sequence
 
@@ -207,6 +208,22 @@ for env_id in ("NeuralPainting-v0", "DifferentiablePainting-v0"):
         observation, reward, *_ = env.step(action)
         assert observation["canvas"].dtype == reward.dtype == torch.float32
         reward.backward()
+canvas, actions = np.zeros((1, 1, 32, 32), np.float32), np.full((1, 3, 50), 0.1, np.float32)
+expected = strokenet_gym.paint_sequence(canvas, actions)
+on_cpu = torch.from_numpy(canvas), torch.from_numpy(actions).requires_grad_()
+for below in (canvas, on_cpu[0]):
+    for above in (actions, on_cpu[1]):
+        painted = strokenet_gym.paint_sequence(below, above)
+        np.testing.assert_allclose(np.asarray(torch.as_tensor(painted, device="cpu").detach()),
+                                   expected, atol=1e-6)
+        if isinstance(painted, torch.Tensor):
+            assert (painted.device.type, painted.dtype) == ("cpu", torch.float32)
+            if painted.requires_grad:
+                painted.sum().backward()
+env = gym.make("DifferentiablePainting-v0", canvas_size=32, reward=lambda b, a, t: [0.5])
+env.reset(seed=0)
+reward = env.step(torch.zeros(50, device="cpu"))[1]
+assert reward.device.type == "cpu" and reward == 0.5
 print("done")
 """
 
@@ -244,6 +261,45 @@ def test_compiled():
         (expected,) = torch.autograd.grad(function(action), action)
         torch.testing.assert_close(by, expected)
         assert expected.abs().sum() > 0
+
+
+@pytest.mark.parametrize("env_id", BOTH)
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_steps_are_not_taken_again_in_a_backward_pass(env_id, reentrant):
+    env = make(env_id)
+    env.reset(seed=0)
+    action = some_action(True)
+    reward = checkpoint(lambda a: env.step(a)[1], action, use_reentrant=reentrant)
+    with pytest.raises(ValueError, match="step keeps the canvas, so it cannot run again"):
+        reward.backward()
+    assert env.step(action)[4]["stroke"] == 2  # nothing happened to the episode
+
+
+def test_steps_in_hooks_are_refused():
+    envs = gym.make_vec("DifferentiablePainting-v0", num_envs=2, canvas_size=32, max_strokes=4)
+    envs.reset(seed=0)
+    actions = torch.zeros(2, 50, requires_grad=True)
+    actions.register_hook(lambda grad: envs.step(grad) and None)
+    with pytest.raises(ValueError, match="inside a backward pass"):
+        envs.step(actions)[1].sum().backward()
+
+
+def test_pure_functions_go_through_checkpoints():
+    env = make("DifferentiablePainting-v0").unwrapped
+    actions = torch.zeros(1, 3, 50).uniform_(-1, 1).requires_grad_()
+    blank = torch.zeros(1, 32, 32)
+
+    def painted(first):
+        return env.paint(env.paint(blank, first), first * 0.5).square().mean()
+
+    def drawn(all_of_them):
+        return paint_sequence(blank[None], all_of_them).square().mean()
+
+    for function, value in ((painted, actions[0, 0]), (drawn, actions)):
+        (expected,) = torch.autograd.grad(function(value), actions)
+        again = checkpoint(function, value, use_reentrant=False)
+        (found,) = torch.autograd.grad(again, actions)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
 def test_functional_gradients():

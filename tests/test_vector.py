@@ -5,9 +5,12 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from test_painting import assert_same, make
+
+from strokenet_gym import Program
 
 
 def make_vec(num_envs=5, **kwargs):
@@ -16,13 +19,13 @@ def make_vec(num_envs=5, **kwargs):
     return envs
 
 
+@pytest.mark.parametrize("limit", [-1, 2, 3, 9])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_vector_env_is_like_single_ones(mode):
+def test_vector_env_is_like_single_ones(mode, limit):
     """Step for step what Gymnasium's own SyncVectorEnv makes of single environments."""
-    ours = make_vec(max_strokes=3, autoreset_mode=mode)
-    theirs = SyncVectorEnv(
-        [lambda: make(max_strokes=3).unwrapped for _ in range(5)], autoreset_mode=mode
-    )
+    kwargs = {"max_strokes": 3, "max_episode_steps": limit}
+    ours = make_vec(autoreset_mode=mode, disable_env_checker=True, **kwargs)
+    theirs = SyncVectorEnv([lambda: make(**kwargs) for _ in range(5)], autoreset_mode=mode)
     assert ours.metadata["autoreset_mode"] is mode
     assert ours.observation_space == theirs.observation_space
     assert ours.action_space == theirs.action_space
@@ -40,9 +43,87 @@ def test_vector_env_is_like_single_ones(mode):
             assert_same(a[4]["_final_obs"], b[4]["_final_obs"])
             assert_same(list(a[4]["final_obs"]), list(b[4]["final_obs"]))
             np.testing.assert_array_equal(a[4]["final_info"]["l2"], b[4]["final_info"]["l2"])
-        if mode is AutoresetMode.DISABLED and a[2].any():
-            options = {"reset_mask": a[2]}
+        if mode is AutoresetMode.DISABLED and (a[2] | a[3]).any():
+            options = {"reset_mask": a[2] | a[3]}
             assert_same(ours.reset(options=dict(options))[0], theirs.reset(options=options)[0])
+
+
+def test_truncations_are_the_users():
+    """Who changes what a step returned does not change the episodes."""
+    envs = make_vec(2, max_strokes=9, max_episode_steps=2, autoreset_mode=AutoresetMode.DISABLED)
+    envs.reset(seed=0)
+    envs.step(envs.action_space.sample())
+    truncated = envs.step(envs.action_space.sample())[3]
+    assert truncated.tolist() == [True, True]
+    truncated[:] = False
+    with pytest.raises(ResetNeeded):
+        envs.step(envs.action_space.sample())
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_frames_are_collected_as_in_single_ones(mode):
+    kwargs = {"max_strokes": 2, "render_mode": "rgb_array_list"}
+    ours = make_vec(2, autoreset_mode=mode, **kwargs)
+    theirs = SyncVectorEnv([lambda: make(**kwargs) for _ in range(2)], autoreset_mode=mode)
+    assert ours.render_mode == theirs.render_mode
+    for envs in (ours, theirs):
+        envs.reset(seed=0)
+    for looks in (False, True, False, False, True):
+        action = ours.action_space.sample()
+        for envs in (ours, theirs):
+            over = np.logical_or(*envs.step(action)[2:4])
+            if mode is AutoresetMode.DISABLED and over.any():
+                envs.reset(options={"reset_mask": over})
+        if looks:
+            a, b = ours.render(), theirs.render()
+            assert [len(frames) for frames in a] == [len(frames) for frames in b]
+            assert_same(list(a), list(b))
+
+
+@pytest.fixture
+def registered():
+    """An environment of a user's: ours, with a limit and arguments of its own."""
+    gym.register(
+        id="Short-v0", entry_point="strokenet_gym.envs:PaintingEnv",
+        vector_entry_point="strokenet_gym.envs:PaintingVectorEnv",
+        max_episode_steps=2, kwargs={"max_strokes": 5, "canvas_size": 16},
+    )  # fmt: skip
+    yield "Short-v0"
+    del gym.registry["Short-v0"]
+
+
+def test_a_limit_that_is_registered(registered):
+    envs = gym.make_vec(registered, num_envs=2)
+    again = gym.make_vec(gym.envs.registration.EnvSpec.from_json(envs.spec.to_json()))
+    for made in (envs, again, gym.make_vec(registered, num_envs=2, max_episode_steps=4)):
+        made.reset(seed=0)
+        limit = made.spec.kwargs["max_episode_steps"]
+        for k in range(1, limit + 1):
+            *_, terminated, truncated, _ = made.step(made.action_space.sample())
+            assert truncated.tolist() == [k == limit] * 2
+            assert not terminated.any()
+    free = gym.make_vec(registered, num_envs=2, max_episode_steps=-1)
+    free.reset(seed=0)
+    for _ in range(5):
+        *_, terminated, truncated, _ = free.step(free.action_space.sample())
+        assert not truncated.any()
+    assert terminated.all()
+
+
+def test_a_limit_of_spiral():
+    try:
+        envs = gym.make_vec("Spiral-v0", num_envs=2, max_episode_steps=2)
+    except gym.error.DependencyNotInstalled as error:
+        pytest.skip(str(error))
+    envs.reset(seed=0)
+    assert [envs.step(envs.action_space.sample())[3].any() for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize("limit", [0, -2, 1.5, "3"])
+@pytest.mark.parametrize("kind", ["Painting", "DifferentiablePainting", "NeuralPainting"])
+def test_wrong_limits(kind, limit):
+    with pytest.raises(ValueError, match="max_episode_steps must be"):
+        gym.make_vec(f"{kind}-v0", num_envs=2, max_episode_steps=limit)
 
 
 @pytest.mark.parametrize("copy", [True, False])
@@ -135,6 +216,111 @@ def test_vector_env_takes_targets_and_seeds():
     envs.reset(options={"target": None})
     with pytest.raises(ResetNeeded, match="without a reset_mask"):
         make_vec(2).reset(options={"reset_mask": np.array([True, False])})
+
+
+@pytest.mark.parametrize("kind", ["Painting", "DifferentiablePainting", "NeuralPainting"])
+@pytest.mark.parametrize("tensors", [False, True])
+def test_own_rewards_are_of_strokes_alone(kind, tensors):
+    """A row that only starts its next episode has no stroke: its blank canvas is not asked about.
+
+    There the mean change is 0, where 0 / 0 is NaN, and a root has an infinite slope.
+    """
+    if tensors and kind == "Painting":
+        pytest.skip("it has no gradients")
+    counts = []
+
+    def root_of_share(before, after, target):
+        change = ((after - before) ** 2).mean((1, 2, 3))
+        counts.append(len(change))
+        return (change**0.5 + change / change) / 2
+
+    envs = gym.make_vec(
+        f"{kind}-v0", num_envs=2, canvas_size=16, max_strokes=2, background=0.3,
+        reward=root_of_share, autoreset_mode=AutoresetMode.NEXT_STEP,
+    )  # fmt: skip
+    envs.reset(seed=0)
+    envs.unwrapped._episodes.stroke[0] = 1  # it ends a step before the other
+    action = np.zeros((2, 50), np.float32)
+    if tensors:
+        action = torch.zeros(2, 50, requires_grad=True)
+    strokes = []
+    for _ in range(6):
+        rewards = envs.step(action)[1]
+        strokes.append([bool(reward > 0) for reward in rewards])
+        assert rewards.shape == (2,)
+        if tensors:
+            (slope,) = torch.autograd.grad(rewards.sum(), action)
+            assert slope.isfinite().all()
+            assert slope.any(1).tolist() == strokes[-1]
+            envs.unwrapped.detach()
+        else:
+            assert rewards.dtype == np.float64
+    assert strokes == [
+        [True, True], [False, True], [True, False], [True, True], [False, True], [True, False]
+    ]  # fmt: skip
+    assert counts == [sum(row) for row in strokes]
+
+
+class Normed(Program):
+    """Divides by the largest pressure, which a row without a stroke does not have."""
+
+    gradient = "exact"
+
+    def paint(self, canvas, stroke, background):
+        shade = stroke.pressure.mean(1) / stroke.pressure.max(1)
+        return np.broadcast_to(shade[:, None, None, None], canvas.shape)
+
+    def paint_tensors(self, canvas, target, stroke, background):
+        share = stroke.pressure.mean(1) / stroke.pressure.amax(1)
+        painted = share[:, None, None, None].expand_as(canvas)
+        squared = ((painted - target) ** 2 - (canvas - target) ** 2).mean((1, 2, 3))
+        absolute = ((painted - target).abs() - (canvas - target).abs()).mean((1, 2, 3))
+        return painted, torch.stack([squared, absolute], 1)
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+def test_programs_are_asked_for_strokes_alone(tensors):
+    envs = gym.make_vec(
+        "DifferentiablePainting-v0", num_envs=2, canvas_size=16, max_strokes=2, brush=Normed()
+    )
+    envs.reset(seed=0)
+    envs.unwrapped._episodes.stroke[0] = 1  # it ends a step before the other
+    action = np.full((2, 50), 0.5, np.float32)
+    action[:, -1] = 1
+    if tensors:
+        action = torch.from_numpy(action).requires_grad_()
+    painted = []
+    for _ in range(6):
+        observation, rewards, *_ = envs.step(action)
+        painted.append(observation["canvas"].any((1, 2, 3)).tolist())
+        if tensors:
+            (slope,) = torch.autograd.grad(rewards.sum(), action)
+            assert slope.isfinite().all()
+            assert slope.any(1).tolist() == painted[-1]
+            envs.unwrapped.detach()
+    assert painted == [
+        [True, True], [False, True], [True, False], [True, True], [False, True], [True, False]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+def test_own_rewards_where_all_start_anew(tensors):
+    """The function is not asked at all, and a tensor's reward still has a graph."""
+    env_id = "DifferentiablePainting-v0" if tensors else "Painting-v0"
+    counts = []
+    envs = gym.make_vec(
+        env_id, num_envs=3, canvas_size=16,
+        reward=lambda before, after, target: counts.append(len(after)) or after.mean((1, 2, 3)),
+    )  # fmt: skip
+    envs.reset(seed=0)
+    action = torch.zeros(3, 50, requires_grad=True) if tensors else np.zeros((3, 50), np.float32)
+    envs.step(action)
+    rewards = envs.step(action)[1]
+    assert counts == [3]
+    assert rewards.tolist() == [0, 0, 0]
+    if tensors:
+        rewards.sum().backward()
+        assert not action.grad.any()
 
 
 def test_vector_env_needs_reset():

@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 import sysconfig
+import zipfile
 
 import pytest
 from conftest import ROOT
 from PIL import Image
+
+import strokenet_gym
 
 pytestmark = pytest.mark.slow  # builds, and installs into new environments
 
@@ -63,6 +66,12 @@ def runner(folder):
     return run
 
 
+def test_the_wheel_puts_nothing_beside_the_package(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    assert tops == {"strokenet_gym", f"strokenet_gym-{strokenet_gym.__version__}.dist-info"}
+
+
 def test_paint_from_the_wheel(installed, tmp_path):
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "photo.jpg")
     done = installed("strokenet-gym", "paint", "photo.jpg", "--strokes", 5, cwd=tmp_path)
@@ -73,8 +82,8 @@ def test_paint_from_the_wheel(installed, tmp_path):
 
 def test_environment_from_the_wheel(installed, tmp_path):
     code = (
-        "import gymnasium as gym; env = gym.make('Painting-v0', canvas_size=32); env.reset(seed=0);"
-        "print(env.step(env.action_space.sample())[0]['canvas'].shape)"
+        "import gymnasium as gym; env = gym.make('strokenet_gym:Painting-v0', canvas_size=32);"
+        "env.reset(seed=0); print(env.step(env.action_space.sample())[0]['canvas'].shape)"
     )
     done = installed("python", "-W", "error", "-c", code, cwd=tmp_path)
     assert done.stdout == "(1, 32, 32)\n", done.stderr

@@ -19,8 +19,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from strokenet_gym.envs.arguments import check_observation
 from strokenet_gym.painter import PlannerAgent
 from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights
+from strokenet_gym.programs.transforms import dense
 from strokenet_gym.stroke import action_size, unpack
 
 __all__ = [
@@ -102,6 +104,24 @@ class Agent(nn.Module):
                 f"{channels}: make the environment with channels={self.channels}"
             )
 
+    def __call__(self, observation: dict[str, Tensor]) -> Tensor:
+        """Choose strokes as ``forward`` does, which sees the observation in the weights' precision.
+
+        Args:
+            observation: tensors in [0, 1], of any precision.
+
+        Returns:
+            Actions ``[B, C + 49]`` in the observation's precision.
+        """
+        seen = {key: self.as_weights(value) for key, value in observation.items()}
+        action, kind = super().__call__(seen), observation["target"].dtype
+        return action.to(kind) if kind.is_floating_point else action
+
+    def as_weights(self, value: Tensor) -> Tensor:
+        """Floating-point numbers in the weights' precision."""
+        weights = next(self.parameters(), value)
+        return value.to(weights.dtype) if value.is_floating_point() else value
+
     @torch.no_grad()
     def act(self, observation: dict[str, np.ndarray]) -> np.ndarray:
         """Choose strokes for the NumPy observations of any environment, single or batched.
@@ -114,15 +134,17 @@ class Agent(nn.Module):
             Actions float32 ``[C + 49]``, or a batch of them.
 
         Raises:
-            ValueError: if the observation has other colour channels than the agent.
+            ValueError: if the observation has other colour channels than the agent, lacks a part,
+                or one has another shape.
+            TypeError: if a part does not hold real numbers.
         """
-        single = observation["canvas"].ndim == 3
-        self._check_channels(observation["canvas"].shape[-3])
+        arrays, single = check_observation(observation)
+        self._check_channels(arrays["canvas"].shape[-3])
         device = next(self.parameters()).device
         tensors = {}
-        for key, value in observation.items():
-            tensor = torch.from_numpy(np.asarray(value)).to(device)
-            tensor = tensor.float() / (255 if value.dtype == np.uint8 else 1)
+        for key, value in arrays.items():
+            tensor = dense(value, key).to(device).float()
+            tensor = tensor / (255 if value.dtype == np.uint8 else 1)
             tensors[key] = tensor[None] if single else tensor
         action = self(tensors).cpu().numpy()
         return action[0] if single else action
@@ -206,7 +228,7 @@ def look(network: nn.Module, image: Tensor, fast: bool) -> Tensor:
     fast = fast and network.training and _has_bfloat16(image.device.type)
     image = image.contiguous(memory_format=torch.channels_last)
     with torch.autocast(image.device.type, torch.bfloat16, enabled=fast):
-        return network(image).float()
+        return network(image).to(image.dtype)
 
 
 @functools.cache

@@ -76,13 +76,14 @@ class StrokeNetAgent(Agent):
 
     def encode(self, observation: dict[str, Tensor]) -> Tensor:
         """What the heads see of an observation, ``[B, hidden]``: the strokes' latent space."""
-        seen = resize(torch.cat([observation["target"], observation["canvas"]], 1), self.input_size)
-        return self.think(
-            torch.cat([look(self.see, seen, self.fast), observation["strokes_left"]], 1)
-        )
+        names = "target", "canvas", "strokes_left"
+        target, canvas, left = (self.as_weights(observation[name]) for name in names)
+        seen = resize(torch.cat([target, canvas], 1), self.input_size)
+        return self.think(torch.cat([look(self.see, seen, self.fast), left], 1))
 
     def decode(self, thought: Tensor) -> Tensor:
         """Strokes for points of the latent space: actions ``[B, C + 49]`` in [-1, 1]."""
+        thought = self.as_weights(thought)
         brush = torch.sigmoid(self.brush(thought))
         return pack(
             Stroke(

@@ -62,14 +62,12 @@ class Arrays:
 
     def check(self, action: Any, shape: tuple[int, ...]) -> np.ndarray:
         """Check actions, see :func:`strokenet_gym.stroke.check_action`."""
-        if is_tensor(action):
-            if action.requires_grad:
-                raise TypeError(
-                    "Painting-v0 has no gradients, but the action requires one: make "
-                    "DifferentiablePainting-v0 (or NeuralPainting-v0), or pass action.detach()"
-                )
-            action = array_of(action, "an action")
-        return check_action(action, shape)
+        if is_tensor(action) and action.requires_grad:
+            raise TypeError(
+                "Painting-v0 has no gradients, but the action requires one: make "
+                "DifferentiablePainting-v0 (or NeuralPainting-v0), or pass action.detach()"
+            )
+        return check_action(array_of(action, "an action"), shape)
 
     def check_canvas(self, canvas: Any) -> np.ndarray:
         """Return the canvas as float32.
@@ -136,11 +134,17 @@ class Arrays:
 
     def rewards(self, values: Any) -> np.ndarray:
         """What a reward function returned."""
-        return np.asarray(array_of(values, "rewards"))
+        return array_of(values, "rewards")
 
-    def copies(self) -> tuple[np.ndarray, np.ndarray]:
-        """Canvases and targets, for a reward function, which may keep them."""
-        return self.canvas.copy(), self.target.copy()
+    def spread(self, rewards: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+        """Rewards of some rows among so many, the others' 0."""
+        spread = np.zeros(count)
+        spread[rows] = rewards
+        return spread
+
+    def kept(self, images: np.ndarray) -> np.ndarray:
+        """Images for a reward function, which may keep them."""
+        return images.copy()
 
     def observe(self, left: np.ndarray, copy: bool) -> dict[str, Any]:
         """The batched observation, with the strokes left ``[B, 1]``."""

@@ -209,6 +209,8 @@ class DifferentiablePaintingVectorEnv(Differentiable, PaintingVectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         shown: int = 0,
         copy: bool = True,
+        max_episode_steps: int | None = None,
+        disable_env_checker: bool | None = None,
         as_tensor: bool = False,
         device: str | torch.device = "auto",
     ) -> None:
@@ -226,4 +228,5 @@ class DifferentiablePaintingVectorEnv(Differentiable, PaintingVectorEnv):
             device=find_device(device, program),
             as_tensor=as_tensor,
         )
-        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy)
+        limit = max_episode_steps
+        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy, limit)

@@ -24,7 +24,7 @@ from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
 from strokenet_gym.targets import channels_of, make_targets
-from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.images import fit_images, is_pil
 
 __all__ = ["Episodes"]
 
@@ -91,7 +91,7 @@ class Episodes:
             raise ValueError(f"channels must be 1 (grey), 3 (RGB) or None, got {channels!r}")
         self.channels = int(self.channels)
         self.reward = find_reward(reward)
-        colour = np.asarray(background)
+        colour = array_of(background, "background")
         known = colour.dtype.kind in "fiu" and colour.shape in ((), (self.channels,))
         if not known or not np.all((colour >= 0) & (colour <= 1)):
             raise ValueError(
@@ -155,12 +155,12 @@ class Episodes:
         if not hasattr(self.source, "sample_fitted") or any(t is not None for t in targets):
             return fit_images(
                 (
-                    self.source.sample(rng) if target is None else array_of(target, "a target")
+                    self.source.sample(rng) if target is None else _image(target)
                     for rng, target in zip(rngs, targets, strict=True)
                 ),
                 *fit,
             )
-        images = np.asarray(self.source.sample_fitted(rngs, *fit))
+        images = array_of(self.source.sample_fitted(rngs, *fit), "sample_fitted()")
         count, channels, *size = images.shape if images.ndim == 4 else (0, 0)
         known = channels in (1, self.channels) and images.dtype in (np.uint8, np.float32)
         if not known or (count, *size) != (len(rngs), *self._shape[2:]):
@@ -221,15 +221,15 @@ class Episodes:
             active: bool ``[B]``, or None for all.
 
         Returns:
-            The rewards ``[B]``, of the action's kind; 0 where not active. If anything raises, the
-            episodes are as they were.
+            The rewards ``[B]``, of the action's kind; 0 where not active, of which an own reward
+            function is not asked. If anything raises, the episodes are as they were.
         """
         pictures = self._kind_of(action)
         if pictures is not self.pictures:
             pictures.take_over(*self.pictures.float_pictures())
         stroke = self._unpack(pictures.unpackable(action))
         kind = self.reward
-        before: Any = None if isinstance(kind, int) else pictures.copies()
+        before: Any = None if isinstance(kind, int) else pictures.kept(pictures.canvas)
         pictures.settle()
         try:
             after, change = pictures.stroke(self.program, stroke, active)
@@ -237,11 +237,10 @@ class Episodes:
             if isinstance(kind, int):
                 reward = -change[:, kind] / pictures.like(self._start[:, kind], change)
             else:
-                painted = after.copy() if after is pictures.canvas else after  # theirs to keep
-                reward = pictures.rewards(kind(before[0], painted, before[1]))
-                reward = check_rewards(reward, self.num_envs)
-            if active is not None:
-                reward = reward * pictures.like(active.astype(float), reward)
+                images = before, pictures.kept(after), pictures.kept(pictures.target)
+                reward = _ask(kind, pictures, images, active)
+                if reward is None:
+                    reward = change[:, 0]
             count = self.stroke + (1 if active is None else active)
             # Nothing that Python may be interrupted in stands between these.
             pictures.canvas, self._distance, self.stroke = after, distance, count
@@ -318,6 +317,32 @@ class Episodes:
     def float_canvas(self, index: int) -> np.ndarray:
         """A copy of a canvas, float32 ``[C, H, W]``."""
         return self.pictures.float_pictures()[0][index].copy()
+
+
+def _image(target: Any) -> Any:
+    """A target that was given for one episode: no path."""
+    return target if is_pil(target) else array_of(target, "a target")
+
+
+def _ask(kind: Reward, pictures: Any, images: Sequence[Any], active: np.ndarray | None) -> Any:
+    """What a user's function says of the rows that have a stroke, ``[B]``; 0 elsewhere.
+
+    Args:
+        kind: the function.
+        pictures: arrays or tensors.
+        images: canvas before, canvas after and target, ``[B, C, H, W]``.
+        active: bool ``[B]``, or None for all.
+
+    Returns:
+        The rewards; None if no row has a stroke.
+    """
+    if active is None:
+        return check_rewards(pictures.rewards(kind(*images)), len(images[0]))
+    rows = np.flatnonzero(active)
+    if len(rows) == 0:
+        return None
+    rewards = pictures.rewards(kind(*(batch[rows] for batch in images)))
+    return pictures.spread(check_rewards(rewards, len(rows)), rows, len(active))
 
 
 def _observation_space(pictures: spaces.Box) -> spaces.Dict:

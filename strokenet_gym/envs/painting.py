@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from strokenet_gym.display import Window, frame
+from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
     check_flag,
@@ -70,7 +70,8 @@ class PaintingEnv(PortableSpec, gym.Env):
 
     ## Episode End
 
-    Terminates after `max_strokes` strokes. Truncates only when a person closes the window.
+    Terminates after `max_strokes` strokes. Truncates when a person closes the window, and after
+    `max_episode_steps` strokes, if `gym.make` or `gym.make_vec` is given such a limit.
 
     ## Information
 
@@ -93,8 +94,9 @@ class PaintingEnv(PortableSpec, gym.Env):
       `strokenet_gym.Program`, or "module:name" of one.
     * `background=0.0`: intensity of the empty canvas, one number or one for each channel.
     * `reward="l2"`: "l2", "l1", or a function of (canvas before, canvas after, target), float32
-      `[B, C, H, W]` each, that returns `[B]` (B is 1 in a single environment); or "module:function"
-      of one.
+      `[B, C, H, W]` each, that returns `[B]`; or "module:function" of one. B is 1 in a single
+      environment; in a batch, how many have a stroke in this step (with NEXT_STEP, those that
+      only start an episode have none).
     * `render_mode=None`: "rgb_array" (target beside canvas) or "human" (the same in a window, where
       each stroke is seen growing; `help(strokenet_gym.display.Window)` lists the keys).
     * `stroke_seconds=0.5`: how long a stroke takes in the window.
@@ -119,6 +121,8 @@ class PaintingEnv(PortableSpec, gym.Env):
     }
 
     known_options: ClassVar[tuple[str, ...]] = ("target",)
+
+    _own_space: gym.Space | None = None
 
     def __init__(
         self,
@@ -148,7 +152,9 @@ class PaintingEnv(PortableSpec, gym.Env):
         self._open(episodes, render_mode, stroke_seconds)
 
     def _open(self, episodes: Episodes, render_mode: str | None, stroke_seconds: float) -> None:
-        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        modes = self.metadata["render_modes"]
+        self.render_mode = check_render_mode(render_mode, modes)
+        self.metadata = {**self.metadata, "render_modes": usable_modes(modes, render_mode)}
         self._episodes = episodes
         self.action_space = episodes.action_space
         self._begun = False  # whether there was a reset
@@ -160,9 +166,17 @@ class PaintingEnv(PortableSpec, gym.Env):
         self._stroke: Stroke | None = None  # the last one, if frames are asked for
 
     @property
-    def observation_space(self) -> gym.spaces.Dict:  # type: ignore[override]
-        """What ``reset`` and ``step`` observe; of floats, if they are asked for tensors."""
-        return self._episodes.observation_space
+    def observation_space(self) -> gym.Space:  # type: ignore[override]
+        """What ``reset`` and ``step`` observe; of floats, if they are asked for tensors.
+
+        A subclass that observes something else sets its own.
+        """
+        own = self._own_space
+        return self._episodes.observation_space if own is None else own
+
+    @observation_space.setter
+    def observation_space(self, space: gym.Space) -> None:
+        self._own_space = space
 
     @np.errstate(under="ignore")
     def reset(

@@ -13,10 +13,11 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from strokenet_gym.checks import whole
-from strokenet_gym.display import Window, frame
+from strokenet_gym.checks import array_of, whole
+from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
+    check_count,
     check_flag,
     check_options,
     check_render_mode,
@@ -28,6 +29,8 @@ from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.programs import Program, load_program
 
 __all__ = ["PaintingVectorEnv"]
+
+_COLLECTED = "rgb_array_list"  # the render mode that gym.make adds to "rgb_array"
 
 
 class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
@@ -41,12 +44,16 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         autoreset_mode: when a sub-environment that ended is reset, see
             :class:`gymnasium.vector.AutoresetMode`. With DISABLED, ``reset`` takes the option
             ``reset_mask``.
-        render_mode: None; "rgb_array": ``render`` returns a frame for each sub-environment; or
-            "human": one of them is shown in a window. Closing that only ends the showing.
+        render_mode: None; "rgb_array": ``render`` returns a frame for each sub-environment;
+            "rgb_array_list": those of each since its reset and the last ``render``; or "human": one
+            of them is shown in a window. Closing that only ends the showing.
         stroke_seconds: how long a stroke takes in the window.
         shown: index of the sub-environment in the window.
         copy: whether observations are copies. If not, they are faster, and the next ``step`` or
             ``reset`` may change them.
+        max_episode_steps: strokes after which an episode is truncated, as ``TimeLimit`` does it;
+            None or -1: never.
+        disable_env_checker: taken since ``gym.make`` takes it; batches have no passive checker.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -56,6 +63,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
     }
 
     known_options: ClassVar[tuple[str, ...]] = ("target", "reset_mask")
+
+    _own_space: gym.Space | None = None
 
     def __init__(
         self,
@@ -74,6 +83,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         shown: int = 0,
         copy: bool = True,
+        max_episode_steps: int | None = None,
+        disable_env_checker: bool | None = None,
     ) -> None:
         episodes = Episodes(
             num_envs,
@@ -86,7 +97,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             background=background,
             reward=reward,
         )
-        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy)
+        limit = max_episode_steps
+        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy, limit)
 
     def _open(
         self,
@@ -96,11 +108,18 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         autoreset_mode: AutoresetMode | str,
         shown: int,
         copy: bool,
+        max_episode_steps: int | None,
     ) -> None:
-        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        modes = self.metadata["render_modes"]
+        self.render_mode = check_render_mode(render_mode, [*modes, _COLLECTED])
+        self._frames: list[list[np.ndarray]] = [[] for _ in range(episodes.num_envs)]
         self.copy = check_flag("copy", copy)
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        limit = max_episode_steps
+        free = limit is None or (isinstance(limit, int) and limit == -1)
+        self._limit = None if free else whole(limit, "max_episode_steps", 1, 2**62)
+        modes = usable_modes(modes, render_mode)
+        mode = self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "render_modes": modes, "autoreset_mode": mode}
         self._episodes = episodes
         self.num_envs = episodes.num_envs
         self.single_action_space = episodes.action_space
@@ -109,7 +128,9 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._rngs: dict[int, np.random.Generator] = {}
         self._seeds: dict[int, int] = {}
         self._begun = np.zeros(self.num_envs, bool)
-        self._truncated = np.zeros(self.num_envs, bool)  # when the window was closed
+        self._truncated = np.zeros(
+            self.num_envs, bool
+        )  # when the window was closed, or after the most steps
         self._shown = whole(shown, "shown", 0, self.num_envs - 1)
         self._window: Window | None = None
         if render_mode == "human":
@@ -117,17 +138,29 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             self._window = Window(title, stroke_seconds)
 
     @property
-    def single_observation_space(self) -> gym.spaces.Dict:  # type: ignore[override]
-        """What a sub-environment observes; of floats, if tensors are asked for."""
-        return self._episodes.observation_space
+    def single_observation_space(self) -> gym.Space:  # type: ignore[override]
+        """What a sub-environment observes; of floats, if tensors are asked for.
+
+        A subclass that observes something else sets its own.
+        """
+        own = self._own_space
+        return self._episodes.observation_space if own is None else own
+
+    @single_observation_space.setter
+    def single_observation_space(self, space: gym.Space) -> None:
+        self._own_space = space
 
     @property
     def observation_space(self) -> gym.Space:  # type: ignore[override]
-        """A batch of these."""
+        """A batch of these, or what a subclass sets."""
         space = self.single_observation_space
         if self._batch is None or self._batch[0] is not space:
             self._batch = space, batch_space(space, self.num_envs)
         return self._batch[1]
+
+    @observation_space.setter
+    def observation_space(self, space: gym.Space) -> None:
+        self._batch = self.single_observation_space, space
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -176,14 +209,10 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         targets = options.get("target")
         targets = [None] * self.num_envs if targets is None else targets
         mask = options.get("reset_mask")
-        try:
-            mask = np.ones(self.num_envs, bool) if mask is None else np.atleast_1d(mask)
-        except ValueError as error:  # rows of several lengths
-            raise ValueError(f"reset_mask must be a bool array, got {mask!r}") from error
+        mask = np.ones(self.num_envs, bool) if mask is None else mask
+        mask = np.atleast_1d(array_of(mask, "reset_mask"))
         for name, entries in (("seeds", seeds), ("targets", targets), ("reset_mask", mask)):
-            if not hasattr(entries, "__len__") or len(entries) != self.num_envs:
-                got = len(entries) if hasattr(entries, "__len__") else repr(entries)
-                raise ValueError(f"expected {self.num_envs} {name}, got {got}")
+            check_count(entries, name, self.num_envs)
         if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
         if not (self._begun | mask).all():
@@ -207,6 +236,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._episodes.begin(np.flatnonzero(mask).tolist(), targets, handed_over)
         self._begun |= mask
         self._truncated = self._truncated & ~mask
+        self._collect(mask, anew=True)
         if self._window is not None and mask[self._shown]:
             self._window.show(self._episodes.scene(self._shown))
 
@@ -242,12 +272,16 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             stroke = self._episodes.stroke_of(actions[self._shown])
             scene = self._episodes.scene(self._shown, stroke)
             window.animate(before, scene, self._episodes.brush, self._episodes.background)
+        self._collect(~over)
         if drawn is not None:
             self._begin(over, drawn)
         terminated = self._episodes.finished & ~over
         everywhere = np.ones(self.num_envs, bool)
         closed = window is not None and window.closed  # which ends the episodes under way
-        self._truncated = truncated = closed & ~terminated & ~over
+        truncated = closed & ~terminated & ~over
+        if self._limit is not None:
+            truncated |= (self._episodes.stroke >= self._limit) & ~over
+        self._truncated = truncated.copy()  # the other is the user's
         ended = terminated | truncated
         if self.autoreset_mode is not AutoresetMode.SAME_STEP or not ended.any():
             return (
@@ -290,15 +324,25 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             info[key], info[f"_{key}"] = value, mask.copy()
         return info
 
+    def _collect(self, mask: np.ndarray, anew: bool = False) -> None:
+        """Keep a frame of each of these sub-environments, as Gymnasium's RenderCollection does."""
+        if self.render_mode == _COLLECTED:
+            for i in np.flatnonzero(mask).tolist():
+                before = [] if anew else self._frames[i]
+                self._frames[i] = [*before, frame(self._episodes.scene(i))]
+
     @np.errstate(under="ignore")
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """Return a frame for each sub-environment if ``render_mode`` is "rgb_array", else None.
+    def render(self) -> tuple[Any, ...] | None:
+        """Return for each sub-environment what ``render_mode`` says, None if that is no frames.
 
         Raises:
             ResetNeeded: before the first ``reset``.
         """
         if not self._begun.all():
             raise ResetNeeded("there is nothing to render yet: call reset() first")
+        if self.render_mode == _COLLECTED:
+            frames, self._frames = self._frames, [[] for _ in range(self.num_envs)]
+            return tuple(frames)
         if self.render_mode != "rgb_array":
             return None
         return tuple(frame(self._episodes.scene(i)) for i in range(self.num_envs))

@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from strokenet_gym.extras import import_object
+from strokenet_gym.stroke import is_tensor
 
 __all__ = ["REWARDS", "Reward", "check_rewards", "find_reward"]
 
@@ -39,7 +42,7 @@ def find_reward(reward: str | Reward) -> int | Reward:
 
 
 def check_rewards(rewards: Any, num_envs: int) -> Any:
-    """Return what a reward function gave, an array or a tensor.
+    """Return what a reward function gave: a tensor of floats, or a new array of float64.
 
     Raises:
         ValueError: if it is not one finite number for each environment.
@@ -48,6 +51,10 @@ def check_rewards(rewards: Any, num_envs: int) -> Any:
         raise ValueError(
             f"the reward function must return the shape ({num_envs},), got {tuple(rewards.shape)}"
         )
-    if "complex" in str(rewards.dtype) or not bool((abs(rewards) < math.inf).all()):
+    tensors = is_tensor(rewards)
+    real = not rewards.is_complex() if tensors else rewards.dtype.kind in "fiub"
+    if not real or not bool((abs(rewards) < math.inf).all()):
         raise ValueError(f"the reward function must return finite numbers, got {rewards}")
-    return rewards
+    if not tensors:
+        return rewards.astype(np.float64)
+    return rewards if rewards.is_floating_point() else rewards.float()

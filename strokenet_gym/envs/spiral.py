@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from strokenet_gym.checks import whole
+from strokenet_gym.checks import array_of, whole
 from strokenet_gym.display import Scene, frame
 from strokenet_gym.envs.arguments import (
     PortableSpec,
@@ -190,7 +190,7 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         """
         if not self._running:
             raise ResetNeeded("there is no episode under way: call reset() before step()")
-        chosen = np.asarray(action)
+        chosen = array_of(action, "an action")
         fits = chosen.shape == (len(_NAMES),) and chosen.dtype.kind in "iu"
         if not (fits and (chosen >= 0).all() and (chosen < _CHOICES).all()):
             raise ValueError(f"an action must be 8 whole numbers under {_CHOICES}, got {action!r}")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from strokenet_gym.programs.base import Program
-from strokenet_gym.programs.transforms import refuse, usable
+from strokenet_gym.programs.transforms import dense, refuse, usable
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.targets.filling import put
 
@@ -97,7 +97,7 @@ class Tensors:
     def check(self, action: Any, shape: tuple[int, ...]) -> Tensor:
         """Check actions, as :func:`strokenet_gym.stroke.check_action` does."""
         refuse()
-        action = _dense(action, "an action")
+        action = dense(action, "an action")
         if not (action.dtype.is_floating_point or action.dtype in _INTEGERS):
             raise TypeError(
                 f"an action must hold real numbers in [-1, 1], got dtype {action.dtype}"
@@ -120,7 +120,7 @@ class Tensors:
             ValueError: if it is in 8 bits.
         """
         refuse()
-        canvas = _dense(canvas, "a canvas")
+        canvas = dense(canvas, "a canvas")
         if canvas.dtype == torch.bool or canvas.dtype.is_complex:
             raise TypeError(f"a canvas must hold real numbers, got dtype {canvas.dtype}")
         if canvas.dtype == torch.uint8:
@@ -134,12 +134,16 @@ class Tensors:
     ) -> tuple[Tensor, Tensor]:
         """Paint a stroke on each active canvas; return the new canvases and the change."""
         canvas, target = usable(self.canvas), usable(self.target)
-        after, change = program.paint_tensors(canvas, target, stroke, self.background)
-        if active is not None:
-            mask = torch.from_numpy(active).to(self.device)
-            after = torch.where(mask[:, None, None, None], after, canvas)
-            change = torch.where(mask[:, None], change, torch.zeros_like(change))
-        return after, change
+        if active is None:
+            return program.paint_tensors(canvas, target, stroke, self.background)
+        rows = np.flatnonzero(active)
+        stroke = Stroke(*(field[rows] for field in stroke))
+        change = stroke.radius[:, None].expand(-1, 2)  # a graph, though there may be no row
+        if len(rows):
+            below = canvas[rows], target[rows]
+            after, change = program.paint_tensors(*below, stroke, self.background)
+            canvas = _put(canvas.to(after.dtype), rows, after)
+        return canvas, _put(change.new_zeros(len(active), 2), rows, change)
 
     def settle(self) -> None:
         """There is never anything to undo."""
@@ -166,11 +170,15 @@ class Tensors:
 
     def rewards(self, values: Any) -> Tensor:
         """What a reward function returned."""
-        return torch.as_tensor(values, device=self.device)
+        return dense(values, "rewards").to(self.device)
 
-    def copies(self) -> tuple[Tensor, Tensor]:
-        """Canvases and targets, for a reward function."""
-        return self.canvas, self.target
+    def spread(self, rewards: Tensor, rows: np.ndarray, count: int) -> Tensor:
+        """Rewards of some rows among so many, the others' 0."""
+        return _put(rewards.new_zeros(count), rows, rewards)
+
+    def kept(self, images: Tensor) -> Tensor:
+        """Images for a reward function."""
+        return images
 
     def observe(self, left: np.ndarray, copy: bool) -> dict[str, Any]:
         """The batched observation, with the strokes left ``[B, 1]``."""
@@ -193,21 +201,9 @@ class Tensors:
         return canvas.numpy(), target.numpy()
 
 
+def _put(values: Tensor, rows: np.ndarray, new: Tensor) -> Tensor:
+    """A copy of the values with new ones in some rows."""
+    return values.index_put((torch.from_numpy(rows).to(values.device),), new)
+
+
 _INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64)
-
-
-def _dense(value: Any, what: str) -> Tensor:
-    """The value as a tensor of numbers that are there.
-
-    Raises:
-        TypeError: if it is a meta or sparse tensor, or no numbers.
-    """
-    if not isinstance(value, Tensor):
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiu":
-            raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
-        value = torch.from_numpy(array)
-    if value.layout != torch.strided or value.device.type == "meta":
-        kind = "meta" if value.device.type == "meta" else str(value.layout)
-        raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
-    return usable(value)

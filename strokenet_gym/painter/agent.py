@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from strokenet_gym.checks import whole
+from strokenet_gym.envs.arguments import check_observation
 from strokenet_gym.painter.planner import Planner
 from strokenet_gym.painter.styles import Style
 from strokenet_gym.programs import load_program
@@ -85,9 +86,14 @@ class PlannerAgent:
 
         Returns:
             Actions float32 ``[C + 49]``, or a batch of them.
+
+        Raises:
+            ValueError: if the observation lacks a part, or one has another shape.
+            TypeError: if a part does not hold real numbers.
         """
-        seen = [np.asarray(observation[key]) for key in ("canvas", "target", "strokes_left")]
-        if seen[0].ndim == 3:
+        arrays, single = check_observation(observation)
+        seen = [arrays[key] for key in ("canvas", "target", "strokes_left")]
+        if single:
             return self._act(0, *seen)
         return np.stack([self._act(k, *one) for k, one in enumerate(zip(*seen, strict=True))])
 

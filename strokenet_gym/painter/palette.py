@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.checks import whole
+from strokenet_gym.checks import array_of, whole
 from strokenet_gym.targets.images import LUMA
 
 __all__ = ["Palette"]
@@ -31,7 +31,7 @@ class Palette:
     """
 
     def __init__(self, palette: Any, channels: int) -> None:
-        given = np.asarray(palette)
+        given = array_of(palette, "a palette")
         if given.dtype.kind not in "biuf":
             raise ValueError(f"a palette must be a number or colours, got {palette!r}")
         given = given.astype(float)

@@ -126,11 +126,13 @@ class Adam:
     def step(self, parameters: Stroke, by: Stroke, rate: float) -> Stroke:
         """Parameters one step down the gradient ``by``."""
         self._steps += 1
-        moved = []
-        parts = zip(parameters, by, _RATES, self._mean, self._square, strict=True)
+        moved, parts = [], zip(parameters, by, _RATES, self._mean, self._square, strict=True)
+        self._mean, self._square = [], []  # new ones, since a copy may have the old
         for field, slope, own, mean, square in parts:
-            mean += (1 - self._MEAN) * (slope - mean)
-            square += (1 - self._SQUARE) * (slope**2 - square)
+            mean = mean + (1 - self._MEAN) * (slope - mean)
+            square = square + (1 - self._SQUARE) * (slope**2 - square)
+            self._mean.append(mean)
+            self._square.append(square)
             first = mean / (1 - self._MEAN**self._steps)
             second = square / (1 - self._SQUARE**self._steps)
             moved.append(field - rate * own * first / (np.sqrt(second) + 1e-9))

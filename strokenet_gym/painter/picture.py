@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.checks import whole
+from strokenet_gym.checks import array_of, whole
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.targets.images import LUMA, load_image, plane
 
@@ -130,7 +130,7 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
         background = np.frombuffer(bytes.fromhex(background[1:]), np.uint8) / 255
         if channels == 1:
             background = background @ LUMA
-    colour = np.asarray(background)
+    colour = array_of(background, "background")
     numbers = colour.dtype.kind in "iuf" and colour.shape in ((), (1,), (channels,))
     if not (numbers and ((colour >= 0) & (colour <= 1)).all()):
         raise ValueError(f"background must have {channels} numbers in 0 … 1, got {background!r}")

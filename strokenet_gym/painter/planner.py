@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -99,16 +99,9 @@ def paint_picture(
         ValueError: if an argument is not what it must be.
     """
     planner = Planner(
-        image,
-        strokes,
-        style,
-        size=size,
-        seed=seed,
-        background=background,
-        palette=palette,
-        weight=weight,
-        seconds=seconds,
-    )
+        image, strokes, style, size=size, seed=seed, background=background, palette=palette,
+        weight=weight, seconds=seconds,
+    )  # fmt: skip
     while not planner.done:
         planner.step()
         if progress is not None:
@@ -190,7 +183,7 @@ class Planner:
         self.done = False
         self.canvas = np.zeros((channels, 0, 0), np.float32)
         self._set_size(self._stages[0].shape)
-        self._steps = self._run()
+        self._number, self._adam = -1, Adam(self._parameters)  # of the stage
 
     @property
     def strokes(self) -> int:
@@ -222,8 +215,17 @@ class Planner:
 
     @np.errstate(under="ignore")
     def step(self) -> None:
-        """Take the next step of the optimiser, or the last one, after which it is done."""
-        self.done = next(self._steps, True) is True
+        """Take the next step of the optimiser, or the last one, after which it is done.
+
+        One that is broken off, by Ctrl-C say, changes nothing: the next call takes it.
+        """
+        if self.done:
+            return
+        after = copy.copy(self)
+        after._adam, after._clock = copy.copy(self._adam), copy.copy(self._clock)
+        after._palette = copy.copy(self._palette)
+        after._advance()
+        self.__dict__.update(after.__dict__)
 
     @np.errstate(under="ignore")
     def log(self) -> StrokeLog:
@@ -244,33 +246,36 @@ class Planner:
             strokes=[Stroke(*fields) for fields in zip(*stroke, strict=True)],
         )
 
-    def _run(self) -> Iterator[None]:
-        """The whole plan, up to the next step each time."""
-        for number, stage in enumerate(self._stages):
+    def _advance(self) -> None:
+        """The next step, of this stage or of a later one; after the last stage, the end."""
+        while self._clock.over or self.strokes == 0:
+            self._number += 1
+            if self._number == len(self._stages):
+                rest = self._parameters, self.style, self._thinnest
+                self._parameters, self.done = without_thin_lines(*rest), True
+                self._composite("exact")
+                return
+            stage = self._stages[self._number]
+            self._clock.begin(self._number)
             self._set_size(stage.shape)
             if stage.renew:
                 self._renew(stage.strokes)
-            palette = self._palette
-            if palette is not None and not palette.given and number < _FREE:
-                palette = None
-            adam = Adam(self._parameters)
-            for step, rate in enumerate(self._clock.rates(number)):
-                if self.strokes == 0:
-                    break
-                if (step + 1) % _LIFTS == 0:
-                    self._parameters = lift(self._parameters, self.style, self._thinnest)
-                if palette is not None and step % _SETTLES == 0 and rate > _SETTLED:
-                    self._parameters = self._settled(palette)
-                slope, _ = self.slope("draft")
-                if palette is not None:
-                    slope = slope._replace(colour=palette.shared(slope.colour))
-                moved = limit(adam.step(self._parameters, slope, rate), self.style, self._extent)
-                if palette is not None:
-                    moved = moved._replace(colour=palette.moved(moved.colour))
-                self._parameters = moved
-                yield
-        self._parameters = without_thin_lines(self._parameters, self.style, self._thinnest)
-        self._composite("exact")
+            self._adam = Adam(self._parameters)
+        palette, step, rate = self._palette, self._clock.steps, self._clock.rate
+        if palette is not None and not palette.given and self._number < _FREE:
+            palette = None
+        if (step + 1) % _LIFTS == 0:
+            self._parameters = lift(self._parameters, self.style, self._thinnest)
+        if palette is not None and step % _SETTLES == 0 and rate > _SETTLED:
+            self._parameters = self._settled(palette)
+        slope, _ = self.slope("draft")
+        if palette is not None:
+            slope = slope._replace(colour=palette.shared(slope.colour))
+        moved = limit(self._adam.step(self._parameters, slope, rate), self.style, self._extent)
+        if palette is not None:
+            moved = moved._replace(colour=palette.moved(moved.colour))
+        self._parameters = moved
+        self._clock.tick()
 
     def _set_size(self, shape: tuple[int, int]) -> None:
         """Look at the picture at another height and width."""
@@ -316,15 +321,11 @@ class Planner:
             strongest = np.argsort(-costs, kind="stable")[: math.ceil(len(costs) * (1 - _REPLACED))]
             self._parameters = select(self._parameters, np.sort(strongest))
             self._composite("draft")
+        self._rng = copy.deepcopy(self._rng)
         new = new_strokes(
-            count - self.strokes,
-            self.canvas,
-            self.target,
-            self._map[0],
-            self.style,
-            self._thinnest,
-            self._rng,
-        )
+            count - self.strokes, self.canvas, self.target, self._map[0], self.style,
+            self._thinnest, self._rng,
+        )  # fmt: skip
         self._parameters = Stroke(
             *(np.concatenate(pair) for pair in zip(self._parameters, new, strict=True))
         )

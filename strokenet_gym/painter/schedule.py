@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from strokenet_gym.files import check_memory
@@ -81,26 +80,38 @@ class Clock:
 
     Attributes:
         share: of the work that is done, 0 … 1.
+        steps: how many of the stage have been taken.
+        over: whether the stage is; there is at least one step in each.
     """
 
     def __init__(self, stages: list[Stage], seconds: float | None) -> None:
-        self.share = 0.0
+        self.share, self.steps, self.over = 0.0, 0, True
         self._stages, self._seconds = stages, seconds
         work = [s.steps * s.shape[0] * s.shape[1] * math.sqrt(s.strokes) for s in stages]
         self._ends = [sum(work[: k + 1]) / sum(work) for k in range(len(work))]
-        self._begun: float | None = None
+        self._started: float | None = None
 
-    def rates(self, number: int) -> Iterator[float]:
-        """The rates of one stage's steps, of which there is at least one."""
-        if self._begun is None:
-            self._begun = time.monotonic()
-        stage, begin, end = self._stages[number], self.share, self._ends[number]
-        (first, last), steps, part = stage.rates, 0, 0.0
-        while part < 1:
-            yield last + (first - last) * (1 + math.cos(math.pi * part)) / 2
-            steps += 1
-            part = steps / stage.steps
-            if self._seconds is not None:
-                passed = (time.monotonic() - self._begun) / self._seconds
-                part = (passed - begin) / (end - begin) if end > begin else 1.0
-            self.share = min(begin + part * (end - begin), end)
+    def begin(self, number: int) -> None:
+        """Begin a stage."""
+        if self._started is None:
+            self._started = time.monotonic()
+        self._stage, self._begun, self._end = self._stages[number], self.share, self._ends[number]
+        self.steps, self.over, self._part = 0, False, 0.0
+
+    @property
+    def rate(self) -> float:
+        """The share of the full learning rate that the next step has."""
+        first, last = self._stage.rates
+        return last + (first - last) * (1 + math.cos(math.pi * self._part)) / 2
+
+    def tick(self) -> None:
+        """A step has been taken."""
+        assert self._started is not None
+        self.steps += 1
+        part = self.steps / self._stage.steps
+        if self._seconds is not None:
+            passed = (time.monotonic() - self._started) / self._seconds
+            length = self._end - self._begun
+            part = (passed - self._begun) / length if length > 0 else 1.0
+        self._part, self.over = part, part >= 1
+        self.share = min(self._begun + part * (self._end - self._begun), self._end)

@@ -30,7 +30,7 @@ class Program(ABC):
     """A painting program: strokes on canvases.
 
     A subclass has :meth:`paint`, and :meth:`paint_tensors` if it has a gradient. Whole strokes
-    without pressure leave no ink.
+    without pressure leave no ink: an environment does not ask a program for them.
 
     Attributes:
         name: what people call it.
@@ -202,34 +202,36 @@ class Program(ABC):
 
         target, stroke = check_composite(canvas, target, stroke, pixels, undo)
         colour = background_of(background, canvas.shape[1])
-        if len(canvas) == 0:
-            return np.zeros((0, 2))
-        painted = np.asarray(self.paint(canvas.copy(), stroke, colour), np.float32)
+        change = np.zeros((len(canvas), 2))
+        inked = np.flatnonzero(np.any(stroke.pressure, axis=1))  # the others stay as they are
+        if len(inked) == 0:
+            return change
+        below = canvas[inked]
+        part = Stroke(*(field[inked] for field in stroke))
+        painted = np.asarray(self.paint(below.copy(), part, colour), np.float32)
         low, high = painted.min(), painted.max()
-        if painted.shape != canvas.shape or not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+        if painted.shape != below.shape or not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
             raise ValueError(
-                f"the program {self.name} must paint canvases of shape {canvas.shape} in 0 … 1, "
+                f"the program {self.name} must paint canvases of shape {below.shape} in 0 … 1, "
                 f"got {painted.shape} in {low:g} … {high:g}"
             )
         if undo is not None:
             undo.keep(canvas)
-        inked = np.any(stroke.pressure, axis=1)
-        change = np.empty((len(canvas), 2))
 
         def take_over(start: int, stop: int) -> None:
             for low in range(start, stop, _TOGETHER):
-                part = slice(low, min(low + _TOGETHER, stop))
-                new, old, goal = np.clip(painted[part], 0.0, 1.0), canvas[part], target[part]
-                new[~inked[part]] = old[~inked[part]]
-                after, before = new - goal, old - goal
+                some = slice(low, min(low + _TOGETHER, stop))
+                rows = inked[some]
+                new, goal = np.clip(painted[some], 0.0, 1.0), target[rows]
+                after, before = new - goal, below[some] - goal
                 # a² - b² = (a - b)(a + b), exact for small changes too.
-                change[part, 0] = ((after - before) * (after + before)).sum((1, 2, 3), float)
-                change[part, 1] = (np.abs(after) - np.abs(before)).sum((1, 2, 3), float)
-                canvas[part] = new
+                change[rows, 0] = ((after - before) * (after + before)).sum((1, 2, 3), float)
+                change[rows, 1] = (np.abs(after) - np.abs(before)).sum((1, 2, 3), float)
+                canvas[rows] = new
                 if pixels is not None:
-                    pixels[part] = to_bytes(new)
+                    pixels[rows] = to_bytes(new)
 
-        threads.run(take_over, len(canvas))
+        threads.run(take_over, len(inked))
         return change
 
 

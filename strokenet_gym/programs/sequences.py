@@ -15,7 +15,7 @@ import numpy as np
 
 from strokenet_gym.checks import array_of, background_of, precision, real_array
 from strokenet_gym.programs import Program, load_program
-from strokenet_gym.programs.transforms import eager, refuse, usable
+from strokenet_gym.programs.transforms import dense, eager, refuse
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke, action_size, is_tensor, unpack
 
 __all__ = ["best_colours", "paint_sequence", "paint_sequence_vjp", "removal_costs"]
@@ -66,12 +66,14 @@ def paint_sequence(
         import torch
 
         refuse()
-        canvas, actions = usable(torch.as_tensor(canvas)), usable(torch.as_tensor(actions))
+        device = (canvas if is_tensor(canvas) else actions).device
+        canvas, actions = dense(canvas, "a canvas"), dense(actions, "actions")
+        canvas, actions = canvas.to(device), actions.to(device)
         kind = torch.float64 if actions.dtype == torch.float64 else torch.float32
         _check(canvas, actions)
         stroke = unpack(actions.to(kind).clamp(-1, 1), canvas.shape[1], program.radii)
         empty = _background(background, canvas.shape[1])
-        colour = torch.from_numpy(empty).to(actions.device, kind)
+        colour = torch.from_numpy(empty).to(device, kind)
         return program.paint_sequence_tensors(canvas.to(kind), stroke, colour, accuracy)
     canvas, stroke, empty = _arrays(canvas, actions, program, background)
     return program.paint_sequence(canvas, stroke, empty, accuracy)

@@ -2,7 +2,8 @@
 
 The kernels are no torch operations. ``torch.compile`` breaks its graph around what is
 :func:`eager`. ``torch.func.grad`` goes through the pure functions; :func:`refuse` says of the
-others, and of ``vmap``, that it does not. :func:`usable` tensors can be saved for gradients.
+others, and of ``vmap``, that it does not. :func:`usable` tensors can be saved for gradients, and
+:func:`dense` ones are what people pass, whatever torch's default device is.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import numpy as np
+
+from strokenet_gym.checks import array_of
+from strokenet_gym.stroke import is_tensor
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NO_VMAP", "eager", "refuse", "usable"]
+__all__ = ["NO_VMAP", "dense", "eager", "refuse", "usable"]
 
 NO_VMAP = (
     "painting has no rule for torch.vmap: it takes batches itself (gym.make_vec, or "
@@ -48,14 +54,19 @@ def refuse(what: str = "") -> None:
     """Refuse transforms of torch that cannot be gone through.
 
     Args:
-        what: what keeps its results, so that it is in no transform; by default only vmap is
-            refused.
+        what: what keeps its results, so that it is in no transform, nor computed again in a
+            backward pass; by default only vmap is refused.
 
     Raises:
         ValueError: if one is at work.
     """
     import torch
 
+    if what and torch._C._current_graph_task_id() != -1:  # type: ignore[attr-defined]
+        raise ValueError(
+            f"{what} keeps the canvas, so it cannot run again inside a backward pass, as in "
+            "torch.utils.checkpoint: use the pure functions paint or strokenet_gym.paint_sequence"
+        )
     functorch: Any = torch._C._functorch
     transforms = functorch.get_interpreter_stack()
     if not transforms:
@@ -76,3 +87,22 @@ def usable(tensor: Tensor) -> Tensor:
     if tensor.is_inference() and not torch.is_inference_mode_enabled():
         return tensor.clone()
     return tensor
+
+
+def dense(value: Any, what: str) -> Tensor:
+    """The value as a usable tensor: itself, or a copy of an array's numbers on the CPU.
+
+    Raises:
+        TypeError: if it is a meta or sparse tensor, or no real numbers.
+    """
+    import torch
+
+    if not is_tensor(value):
+        array = np.array(array_of(value, what), order="C")
+        if array.dtype.kind not in "fiu":
+            raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
+        value = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    if value.layout != torch.strided or value.device.type == "meta":
+        kind = "meta" if value.device.type == "meta" else str(value.layout)
+        raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
+    return usable(value)

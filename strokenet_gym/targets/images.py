@@ -15,10 +15,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from strokenet_gym.checks import array_of
 from strokenet_gym.files import allowed_memory, check_memory
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.base import Size, sides
-from strokenet_gym.stroke import is_tensor
 
 with shielded():
     import cv2
@@ -231,6 +231,7 @@ def load_image(image: Any) -> np.ndarray:
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the shape or a value is not one of these, or the file is not an image.
+        TypeError: if it is a tensor without plain values.
     """
     if isinstance(image, (str, os.PathLike)):
         image = read_image(image)
@@ -240,10 +241,7 @@ def load_image(image: Any) -> np.ndarray:
             image = _pixels(image)
         except Exception as error:  # of a file that it has not read yet
             raise ValueError(f"cannot read the picture: {_one_line(error)}") from error
-    elif is_tensor(image):
-        image = image.detach().cpu()
-        image = (image.float() if image.is_floating_point() else image).numpy()
-    pixels = np.asarray(image)
+    pixels = array_of(image, "a picture")
     shape = pixels.shape
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from strokenet_gym.checks import array_of
 from strokenet_gym.files import replace_file, sweep
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.stroke import is_tensor
@@ -122,7 +123,7 @@ class ArrayTargets(_FittedPictures):
         if is_pil(images):
             images = load_image(images)[None]
         elif is_tensor(images) or isinstance(images, np.ndarray):
-            images = _one_or_several(images)
+            images = _one_or_several(array_of(images, "targets"))
         self.images = images
         if len(images) == 0:
             raise ValueError("expected an image, or several, got none")
@@ -131,8 +132,7 @@ class ArrayTargets(_FittedPictures):
             for image in images:
                 load_image(image)
             return
-        floats = images.is_floating_point() if is_tensor(images) else images.dtype.kind == "f"
-        if floats:
+        if images.dtype.kind == "f":
             low, high = float(images.min()), float(images.max())
             if not (low >= 0 and high <= 1):  # nor NaN
                 raise ValueError(f"float pictures must be in 0 … 1, got {low:g} … {high:g}")
@@ -153,7 +153,7 @@ class ArrayTargets(_FittedPictures):
 
 
 def _one_or_several(images: Any) -> Any:
-    """An array or tensor of several images, from one of them or of several."""
+    """An array of several images, from one of them or of several."""
     shape = tuple(images.shape)
     if len(shape) == 3 and shape[2] not in range(1, 5) and shape[0] in (2, 3, 4):
         count, height, width = shape

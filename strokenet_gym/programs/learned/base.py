@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from strokenet_gym.checks import background_of, canvases, real_tensor, strokes
-from strokenet_gym.programs.base import Program
+from strokenet_gym.programs.base import Program, Size
 from strokenet_gym.programs.stamped import BLENDS
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
@@ -68,6 +68,29 @@ class LearnedGenerator(nn.Module, Program):
         """The largest radius of what it imitates."""
         return RADIUS_MAX if self.imitates is None else self.imitates.radius_max
 
+    def __call__(self, stroke: Stroke, size: Size) -> Tensor:
+        """Draw strokes as ``forward`` does, whatever precision they and the weights are in.
+
+        That is done in single precision: in half precision, positions would be off by parts of a
+        pixel. Strokes in double precision are drawn in it: they are for gradient checks.
+
+        Returns:
+            Opacity in the strokes' precision.
+        """
+        given = stroke.position.dtype
+        kind = torch.float64 if given == torch.float64 else torch.float32
+        state = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        other = {k: v for k, v in state.items() if v.is_floating_point() and v.dtype != kind}
+        if given == kind and not other:
+            return super().__call__(stroke, size)
+        stroke = stroke._replace(
+            radius=stroke.radius.to(kind),
+            position=stroke.position.to(kind),
+            pressure=stroke.pressure.to(kind),
+        )
+        cast = {key: value.to(kind) for key, value in other.items()}
+        return torch.func.functional_call(self, cast, (stroke, size)).to(given)
+
     def paint(
         self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
     ) -> np.ndarray:
@@ -95,13 +118,7 @@ class LearnedGenerator(nn.Module, Program):
         size = canvas.shape[2], canvas.shape[3]
         if size[0] != size[1] and not self.any_shape:
             raise ValueError(f"canvases must be square, got {tuple(canvas.shape)}")
-        if stroke.position.dtype == torch.float64:  # for gradient checks
-            state = {**dict(self.named_parameters()), **dict(self.named_buffers())}
-            double = {k: v.double() if v.is_floating_point() else v for k, v in state.items()}
-            opacity = torch.func.functional_call(self, double, (stroke, size))
-        else:
-            opacity = self(stroke, size)
-        opacity = opacity[:, None]
+        opacity = self(stroke, size)[:, None]
         blend, colour = BLENDS[self.blend], stroke.colour
         if blend.erases:
             colour = colour * 0 + background
