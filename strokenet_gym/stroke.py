@@ -77,6 +77,7 @@ def is_tensor(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+@np.errstate(under="ignore")
 def unpack(action: Any, channels: int, radii: tuple[float, float] = _RADII) -> Stroke:
     """Turn normalised actions into strokes.
 
