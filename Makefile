@@ -45,8 +45,9 @@ bench: $(READY)  ## measure speed
 	$(BIN)/python tests/benchmarks/bench_painter.py
 	$(BIN)/python tests/benchmarks/bench_mypaint.py
 
-soak: $(READY)  ## paint a million strokes, make and close environments, kill processes at work
+soak: $(READY)  ## paint a million strokes, make and close environments, kill and interrupt processes
 	$(BIN)/python tests/benchmarks/soak.py
+	$(BIN)/python tests/benchmarks/interrupts.py
 
 fuzz: $(READY)  ## try 100,000 inputs that nobody means, for forty minutes at most
 	OPENCV_LOG_LEVEL=OFF $(BIN)/python tests/benchmarks/fuzz.py

@@ -31,6 +31,7 @@ __all__ = [
     "whole",
 ]
 
+_SINGLE, _DOUBLE, _BYTE = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
 _NO_NUMBERS = bool, np.bool_, np.timedelta64  # though Python and NumPy say so
 _NUMPYS = "torch.float16", "torch.float32", "torch.float64"  # of torch's floats, those of NumPy too
 _ROUNDING = 1e-5  # that canvases may leave 0 … 1
@@ -117,19 +118,23 @@ def behaved(array: np.ndarray, dtype: Any) -> np.ndarray:
     C-contiguous, aligned, in the processor's byte order and not read-only: numba would compile
     another kernel for each of these.
     """
-    if array.dtype == dtype and array.flags.carray and type(array) is np.ndarray:
-        return array
+    if array.dtype == dtype:
+        if array.flags.carray and type(array) is np.ndarray:
+            return array
+        return np.array(array, order="C")
     with np.errstate(all="ignore"):  # of numbers beyond the type's
         return np.array(array, dtype, order="C")
 
 
-def real_array(value: Any, name: str, shape: Shape, dtype: Any = np.float64) -> np.ndarray:
+def real_array(value: Any, name: str, shape: Shape, dtype: Any = _DOUBLE) -> np.ndarray:
     """Return real numbers of a shape as kernels take them, see :func:`behaved`.
 
     Raises:
         TypeError: if it does not hold real numbers, or is a tensor that requires a gradient.
         ValueError: if its shape is another.
     """
+    if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape:
+        return value if value.flags.carray else value.copy()  # most are such
     if is_tensor(value) and value.requires_grad:
         raise TypeError(f"{name} requires a gradient, which arrays do not have: pass it detached")
     array = array_of(value, name)
@@ -201,11 +206,12 @@ def strokes(
         ValueError: if a field has another shape.
     """
     colour, radius, position, pressure = is_stroke(stroke)
-    found = np.shape(radius)
+    found = radius.shape if hasattr(radius, "shape") else np.shape(radius)
     if len(found) != len(leading):
         sizes = ", ".join("BN"[: len(leading)])
         raise ValueError(f"a stroke's radius must have the shape [{sizes}], got {found}")
-    leading = tuple(own if size is None else size for own, size in zip(found, leading, strict=True))
+    if None in leading:
+        leading = tuple(a if b is None else b for a, b in zip(found, leading, strict=True))
     if channels is not None:
         colour = real(colour, "a stroke's colour", (*leading, channels))
     return Stroke(
@@ -230,21 +236,22 @@ def canvases(canvas: Any, dtype: Any = np.float32) -> np.ndarray:
     return copy
 
 
-def painted_in_place(canvas: Any, name: str = "the canvas", dtype: Any = None) -> None:
+def painted_in_place(
+    canvas: Any, name: str = "the canvas", known: tuple[np.dtype, ...] = (_SINGLE, _DOUBLE)
+) -> None:
     """Check that kernels can change an array ``[B, C, H, W]``.
 
     Args:
         canvas: the array.
         name: what to call it in messages.
-        dtype: its type; by default float32 or float64.
+        known: the types that it may have.
 
     Raises:
         TypeError: if it is not such an array.
         ValueError: if it has another shape, or not the layout that kernels take.
     """
-    known = (np.float32, np.float64) if dtype is None else (dtype,)
     if type(canvas) is not np.ndarray or canvas.dtype not in known:
-        kinds = " or ".join(np.dtype(kind).name for kind in known)
+        kinds = " or ".join(kind.name for kind in known)
         found = getattr(canvas, "dtype", type(canvas).__name__)
         raise TypeError(f"{name} is painted in place: it must be an array of {kinds}, got {found}")
     if canvas.ndim != 4 or 0 in canvas.shape[1:]:
@@ -270,9 +277,9 @@ def check_composite(
     painted_in_place(canvas)
     shape = canvas.shape
     if pixels is not None:
-        painted_in_place(pixels, "pixels", np.uint8)
+        painted_in_place(pixels, "pixels", (_BYTE,))
         _check_shape(pixels.shape, "pixels", shape)
-    if undo is not None and (undo.before.shape, undo.before.dtype) != (shape, canvas.dtype):
+    if undo is not None and (undo.before.shape != shape or undo.before.dtype != canvas.dtype):
         raise ValueError(
             f"undo must be made for canvases of {canvas.dtype} {shape}, "
             f"got {undo.before.dtype} {undo.before.shape}"

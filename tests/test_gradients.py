@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from strokenet_gym import paint_sequence
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES, Brush
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
@@ -220,3 +221,17 @@ def test_no_second_derivative(rng):
     )
     with pytest.raises(RuntimeError, match="there are first derivatives"):
         by.sum().backward()
+
+
+@pytest.mark.parametrize(("eps", "passes"), [(1e-6, False), (1e-7, True), (1e-8, True)])
+def test_kinks_fail_gradcheck_at_its_usual_step(eps, passes):
+    """A difference across a kink mixes both sides: docs/gradients.md says which step to take."""
+    torch.manual_seed(19)
+    canvas = torch.full((1, 1, 16, 16), 0.2, dtype=torch.float64)
+    actions = torch.empty(1, 1, 50, dtype=torch.float64).uniform_(-0.9, 0.9).requires_grad_()
+    weight = torch.rand(1, 1, 16, 16, dtype=torch.float64)
+
+    def work(actions):
+        return (paint_sequence(canvas, actions) * weight).mean()
+
+    assert torch.autograd.gradcheck(work, actions, eps=eps, raise_exception=False) is passes

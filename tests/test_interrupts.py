@@ -1,6 +1,7 @@
 """What raises in the middle of a step leaves the episodes as they were."""
 
 import functools
+import itertools
 import signal
 import subprocess
 import sys
@@ -12,9 +13,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from conftest import succeed
 from PIL import Image
 
-from strokenet_gym.programs.stamped import threads
+from strokenet_gym import BRUSHES, Stroke
+from strokenet_gym.extras import require
+from strokenet_gym.interrupts import shielded
+from strokenet_gym.programs.stamped import painting, threads
+from strokenet_gym.programs.stamped.cache import njit
 
 ALL = ("Painting-v0", "DifferentiablePainting-v0", "NeuralPainting-v0")
 
@@ -336,3 +342,126 @@ def test_helpers_let_go_of_what_was_painted(monkeypatch):
     gone = seen() is None
     gate.set()
     assert gone
+
+
+# What is done but once is done whole.
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C that raises, as Python has it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield functools.partial(signal.raise_signal, signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_comes_after_what_is_shielded(ctrl_c):
+    done = []
+
+    @shielded()
+    def nested():
+        with shielded():
+            ctrl_c()
+            ctrl_c()
+            done.append("inner")
+        done.append("outer")
+
+    @shielded()
+    def fails():
+        ctrl_c()
+        raise ValueError("no")
+
+    with pytest.raises(KeyboardInterrupt):
+        nested()
+    assert done == ["inner", "outer"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fails()
+    assert isinstance(caught.value.__context__, ValueError)
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, print])
+def test_shields_keep_other_peoples_handlers(ctrl_c, handler, capsys):
+    signal.signal(signal.SIGINT, handler)
+    with shielded():
+        ctrl_c()
+        assert capsys.readouterr().out == ""
+    assert (capsys.readouterr().out != "") == (handler is print)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_shields_in_other_threads(ctrl_c):
+    """Python interrupts the main thread alone, and no other may change what it does."""
+    found = []
+
+    def work():
+        with shielded():
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [signal.default_int_handler]
+
+
+def test_packages_are_imported_whole(ctrl_c, tmp_path, monkeypatch):
+    text = "import signal\nsignal.raise_signal(signal.SIGINT)\nwhole = True\n"
+    (tmp_path / "hit_halfway.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        require("hit_halfway")
+    assert sys.modules.pop("hit_halfway").whole
+
+
+def test_kernels_are_loaded_whole(ctrl_c):
+    @njit()
+    def double(x):
+        return 2 * x
+
+    def load(*args):
+        ctrl_c()
+
+    double._cache.load_overload, double._cache.save_overload = load, lambda *args: None
+    with pytest.raises(KeyboardInterrupt):
+        double(3)
+    assert len(double.signatures) == 1
+    assert double(3) == 6
+
+
+def test_scratch_is_never_another_canvases(monkeypatch):
+    """A Ctrl-C between what it is and what it is for had kernels write beyond its end."""
+    stroke = Stroke(np.ones((1, 1)), np.full(1, 0.1), np.zeros((1, 16, 2)), np.ones((1, 16)))
+    pencil, moment = BRUSHES["pencil"], 0
+    wanted = pencil.draw(stroke, 48)
+
+    def trace(frame, event, argument):
+        frame.f_trace_opcodes = True
+        if event == "call" and frame.f_code is not painting._scratch.__code__:
+            return None
+        if event == "opcode" and not next(left):
+            raise KeyboardInterrupt
+        return trace
+
+    for moment in itertools.count():
+        left = itertools.count(moment, -1)
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            painting._scratch((16, 16), np.dtype(np.float32))
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
+        finally:
+            sys.settrace(before)
+        logs, alpha, _ = painting._scratch((48, 48), np.dtype(np.float32))
+        assert alpha.shape == (1, 48, 48)
+        assert logs.shape == (48, 48)
+    assert moment > 20
+    np.testing.assert_array_equal(pencil.draw(stroke, 48), wanted)
+
+
+@pytest.mark.slow
+def test_interrupts_of_new_processes_and_of_those_at_work():
+    found = succeed("tests/benchmarks/interrupts.py", "--fresh", 6, "--warm", 12, timeout=900)
+    assert "18 interrupts, after 0 of them the next call was wrong" in found

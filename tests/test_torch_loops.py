@@ -179,6 +179,34 @@ def test_ink_goes_with_the_graph(work):
     assert losses[-1].grad_fn is not None
 
 
+@pytest.mark.parametrize("work", ["step", "sequence", "network"])
+def test_a_graph_that_is_retained_keeps_its_ink(work):
+    """Up to the last way back, and no longer."""
+    kind = "NeuralPainting-v0" if work == "network" else "DifferentiablePainting-v0"
+    env = make(kind, canvas_size=256, targets=np.zeros((256, 256)))
+    canvas, action = torch.zeros(1, 1, 256, 256), some_action(True)
+    env.reset()
+    env.step(action)[1].backward()  # makes what is made but once
+    env.reset()
+    tracemalloc.start()
+    try:
+        if work == "sequence":
+            loss = paint_sequence(canvas, action.repeat(1, 2, 1)).sum()
+        else:
+            loss = env.step(action)[1]
+        (first,) = torch.autograd.grad(loss, action, retain_graph=True)
+        retained = tracemalloc.get_traced_memory()[0]
+        (again,) = torch.autograd.grad(loss, action)
+        freed = retained - tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    torch.testing.assert_close(first, again)
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+    if work != "network":  # whose tensors are torch's own
+        assert freed > 50_000
+
+
 # Default types.
 
 DEFAULTS = """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["CELL", "MYPAINT", "Program", "Size", "Undo", "sides", "to_bytes"]
 
 _TOGETHER = 8  # canvases, so that what is computed of them stays in the processor's caches
+_LONGEST = 2**16  # pixels of a side
 _ROUNDING = 1e-5  # that a program's canvases may leave 0 … 1
 MYPAINT = "mypaint:"  # what the names of libmypaint's brushes begin with
 CELL = 8  # pixels of a row that a mark stands for: they fill a vector register
@@ -284,8 +285,9 @@ def sides(size: Size) -> tuple[int, int]:
     Raises:
         ValueError: if they are no whole numbers from 1.
     """
-    given = (size, size) if np.ndim(size) == 0 else tuple(size)  # type: ignore[arg-type]
-    if len(given) != 2:
+    if not isinstance(size, (tuple, list, np.ndarray)):
+        return (whole(size, "a canvas' side", 1, _LONGEST),) * 2
+    if len(size) != 2:
         raise ValueError(f"expected one number, or height and width, got {size!r}")
-    height, width = (whole(side, "a canvas' side", 1, 2**16) for side in given)
-    return height, width
+    height, width = size
+    return whole(height, "a canvas' side", 1, _LONGEST), whole(width, "a canvas' side", 1, _LONGEST)

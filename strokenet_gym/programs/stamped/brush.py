@@ -153,7 +153,6 @@ class Brush(Program):
         empty = background_of(background, shape[-1] if shape else 1, np.float64)
         return stroke._replace(colour=np.broadcast_to(empty, shape))
 
-    @np.errstate(under="ignore")
     def draw(self, stroke: Stroke, size: Size, accuracy: Accuracy = EXACT) -> np.ndarray:
         """Draw strokes as opacity maps, at any accuracy.
 
@@ -177,7 +176,6 @@ class Brush(Program):
 
         return draw(stroke, sides(size), self.numbers)
 
-    @np.errstate(under="ignore")
     def paint(
         self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
     ) -> np.ndarray:
@@ -186,7 +184,6 @@ class Brush(Program):
         self.composite(painted, painted.copy(), stroke, background)
         return painted
 
-    @np.errstate(under="ignore")
     def composite(
         self,
         canvas: np.ndarray,
@@ -205,7 +202,6 @@ class Brush(Program):
             stroke = self.lays_down(stroke, background)
         return painting.composite(canvas, target, stroke, self.numbers, pixels=pixels, undo=undo)
 
-    @np.errstate(under="ignore")
     def paint_sequence(
         self,
         canvas: np.ndarray,
