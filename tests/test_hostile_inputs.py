@@ -172,7 +172,9 @@ def test_what_is_no_array(kind, name):
         "reward": lambda: env.step(action),
         "background": lambda: gym.make(f"{kind}-v0", background=value),
         "targets|picture": lambda: gym.make(f"{kind}-v0", targets=value),
-        "max_episode_steps": lambda: gym.make_vec(f"{kind}-v0", num_envs=2, max_episode_steps=value),
+        "max_episode_steps": lambda: gym.make_vec(
+            f"{kind}-v0", num_envs=2, max_episode_steps=value
+        ),
         "palette": lambda: Planner(np.zeros((16, 16)), palette=value),
     }
     for message, call in calls.items():
