@@ -228,5 +228,5 @@ class DifferentiablePaintingVectorEnv(Differentiable, PaintingVectorEnv):
             device=find_device(device, program),
             as_tensor=as_tensor,
         )
-        limit = max_episode_steps
-        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy, limit)
+        how = render_mode, stroke_seconds, autoreset_mode, shown, copy, max_episode_steps
+        self._open(episodes, *how)

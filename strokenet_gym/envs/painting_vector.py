@@ -97,8 +97,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             background=background,
             reward=reward,
         )
-        limit = max_episode_steps
-        self._open(episodes, render_mode, stroke_seconds, autoreset_mode, shown, copy, limit)
+        how = render_mode, stroke_seconds, autoreset_mode, shown, copy, max_episode_steps
+        self._open(episodes, *how)
 
     def _open(
         self,
@@ -108,13 +108,12 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         autoreset_mode: AutoresetMode | str,
         shown: int,
         copy: bool,
-        max_episode_steps: int | None,
+        limit: int | None,
     ) -> None:
         modes = self.metadata["render_modes"]
         self.render_mode = check_render_mode(render_mode, [*modes, _COLLECTED])
         self._frames: list[list[np.ndarray]] = [[] for _ in range(episodes.num_envs)]
         self.copy = check_flag("copy", copy)
-        limit = max_episode_steps
         free = limit is None or (isinstance(limit, int) and limit == -1)
         self._limit = None if free else whole(limit, "max_episode_steps", 1, 2**62)
         modes = usable_modes(modes, render_mode)
@@ -236,7 +235,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._episodes.begin(np.flatnonzero(mask).tolist(), targets, handed_over)
         self._begun |= mask
         self._truncated = self._truncated & ~mask
-        self._collect(mask, anew=True)
+        if self.render_mode == _COLLECTED:
+            self._collect(mask, anew=True)
         if self._window is not None and mask[self._shown]:
             self._window.show(self._episodes.scene(self._shown))
 
@@ -272,7 +272,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             stroke = self._episodes.stroke_of(actions[self._shown])
             scene = self._episodes.scene(self._shown, stroke)
             window.animate(before, scene, self._episodes.brush, self._episodes.background)
-        self._collect(~over)
+        if self.render_mode == _COLLECTED:
+            self._collect(~over)
         if drawn is not None:
             self._begin(over, drawn)
         terminated = self._episodes.finished & ~over
@@ -284,13 +285,8 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._truncated = truncated.copy()  # the other is the user's
         ended = terminated | truncated
         if self.autoreset_mode is not AutoresetMode.SAME_STEP or not ended.any():
-            return (
-                self._episodes.observe(self.copy),
-                reward,
-                terminated,
-                truncated,
-                self._info(everywhere),
-            )
+            info = self._info(everywhere)
+            return self._episodes.observe(self.copy), reward, terminated, truncated, info
 
         # Where all begin anew, arrays are handed over instead of copied.
         handed_over = bool(ended.all()) and not self._episodes.as_tensor
@@ -326,10 +322,9 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
 
     def _collect(self, mask: np.ndarray, anew: bool = False) -> None:
         """Keep a frame of each of these sub-environments, as Gymnasium's RenderCollection does."""
-        if self.render_mode == _COLLECTED:
-            for i in np.flatnonzero(mask).tolist():
-                before = [] if anew else self._frames[i]
-                self._frames[i] = [*before, frame(self._episodes.scene(i))]
+        for i in np.flatnonzero(mask).tolist():
+            before = [] if anew else self._frames[i]
+            self._frames[i] = [*before, frame(self._episodes.scene(i))]
 
     @np.errstate(under="ignore")
     def render(self) -> tuple[Any, ...] | None:
