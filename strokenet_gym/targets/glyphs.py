@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
 from strokenet_gym.programs.base import Size, sides
-from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.fitting import fit_images
 
 __all__ = ["Glyphs"]
 

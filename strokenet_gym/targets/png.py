@@ -1,0 +1,67 @@
+"""PNG: what Pillow leaves of it. Colours of 16 bits, transparent greys, texts of any size."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import cv2
+import numpy as np
+
+__all__ = ["SIGNATURE", "clear_grey", "read_deep", "with_key", "without_texts"]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SEEN = (
+    b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf",
+)  # fmt: skip
+_FEW = {"1": 255, "L;2": 85, "L;4": 17}  # between two greys of so few bits
+
+
+def without_texts(data: bytes) -> bytes:
+    """A PNG file with the chunks alone that say what is seen: texts have a limit in Pillow."""
+    parts, at = [SIGNATURE], len(SIGNATURE)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if kind in _SEEN:
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
+
+
+def read_deep(image: Any) -> np.ndarray | None:
+    """The levels uint16 ``[H, W, 1 … 4]`` of a PNG that is not loaded yet and has colours, or grey
+    and opacity, of 16 bits: Pillow takes 8. None of any other image.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    numbers = {"RGB;16B": 3, "RGBA;16B": 4, "LA;16B": 2}.get(_raw_mode(image))
+    if numbers is None:
+        return None
+    image.fp.seek(0)
+    levels = cv2.imdecode(np.frombuffer(image.fp.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.shape[:2] != image.size[::-1] or levels.dtype != np.uint16:
+        raise ValueError("its pixels are damaged")
+    channels = {2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[numbers]
+    levels = levels[:, :, channels]
+    key = image.info.get("transparency")
+    return levels if key is None else with_key(levels, key)
+
+
+def with_key(levels: np.ndarray, key: Any) -> np.ndarray:
+    """Levels uint16 ``[H, W, C]`` with opacity: 0 where they are a certain colour."""
+    seen = (levels != np.array(key, np.uint16)).any(-1, keepdims=True)
+    return np.concatenate([levels, seen * np.uint16(65535)], -1)
+
+
+def clear_grey(image: Any) -> int | None:
+    """The grey of 255 that is transparent, of an image of less than 8 bits that is not loaded."""
+    key, step = image.info.get("transparency"), _FEW.get(_raw_mode(image) or image.mode)
+    return key * step if isinstance(key, int) and step is not None else None
+
+
+def _raw_mode(image: Any) -> str:
+    """How the pixels of a PNG are stored, while they are not loaded."""
+    tile = getattr(image, "tile", None)
+    return str(tile[0][3]) if image.format == "PNG" and tile else ""
