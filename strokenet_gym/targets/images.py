@@ -40,6 +40,7 @@ _FORMATS = (
     "PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP",
 )  # fmt: skip
 _BYTES = 20  # of memory for a pixel, while a picture is read and fitted
+_TEXT = 2**26  # bytes of one, or of a colour profile, in a PNG
 _LONGEST = 300  # characters of a path in a message
 LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
 _LIMIT = threading.Lock()
@@ -137,7 +138,7 @@ def _read(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
             raise
         check_memory(name, 2 * source.seek(0, os.SEEK_END))
         source.seek(0)
-        return _look(io.BytesIO(png.without_texts(source.read())), name, look)
+        return _look(io.BytesIO(png.essential(source.read())), name, look)
 
 
 def _look(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
@@ -168,17 +169,21 @@ def _look(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
 
 @contextlib.contextmanager
 def _our_limit() -> Iterator[None]:
-    """Pillow has our limit for its own: of an ICO it reads before anybody can ask for its size."""
-    from PIL import Image
+    """Pillow has our limit for its own: of an ICO it reads before anybody can ask for its size.
+
+    And colour profiles of a PNG count as texts, which are to have 1 MB at most.
+    """
+    from PIL import Image, PngImagePlugin
 
     ours = allowed_memory() * 2**20 // _BYTES
     with _LIMIT, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of bombs, and of damages that do not matter
-        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, ours
+        theirs = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = ours, _TEXT
         try:
             yield
         finally:
-            Image.MAX_IMAGE_PIXELS = theirs
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = theirs
 
 
 def _open_file(file: Path) -> IO[bytes]:

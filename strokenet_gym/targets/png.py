@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Any
 
 import cv2
 import numpy as np
 
-__all__ = ["SIGNATURE", "clear_grey", "read_deep", "with_key", "without_texts"]
+__all__ = ["SIGNATURE", "clear_grey", "essential", "read_deep", "with_key"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_SEEN = (
-    b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf",
-)  # fmt: skip
+_NEEDED = b"IHDR", b"PLTE", b"IDAT", b"IEND"
+# What else is seen, and its size where that is fixed.
+_SEEN = {b"tRNS": None, b"iCCP": None, b"eXIf": None, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}
 _FEW = {"1": 255, "L;2": 85, "L;4": 17}  # between two greys of so few bits
 
 
-def without_texts(data: bytes) -> bytes:
-    """A PNG file with the chunks alone that say what is seen: texts have a limit in Pillow."""
+def essential(data: bytes) -> bytes:
+    """A PNG file without the chunks that are not seen, or damaged and not needed.
+
+    Pillow reads no picture with a text of more than 64 MB, or with a wrong checksum anywhere.
+    """
     parts, at = [SIGNATURE], len(SIGNATURE)
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
-        if kind in _SEEN:
+        whole = zlib.crc32(data[at + 4 : end - 4]).to_bytes(4, "big") == data[end - 4 : end]
+        if kind in _NEEDED or (kind in _SEEN and whole and _SEEN[kind] in (None, length)):
             parts.append(data[at:end])
         at = end
     return b"".join(parts)

@@ -51,8 +51,8 @@ def cmyk_profile() -> bytes:
     for number in range(16):  # cyan changes last, black first
         there = [ink for bit, ink in zip((8, 4, 2, 1), inks.values(), strict=True) if number & bit]
         light = 95.0 * np.prod([ink[0] / 95 for ink in there])
-        a, b = (sum(ink[k] for ink in there) * light / 95 for k in (1, 2))
-        corners += [round(light * 2.55), round(128 + a / 2), round(128 + b / 2)]
+        a, b = (sum(ink[k] for ink in there) for k in (1, 2))
+        corners += [round(light * 2.55), round(128 + a), round(128 + b)]
     matrix = struct.pack(">9i", *(65536 * (k % 4 == 0) for k in range(9)))
     table = struct.pack(">4s4x4B", b"mft1", 4, 3, 2, 0) + matrix + straight * 4
     table += bytes(corners) + straight * 3
