@@ -46,7 +46,7 @@ def grey_profile(gamma: float) -> bytes:
 def cmyk_profile() -> bytes:
     """A printer whose inks are known at the corners of their cube: a table, as printers have."""
     straight = np.arange(256, dtype=np.uint8).tobytes()
-    inks = {"C": (55, -37, -50), "M": (48, 74, -3), "Y": (89, -5, 93), "K": (16, 0, 0)}
+    inks = {"C": (60, -25, -30), "M": (50, 60, -3), "Y": (89, -5, 93), "K": (16, 0, 0)}
     corners = []
     for number in range(16):  # cyan changes last, black first
         there = [ink for bit, ink in zip((8, 4, 2, 1), inks.values(), strict=True) if number & bit]
