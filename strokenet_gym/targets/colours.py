@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 _UNSEEN = 1  # level of 255 by which a profile may differ from sRGB and yet be it
-_STRIP = 2**20  # pixels of 16 bits that are converted at once
+_STRIP = 2**17  # pixels of 16 bits that are converted at once
 _SRGB = 0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06  # x, y of white, red, green, blue
 _D50 = np.array([0.9642, 1.0, 0.8249])  # XYZ, the white that profiles stand on
 _BRADFORD = np.array(

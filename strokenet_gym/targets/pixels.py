@@ -30,7 +30,7 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
         levels, icc = image.read(name)
         info, turn, clear = {"icc_profile": icc}, image.turn, None
     else:
-        clear, levels = png.clear_grey(image), _deep(image)
+        clear, levels = png.clear_grey(image), _deep(image, name)
         info, turn = image.info, _turn(image)
     if levels is None:
         pixels = _shallow(image, clear, name)
@@ -55,16 +55,17 @@ def _turn(image: Any) -> int:
         return 1
 
 
-def _deep(image: Any) -> np.ndarray | None:
+def _deep(image: Any, name: str) -> np.ndarray | None:
     """The levels uint16 ``[H, W, 1 … 4]`` of an image of more than 8 bits, if it is one."""
     if image.mode[0] not in "IF":
-        return png.read_deep(image)
+        return png.read_deep(image, name)
     black, white = tiff.grey_range(image)
     values = np.asarray(image)
     if not ((values >= 0) & (values <= max(black, white))).all():  # nor NaN
         raise ValueError(f"its values are not from 0 to {max(black, white)}")
     if (black, white) != (0, 65535):
-        values = np.rint((values - np.float64(black)) * (65535 / (white - black)))
+        scale = np.float32(65535 / (white - black))
+        values = np.rint((values.astype(np.float32) - np.float32(black)) * scale)
     levels, key = values.astype(np.uint16)[:, :, None], image.info.get("transparency")
     return levels if key is None else png.with_key(levels, key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import cv2
 import numpy as np
 
+from strokenet_gym.files import check_memory
+
 __all__ = ["SIGNATURE", "clear_grey", "essential", "read_deep", "with_key"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NEEDED = b"IHDR", b"PLTE", b"IDAT", b"IEND"
 # What else is seen, and its size where that is fixed.
 _SEEN = {b"tRNS": None, b"iCCP": None, b"eXIf": None, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}
+_BYTES = 20  # of memory for a pixel of 16 bits
 _FEW = {"1": 255, "L;2": 85, "L;4": 17}  # between two greys of so few bits
 
 
@@ -34,22 +38,25 @@ def essential(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def read_deep(image: Any) -> np.ndarray | None:
+def read_deep(image: Any, name: str) -> np.ndarray | None:
     """The levels uint16 ``[H, W, 1 … 4]`` of a PNG that is not loaded yet and has colours, or grey
     and opacity, of 16 bits: Pillow takes 8. None of any other image.
 
     Raises:
-        ValueError: if it is damaged.
+        ValueError: if it is damaged, or too large.
     """
     numbers = {"RGB;16B": 3, "RGBA;16B": 4, "LA;16B": 2}.get(_raw_mode(image))
     if numbers is None:
         return None
+    check_memory(name, image.fp.seek(0, os.SEEK_END) + _BYTES * image.size[0] * image.size[1])
     image.fp.seek(0)
-    levels = cv2.imdecode(np.frombuffer(image.fp.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    levels: np.ndarray | None = cv2.imdecode(
+        np.frombuffer(image.fp.read(), np.uint8), cv2.IMREAD_UNCHANGED
+    )
     if levels is None or levels.shape[:2] != image.size[::-1] or levels.dtype != np.uint16:
         raise ValueError("its pixels are damaged")
-    channels = {2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[numbers]
-    levels = levels[:, :, channels]
+    levels[:, :, [0, 2]] = levels[:, :, [2, 0]]  # from BGR
+    levels = levels[:, :, ::3] if numbers == 2 else levels[:, :, :numbers]
     key = image.info.get("transparency")
     return levels if key is None else with_key(levels, key)
 

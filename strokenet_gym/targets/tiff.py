@@ -108,8 +108,10 @@ class Page:
         if meaning == 0:
             levels[:, :, 0] = 65535 - levels[:, :, 0]
         if extra == 1:  # the colours are multiplied by the opacity
-            opacity = np.maximum(levels[:, :, -1:], 1).astype(np.float32)
-            levels[:, :, :-1] = np.rint(np.minimum(levels[:, :, :-1] / opacity, 1) * 65535)
+            opacity = np.maximum(levels[:, :, -1], 1).astype(np.float32)
+            for c in range(wanted):
+                share = levels[:, :, c] / opacity
+                levels[:, :, c] = np.rint(np.minimum(share, 1, out=share) * np.float32(65535))
         return levels, profile
 
 
@@ -122,10 +124,12 @@ def _levels(values: np.ndarray, bits: int) -> np.ndarray:
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):  # nor NaN
             raise ValueError("its values are not from 0 to 1")
-        return np.rint(values * np.float32(65535)).astype(np.uint16)
-    if bits == 16:
-        return values
-    return np.rint(values * (65535 / (2**bits - 1))).astype(np.uint16)
+        values *= 65535
+        return np.rint(values, out=values).astype(np.uint16)
+    if bits >= 16:
+        return (values >> (bits - 16)).astype(np.uint16)
+    most = 2**bits - 1
+    return ((values.astype(np.uint32) * 65535 + most // 2) // most).astype(np.uint16)
 
 
 def grey_range(image: Any) -> tuple[int, int]:
