@@ -30,7 +30,9 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
         levels, icc = image.read(name)
         info, turn, clear = {"icc_profile": icc}, image.turn, None
     else:
-        clear, levels = png.clear_grey(image), _deep(image, name)
+        clear, levels = png.clear_grey(image), png.read_deep(image, name)
+        _load(image)
+        levels = _deep(image) if image.mode[0] in "IF" else levels
         info, turn = image.info, _turn(image)
     if levels is None:
         pixels = _shallow(image, clear, name)
@@ -46,19 +48,25 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
 
+def _load(image: Any) -> None:
+    """Load a PIL image, whatever is wrong behind its pixels."""
+    try:
+        image.load()
+    except Exception:
+        if image.tile:  # is emptied with the last pixel
+            raise
+
+
 def _turn(image: Any) -> int:
     """How the camera was held, a number from 1 to 8, see EXIF."""
-    image.load()
     try:
         return image.getexif().get(0x0112, 1)
     except Exception:  # a damaged block says nothing
         return 1
 
 
-def _deep(image: Any, name: str) -> np.ndarray | None:
-    """The levels uint16 ``[H, W, 1 … 4]`` of an image of more than 8 bits, if it is one."""
-    if image.mode[0] not in "IF":
-        return png.read_deep(image, name)
+def _deep(image: Any) -> np.ndarray:
+    """The levels uint16 ``[H, W, 1 or 2]`` of a PIL image in grey of more than 8 bits."""
     black, white = tiff.grey_range(image)
     values = np.asarray(image)
     if not ((values >= 0) & (values <= max(black, white))).all():  # nor NaN

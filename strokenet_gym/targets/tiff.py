@@ -96,7 +96,7 @@ class Page:
             meaning, wanted = self.first(_MEANING, 1), 3 if self.mode == "RGB" else 1
             if meaning > 2 or page.dtype is None or page.dtype.kind not in "uf":
                 raise ValueError(f"a TIFF of {page.photometric.name}, {page.dtype}, is not read")
-            check_memory(name, 2 * page.nbytes + 16 * self.size[0] * self.size[1])
+            check_memory(name, 2 * page.nbytes + 20 * self.size[0] * self.size[1])
             values = page.asarray()
             if page.axes == "SYX":
                 values = np.moveaxis(values, 0, -1)
