@@ -343,6 +343,16 @@ def test_a_bad_block_in_a_tiff(tmp_path):
         np.testing.assert_array_equal(read_image(file), PIXELS[::-1, ::-1])
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_damaged_pixels_are_refused(deep):
+    """A row that says it is filtered in a way that there is not; the rest of the file is good."""
+    rows = [bytes([0 if k < 3 else 77]) + bytes(12 if deep else 6) for k in range(4)]
+    head = struct.pack(">2I5B", 2, 4, 16 if deep else 8, 2, 0, 0, 0)
+    chunks = (b"IHDR", head), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b"")
+    with pytest.raises(ValueError, match="cannot read a as an image"):
+        decode(png_with(b"\x89PNG\r\n\x1a\n", *chunks, at=8), "a")
+
+
 def test_orientations_of_deep_pictures(tmp_path):
     """As Pillow turns the same in 8 bits."""
     for turn in range(1, 9):

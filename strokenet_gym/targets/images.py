@@ -130,15 +130,14 @@ def _read(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
     Raises:
         ValueError: if it cannot be read.
     """
-    try:
+    if source.read(len(png.SIGNATURE)) != png.SIGNATURE:
         return _look(source, name, look)
-    except ValueError:
-        source.seek(0)
-        if source.read(len(png.SIGNATURE)) != png.SIGNATURE:
-            raise
-        check_memory(name, 2 * source.seek(0, os.SEEK_END))
-        source.seek(0)
-        return _look(io.BytesIO(png.essential(source.read())), name, look)
+    source.seek(0)
+    with contextlib.suppress(ValueError):
+        return _look(source, name, look)
+    check_memory(name, 2 * source.seek(0, os.SEEK_END))
+    source.seek(0)
+    return _look(io.BytesIO(png.essential(source.read())), name, look)
 
 
 def _look(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:

@@ -30,9 +30,11 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
         levels, icc = image.read(name)
         info, turn, clear = {"icc_profile": icc}, image.turn, None
     else:
-        clear, levels = png.clear_grey(image), png.read_deep(image, name)
+        clear, data = png.clear_grey(image), png.deep_file(image, name)
         _load(image)
-        levels = _deep(image) if image.mode[0] in "IF" else levels
+        levels = None if data is None else png.deep_levels(data, image)
+        if image.mode[0] in "IF":
+            levels = _deep_grey(image)
         info, turn = image.info, _turn(image)
     if levels is None:
         pixels = _shallow(image, clear, name)
@@ -49,11 +51,13 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
 
 
 def _load(image: Any) -> None:
-    """Load a PIL image, whatever is wrong behind its pixels."""
+    """Load a PIL image; of a TIFF whatever is wrong with what else it says."""
     try:
         image.load()
+    except OSError:
+        raise
     except Exception:
-        if image.tile:  # is emptied with the last pixel
+        if image.format != "TIFF" or image.tile:  # which is emptied after the pixels
             raise
 
 
@@ -65,7 +69,7 @@ def _turn(image: Any) -> int:
         return 1
 
 
-def _deep(image: Any) -> np.ndarray:
+def _deep_grey(image: Any) -> np.ndarray:
     """The levels uint16 ``[H, W, 1 or 2]`` of a PIL image in grey of more than 8 bits."""
     black, white = tiff.grey_range(image)
     values = np.asarray(image)

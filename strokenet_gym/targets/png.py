@@ -12,7 +12,7 @@ import numpy as np
 
 from strokenet_gym.files import check_memory
 
-__all__ = ["SIGNATURE", "clear_grey", "essential", "read_deep", "with_key"]
+__all__ = ["SIGNATURE", "clear_grey", "deep_file", "deep_levels", "essential", "with_key"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NEEDED = b"IHDR", b"PLTE", b"IDAT", b"IEND"
@@ -38,24 +38,31 @@ def essential(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def read_deep(image: Any, name: str) -> np.ndarray | None:
-    """The levels uint16 ``[H, W, 1 … 4]`` of a PNG that is not loaded yet and has colours, or grey
-    and opacity, of 16 bits: Pillow takes 8. None of any other image.
+def deep_file(image: Any, name: str) -> bytes | None:
+    """The file of a PNG that is not loaded yet and has colours, or grey and opacity, of 16 bits:
+    Pillow takes 8. None of any other image.
 
     Raises:
-        ValueError: if it is damaged, or too large.
+        ValueError: if it is too large.
     """
-    numbers = {"RGB;16B": 3, "RGBA;16B": 4, "LA;16B": 2}.get(_raw_mode(image))
-    if numbers is None:
+    if _raw_mode(image) not in ("RGB;16B", "RGBA;16B", "LA;16B"):
         return None
     check_memory(name, image.fp.seek(0, os.SEEK_END) + _BYTES * image.size[0] * image.size[1])
     image.fp.seek(0)
-    levels: np.ndarray | None = cv2.imdecode(
-        np.frombuffer(image.fp.read(), np.uint8), cv2.IMREAD_UNCHANGED
-    )
+    return image.fp.read()
+
+
+def deep_levels(data: bytes, image: Any) -> np.ndarray:
+    """The levels uint16 ``[H, W, 2 … 4]`` of such a file, which Pillow has loaded, too.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    levels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if levels is None or levels.shape[:2] != image.size[::-1] or levels.dtype != np.uint16:
         raise ValueError("its pixels are damaged")
     levels[:, :, [0, 2]] = levels[:, :, [2, 0]]  # from BGR
+    numbers = len(image.getbands())
     levels = levels[:, :, ::3] if numbers == 2 else levels[:, :, :numbers]
     key = image.info.get("transparency")
     return levels if key is None else with_key(levels, key)
