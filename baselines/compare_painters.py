@@ -30,11 +30,10 @@ import tyro
 from harness.measures import psnr
 from harness.painters import PAINTERS, PRIMITIVE
 from harness.run import lock
-from PIL import Image
 from tqdm import tqdm
 
 from strokenet_gym import paint_picture
-from strokenet_gym.exports import to_rgb
+from strokenet_gym.exports.pictures import encode, to_rgb
 from strokenet_gym.painter.command import measures
 from strokenet_gym.painter.picture import load_picture
 
@@ -151,7 +150,7 @@ def paint_all(args: Args, pictures: list[Path], painters: list[str]) -> Iterator
             }  # fmt: skip
             image = args.out / name / f"{path.stem}-{painted.marks}.png"
             image.parent.mkdir(exist_ok=True)
-            Image.fromarray(to_rgb(painted.canvas)).save(image)
+            image.write_bytes(encode(to_rgb(painted.canvas)))
             with file.open("a") as lines:
                 lines.write(json.dumps(row) + "\n")
             yield row

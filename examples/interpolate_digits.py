@@ -16,9 +16,9 @@ import gymnasium as gym
 import numpy as np
 import torch
 import tyro
-from PIL import Image
 
 from strokenet_gym import MNIST, load_agent
+from strokenet_gym.exports.pictures import encode
 
 
 def main(
@@ -48,7 +48,7 @@ def main(
         originals = [(end * 255).astype(np.uint8) for end in ends]
         lines.append(np.concatenate([originals[0], *canvases, originals[1]], 1))
     out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(lines)).save(out)
+    out.write_bytes(encode(np.concatenate(lines)))
     print(f"Wrote {out}: digit, {steps} paintings from it to the other, the other digit")
 
 

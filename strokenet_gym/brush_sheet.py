@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import tyro
 from gymnasium.error import DependencyNotInstalled
-from PIL import Image
 
 from strokenet_gym.checks import whole
+from strokenet_gym.exports.pictures import encode
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import MYPAINT
@@ -68,7 +68,7 @@ def brushes(
     if sheet is not None:
         picture = draw_sheet(chosen, tile)
         with replace_file(sheet) as new:
-            Image.fromarray(picture).save(new)
+            new.write_bytes(encode(picture))
         print(f"Wrote {sheet}")
 
 

@@ -271,10 +271,12 @@ class Window:
             elif key == pygame.K_h:
                 self._help = not self._help
             elif key == pygame.K_s:
+                from strokenet_gym.exports.pictures import encode
+
                 file = Path("runs") / time.strftime("strokenet-%Y%m%d-%H%M%S.png")
                 try:
                     file.parent.mkdir(exist_ok=True)
-                    file.write_bytes(cv2.imencode(".png", image[:, :, ::-1])[1].tobytes())
+                    file.write_bytes(encode(image))
                     print(f"Wrote {file}", file=sys.stderr)
                 except OSError as error:
                     print(f"cannot write {file}: {error.strerror}", file=sys.stderr)

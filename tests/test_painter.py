@@ -270,6 +270,99 @@ def test_transparent_and_grey_pictures(picture):
     assert log.strokes[0].colour.shape == (1,)
 
 
+@pytest.mark.parametrize("name", ["gouache", "pencil"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"palette": [[0.8, 0.1, 0.1], [0.1, 0.1, 0.6]]},
+        {"background": "#20c060"},
+        {"background": (0.1, 0.7, 0.3)},
+        {"canvas": np.full((64, 64, 3), [40, 200, 90], np.uint8)},
+    ],
+)
+def test_grey_pictures_in_colours_that_are_asked_for(picture, asked, name):
+    planner = Planner(picture[:, :, 0], 4, QUICK[name], **asked)
+    while not planner.done:
+        planner.step()
+    log = planner.log()
+    assert len(log.background) == len(planner.picture) == len(planner.canvas) == 3
+    if "palette" in asked:
+        assert {tuple(s.colour) for s in log.strokes} <= set(map(tuple, asked["palette"]))
+        assert np.ptp(planner.canvas, axis=0).max() > 0.1
+    else:
+        np.testing.assert_allclose(planner.blank()[:, 0, 0], [0.12, 0.73, 0.35], atol=0.06)
+    shades = {"palette": [0.2, 0.9], "background": (0.5, 0.5, 0.5), "canvas": picture[:, :, 1]}
+    grey = {key: np.array([[v] * 3 for v in shades[key]]) if key == "palette" else shades[key]
+            for key in asked}  # fmt: skip
+    assert len(Planner(picture[:, :, 0], 4, QUICK[name], **grey).picture) == 1
+
+
+def test_colour_pictures_on_a_grey_canvas(picture):
+    planner = Planner(picture, 2, canvas=picture[:, :, 0])
+    np.testing.assert_allclose(planner.blank()[:, 5, 9], picture[5, 9, 0] / 255, atol=0.1)
+    with pytest.raises(
+        ValueError, match="the canvas must have the picture's shape, 64x64, got 9x8"
+    ):
+        Planner(picture, 2, canvas=np.zeros((8, 9)))
+
+
+def clear_logo(colour, kind=4):
+    """A square of a colour on nothing, whose transparent pixels have that colour too."""
+    logo = np.full((64, 64, 4), [*colour, 0], np.uint8)
+    logo[16:48, 16:48, 3] = 255
+    return logo if kind == 4 else logo[:, :, 2:]
+
+
+@pytest.mark.parametrize("kind", [4, 2])
+@pytest.mark.parametrize("name", STYLES)
+@pytest.mark.parametrize(
+    ("colour", "ground"),
+    [((200, 30, 40), 1), ((0, 0, 0), 1), ((255, 255, 255), 0), ((240, 240, 230), 0)],
+)
+def test_a_logo_differs_from_its_ground(colour, ground, name, kind):
+    planner = Planner(clear_logo(colour, kind), 4, QUICK[name])
+    picture = planner.picture
+    np.testing.assert_allclose(picture[:, 0, 0], ground, atol=1e-6)
+    assert np.abs(picture[:, 30, 30] - ground).max() > 0.3
+    if STYLES[name].background == "mean":
+        np.testing.assert_array_equal(planner.blank()[:, 0, 0], picture[:, 0, 0])
+    # What somebody says counts.
+    said = Planner(clear_logo(colour, kind), 4, QUICK[name], background="#808080").picture
+    np.testing.assert_allclose(said[:, 0, 0], 128 / 255, atol=1e-6)
+
+
+def test_a_logo_in_black_and_white_lies_on_grey():
+    logo = clear_logo((0, 0, 0))
+    logo[:, 32:, :3] = 255
+    assert Planner(logo, 4).log().background == (0.5,) * 3
+    logo[20:22, 20:22, :3] = 90  # a few pixels do not change that
+    assert Planner(logo, 4).log().background == (0.5,) * 3
+    nothing = np.zeros((64, 64, 4), np.uint8)
+    assert Planner(nothing, 4).log().background == (1.0,) * 3
+
+
+def test_the_opacity_of_a_weight_and_of_a_canvas(picture):
+    clear = np.full((64, 64, 2), 255, np.uint8)
+    clear[:, 32:, 1] = 0
+    dark = clear[:, :, 0] * (clear[:, :, 1] > 0)
+    seen, wanted = (Planner(picture, 2, weight=w)._weight for w in (clear, dark))
+    np.testing.assert_array_equal(seen, wanted)
+    with pytest.raises(ValueError, match="the weight is 0 everywhere"):
+        Planner(picture, 2, weight=clear * np.array([1, 0], np.uint8))
+    canvas = np.dstack([picture, clear[:, :, 1]])
+    blank = Planner(picture, 2, canvas=canvas, background="#00ff00", size=64).blank()
+    np.testing.assert_allclose(blank[:, 0, -1], [0, 1, 0], atol=0.02)
+    np.testing.assert_allclose(blank[:, 0, 0], picture[0, 0] / 255, atol=0.05)
+
+
+def test_a_logo_by_the_command(tmp_path, monkeypatch, quick):
+    file = tmp_path / "logo.png"
+    cv2.imwrite(str(file), clear_logo((200, 30, 40)))
+    command(monkeypatch, file, "--strokes", 6)
+    painted = cv2.imread(str(tmp_path / "logo-painted.png")).astype(int)
+    assert np.abs(painted[32, 32] - painted[2, 2]).max() > 100
+
+
 @pytest.mark.parametrize("level", [255, 90])
 @pytest.mark.parametrize("side", [1, 40])
 @pytest.mark.parametrize("name", STYLES)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from skimage.metrics import structural_similarity
+
+from strokenet_gym.exports.pictures import encode
 
 __all__ = ["picture_grid", "psnr", "ssim"]
 
@@ -41,4 +42,4 @@ def picture_grid(rows: Sequence[Sequence[np.ndarray]], path: Path, columns: int 
     lines = [np.concatenate(groups[i : i + columns], 2) for i in range(0, len(groups), columns)]
     image = np.concatenate(lines, 1).transpose(1, 2, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.ascontiguousarray(image)).save(path)
+    path.write_bytes(encode(image))

@@ -24,7 +24,8 @@ from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
 from strokenet_gym.targets import channels_of, make_targets
-from strokenet_gym.targets.images import fit_images, is_pil
+from strokenet_gym.targets.fitting import fit_images
+from strokenet_gym.targets.images import is_pil
 
 __all__ = ["Episodes"]
 

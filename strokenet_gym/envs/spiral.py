@@ -24,7 +24,7 @@ from strokenet_gym.envs.arguments import (
 from strokenet_gym.envs.painting import VIDEO_FPS
 from strokenet_gym.programs.mypaint.pen import Pen
 from strokenet_gym.targets import make_targets
-from strokenet_gym.targets.images import fit_image
+from strokenet_gym.targets.fitting import fit_image
 
 __all__ = ["SpiralEnv"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 
 from strokenet_gym.stroke_log import StrokeLog
 
-__all__ = ["to_rgb", "write_picture"]
+__all__ = ["encode", "to_rgb", "write_picture"]
 
 _ENCODED: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 4},
@@ -27,10 +29,36 @@ def to_rgb(canvas: np.ndarray) -> np.ndarray:
     return np.broadcast_to(pixels, (3, *canvas.shape[1:])).transpose(1, 2, 0).copy()
 
 
+def encode(pixels: np.ndarray, suffix: str = ".png") -> bytes:
+    """The file of a picture, which says that its colours are sRGB.
+
+    Args:
+        pixels: uint8 ``[H, W]`` or ``[H, W, 3]``.
+        suffix: of the format: ``.png``, ``.jpg``, ``.jpeg`` or ``.webp``.
+    """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    options, data = _ENCODED[suffix], io.BytesIO()
+    if suffix == ".png":
+        chunks = PngInfo()
+        chunks.add(b"sRGB", b"\0")
+        options = options | {"pnginfo": chunks}
+    else:
+        options = options | {"icc_profile": _srgb()}
+    Image.fromarray(np.ascontiguousarray(pixels)).save(data, **options)
+    return data.getvalue()
+
+
+@functools.cache
+def _srgb() -> bytes:
+    """LittleCMS' profile of sRGB, without the time at which it was made."""
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
+
+
 def write_picture(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
     """Write what the strokes leave, in the suffix' format."""
-    from PIL import Image
-
-    data = io.BytesIO()
-    Image.fromarray(to_rgb(log.replay(size))).save(data, **_ENCODED[path.suffix.lower()])
-    path.write_bytes(data.getvalue())
+    path.write_bytes(encode(to_rgb(log.replay(size)), path.suffix.lower()))

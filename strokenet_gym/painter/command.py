@@ -53,7 +53,7 @@ def paint(
             2048.
         seed: The same seed gives the same strokes.
         background: Of the canvas: mean (of the picture), white, black or #rrggbb; by default the
-            style's.
+            style's. Transparent pictures lie on it, by default on one that they differ from.
         palette: How many colours the strokes may have, or a text file with the colours, #rrggbb.
         weight: A picture that is bright where the error counts more.
         seconds: Time to search in; by default as long as the style takes.

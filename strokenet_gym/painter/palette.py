@@ -9,7 +9,7 @@ import numpy as np
 from strokenet_gym.checks import array_of, whole
 from strokenet_gym.targets.images import LUMA
 
-__all__ = ["Palette"]
+__all__ = ["Palette", "has_colours"]
 
 _RUNS, _ROUNDS = 10, 20  # of k-means, at most
 
@@ -89,6 +89,12 @@ class Palette:
             np.add.at(total, self._own, colours)
             self.colours = np.where(count > 0, total / np.maximum(count, 1), self.colours)
         return self.colours[self._own]
+
+
+def has_colours(palette: Any) -> bool:
+    """Whether a palette, as :class:`Palette` takes it, has a colour that is not grey."""
+    given = np.asarray(palette)
+    return given.shape[1:] == (3,) and bool((given != given[:, :1]).any())
 
 
 def _spread(colours: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:

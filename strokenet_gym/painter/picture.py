@@ -10,14 +10,16 @@ import numpy as np
 
 from strokenet_gym.checks import array_of, whole
 from strokenet_gym.interrupts import shielded
+from strokenet_gym.painter.styles import Style
 from strokenet_gym.targets.images import LUMA, load_image, plane
 
 with shielded():
     import cv2
 
 __all__ = [
+    "contrasting",
     "find_colour",
-    "load_canvas",
+    "load_motif",
     "load_picture",
     "load_weight",
     "resized",
@@ -28,6 +30,45 @@ _SHORTEST, _LONGEST = 16, 4096  # pixels of a side
 _USUAL = 2048  # at most, if nobody says
 _SLIMMEST = 64  # times as long as wide
 _COLOURS = {"white": 1.0, "black": 0.0}
+_ALIKE = 0.25  # of 1: in each channel, so that a colour is hardly seen on another
+_HIDDEN = 0.2  # of what is opaque: so much may be as light as its ground
+
+
+def load_motif(
+    image: Any, canvas: Any, background: Any, style: Style, pens: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Read what is painted, and on what.
+
+    They are in RGB if one of them has colours, or the palette has; else in grey. Where the picture
+    is transparent, it is laid on the background that somebody chose, or else on one that contrasts.
+
+    Args:
+        image: the picture, as :func:`strokenet_gym.targets.load_image` takes it.
+        canvas: what lies below the strokes, likewise, or None for nothing.
+        background: see :func:`find_colour`; None for the style's.
+        style: in which it is painted.
+        pens: whether the palette has colours.
+
+    Returns:
+        Float32 in 0 … 1: the picture ``[C, H, W]``, the background ``[C]``, and what is on the
+        canvas ``[C, H, W]`` or None.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is a URL, not a picture, or of the wrong shape, or no background.
+    """
+    picture, opacity = load_picture(image, style.grey and not pens)
+    chosen = style.background if background is None else background
+    colour = find_colour(chosen, picture, opacity)
+    below = None if canvas is None else _load_canvas(canvas, opacity.shape, colour)
+    channels = max(len(c) for c in (picture, colour, colour if below is None else below))
+    if pens:
+        channels = 3
+    picture, colour = _in_channels(picture, channels), _in_channels(colour, channels)
+    if opacity.min() < 1:
+        behind = colour if background is not None else contrasting(picture, opacity)
+        picture = _laid_on(picture, opacity, behind)
+    return picture, colour, None if below is None else _in_channels(below, channels)
 
 
 def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -58,39 +99,62 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
     return colour, opacity
 
 
-def load_canvas(canvas: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _in_channels(colour: np.ndarray, channels: int) -> np.ndarray:
+    """A colour ``[1 or C]``, or a picture ``[1 or C, H, W]``, in C channels."""
+    return colour if len(colour) == channels else np.repeat(colour, channels, axis=0)
+
+
+def _load_canvas(canvas: Any, shape: tuple[int, int], background: np.ndarray) -> np.ndarray:
     """Read what lies below the strokes.
 
     Args:
         canvas: a file or an array, as a picture.
-        shape: ``[C, H, W]`` that it must have.
+        shape: height and width that it must have.
+        background: ``[C]``, seen where it is transparent.
 
     Returns:
-        Float32 of that shape.
+        Float32 ``[1 or 3, H, W]``: grey or RGB.
 
     Raises:
         ValueError: if it is not a picture, or of another shape.
     """
-    found, _ = load_picture(canvas, grey=shape[0] == 1)
-    if found.shape != shape:
-        raise ValueError(f"the canvas must have the picture's shape {shape}, got {found.shape}")
-    return found
+    found, opacity = load_picture(canvas, grey=False)
+    if opacity.shape != shape:
+        raise ValueError(
+            f"the canvas must have the picture's shape, {shape[1]}x{shape[0]}, "
+            f"got {opacity.shape[1]}x{opacity.shape[0]}"
+        )
+    channels = max(len(found), len(background))
+    found = _laid_on(_in_channels(found, channels), opacity, _in_channels(background, channels))
+    return _without_hue(found, 1)
+
+
+def _without_hue(colour: np.ndarray, channels: int) -> np.ndarray:
+    """A colour ``[3]``, or a picture ``[3, H, W]``, in so many channels if it is but grey."""
+    return colour if (colour != colour[:1]).any() else colour[:channels]
+
+
+def _laid_on(picture: np.ndarray, opacity: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """A picture ``[C, H, W]`` with its opacity ``[H, W]`` on a ground, a colour ``[C]``."""
+    return picture + (ground[:, None, None] - picture) * (1 - opacity)
 
 
 def load_weight(weight: Any, shape: tuple[int, int]) -> np.ndarray:
     """Read a map of how much the error counts.
 
     Args:
-        weight: a file or an array, as a picture; its brightness is the weight.
+        weight: a file or an array, as a picture; its brightness is the weight, and where it is
+            transparent the error counts less, down to not at all.
         shape: height and width that it must have, up to a scale.
 
     Returns:
         Float32 ``[H, W]``, of mean 1.
 
     Raises:
-        ValueError: if it is not a picture, all black, or of another shape.
+        ValueError: if it is not a picture, all black or clear, or of another shape.
     """
-    found = load_picture(weight, grey=True)[0][0]
+    (found,), opacity = load_picture(weight, grey=True)
+    found = found * opacity
     if abs(np.log(found.shape[0] * shape[1] / (found.shape[1] * shape[0]))) > 0.02:
         raise ValueError(
             f"the weight must have the picture's shape, {shape[1]}x{shape[0]}, "
@@ -105,13 +169,13 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
     """The colour of an empty canvas.
 
     Args:
-        background: "mean" (of the picture), "white", "black", "#rrggbb", or one number in 0 … 1 or
-            one for each channel.
+        background: "mean" (of the picture; :func:`contrasting` if it has transparent parts),
+            "white", "black", "#rrggbb", or one number in 0 … 1, or three, or one for each channel.
         picture: ``[C, H, W]``.
         opacity: its opacity, ``[H, W]``.
 
     Returns:
-        Float32 ``[C]``.
+        Float32 ``[C]``, or ``[3]`` for a colour that is none of a grey picture's.
 
     Raises:
         ValueError: if it is none of these.
@@ -119,8 +183,9 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
     channels = len(picture)
     if isinstance(background, str):
         if background == "mean":
-            weights = opacity if opacity.any() else np.ones_like(opacity)
-            return np.array([np.average(c, weights=weights) for c in picture], np.float32)
+            if opacity.min() < 1:
+                return contrasting(picture, opacity)
+            return np.array([np.average(c, weights=opacity) for c in picture], np.float32)
         if background in _COLOURS:
             return np.full(channels, _COLOURS[background], np.float32)
         if not re.fullmatch("#[0-9a-fA-F]{6}", background):
@@ -128,13 +193,30 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
                 f"background must be mean, white, black or #rrggbb, got {background!r}"
             )
         background = np.frombuffer(bytes.fromhex(background[1:]), np.uint8) / 255
-        if channels == 1:
-            background = background @ LUMA
     colour = array_of(background, "background")
-    numbers = colour.dtype.kind in "iuf" and colour.shape in ((), (1,), (channels,))
+    numbers = colour.dtype.kind in "iuf" and colour.shape in ((), (1,), (3,))
     if not (numbers and ((colour >= 0) & (colour <= 1)).all()):
-        raise ValueError(f"background must have {channels} numbers in 0 … 1, got {background!r}")
+        raise ValueError(
+            f"background must have 3 numbers in 0 … 1, or one for all, got {background!r}"
+        )
+    if colour.shape == (3,):
+        return _without_hue(colour.astype(np.float32), channels)
     return np.broadcast_to(colour, channels).astype(np.float32)
+
+
+def contrasting(picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """A grey ``[C]`` on which a picture ``[C, H, W]`` with transparent parts can be seen.
+
+    That is white, or black where white would hide more than a fifth of what is opaque, or a medium
+    grey if black would, too.
+    """
+    total, hidden = max(float(opacity.sum(dtype=float)), 1e-9), {}
+    for ground in (1.0, 0.0, 0.5):
+        alike = (np.abs(picture - np.float32(ground)) < _ALIKE).all(0)
+        hidden[ground] = float(opacity[alike].sum(dtype=float)) / total
+        if hidden[ground] <= _HIDDEN:
+            break
+    return np.full(len(picture), min(hidden, key=hidden.__getitem__), np.float32)
 
 
 def shape_of(shape: tuple[int, int], size: int | None) -> tuple[int, int]:

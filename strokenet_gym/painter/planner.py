@@ -24,7 +24,7 @@ import numpy as np
 from strokenet_gym.checks import real_number, whole
 from strokenet_gym.envs.arguments import check_seed
 from strokenet_gym.painter.candidates import near, new_strokes
-from strokenet_gym.painter.palette import Palette
+from strokenet_gym.painter.palette import Palette, has_colours
 from strokenet_gym.painter.parameters import (
     Adam,
     bend,
@@ -37,14 +37,7 @@ from strokenet_gym.painter.parameters import (
     to_strokes,
     without_thin_lines,
 )
-from strokenet_gym.painter.picture import (
-    find_colour,
-    load_canvas,
-    load_picture,
-    load_weight,
-    resized,
-    shape_of,
-)
+from strokenet_gym.painter.picture import load_motif, load_weight, resized, shape_of
 from strokenet_gym.painter.schedule import Clock, plan_stages
 from strokenet_gym.painter.styles import Style, find_style
 from strokenet_gym.programs.stamped import planning, sequence
@@ -115,23 +108,24 @@ class Planner:
     Args:
         image: a file, a PIL image, or an array or tensor ``[H, W]``, ``[H, W, 1 … 4]`` or
             ``[1 … 4, H, W]`` (grey, grey and opacity, RGB or RGBA); bool, uint8, uint16, or float
-            in 0 … 1. What is transparent in it has the background's colour. A grey picture is
-            painted in grey.
+            in 0 … 1. It is laid on the background where it is transparent; if none is given, on
+            white, or on black or grey where white would hide it. A grey picture is painted in grey,
+            unless the palette, the background or the canvas has colours.
         strokes: how many at most, 1 … 100000; fewer if no more of them gain anything, or if some
             end up thinner than the style allows.
         style: a name in :data:`strokenet_gym.STYLES`, or a :class:`strokenet_gym.Style`.
         size: longer side of the finished picture in pixels, 16 … 4096; by default the picture's,
             up to 2048.
         seed: the same one gives the same strokes, unless there is a budget of seconds.
-        background: "mean" (of the picture), "white", "black", "#rrggbb", or one number in 0 … 1 or
-            one for each channel; by default the style's.
+        background: "mean" (of the picture; of one with transparent parts what these are laid on),
+            "white", "black", "#rrggbb", or one number in 0 … 1 or three; by default the style's.
         palette: how many colours the strokes may have, 1 … 256, which are found with them; or the
             colours, an array ``[K, C]`` in 0 … 1; by default any.
         weight: where the error counts more: a file or an array as a picture, of the same shape up
-            to a scale, whose brightness is the weight.
+            to a scale, whose brightness times its opacity is the weight.
         seconds: time to plan in, more than 0, at most 1e9; by default as long as the style says.
-        canvas: what lies below the strokes, a picture of the same shape; by default the
-            background. Logs do not hold it.
+        canvas: what lies below the strokes, a picture of the same shape, on the background where
+            it is transparent; by default that alone. Logs do not hold it.
 
     Attributes:
         done: whether the strokes are final.
@@ -164,21 +158,17 @@ class Planner:
             seconds = real_number(seconds, "seconds", 0, 1e9, above=True)
         self._seed = check_seed(seed)
         self._rng = np.random.default_rng(self._seed)
-        colour, opacity = load_picture(image, self.style.grey)
-        ground = self.style.background if background is None else background
-        self._background = find_colour(ground, colour, opacity)
-        if opacity.min() < 1:
-            colour += (self._background[:, None, None] - colour) * (1 - opacity)
-        self._picture = colour
+        self._picture, self._background, self._ground = load_motif(
+            image, canvas, background, self.style, has_colours(palette)
+        )
         self._name = os.path.basename(image) if isinstance(image, (str, os.PathLike)) else ""
-        self._shape: tuple[int, int] = shape_of(opacity.shape, size)
-        self._ground = None if canvas is None else load_canvas(canvas, colour.shape)
-        self._weight = None if weight is None else load_weight(weight, opacity.shape)
-        self._palette = None if palette is None else Palette(palette, len(colour))
+        self._shape: tuple[int, int] = shape_of(self._picture.shape[1:], size)
+        self._weight = None if weight is None else load_weight(weight, self._picture.shape[1:])
+        self._palette = None if palette is None else Palette(palette, len(self._picture))
         self._stages = plan_stages(count, self.style, self._shape)
         self._thinnest = self.style.thinnest / (min(self._stages[-1].shape) / 2)
         self._clock = Clock(self._stages, seconds)
-        channels = len(colour)
+        channels = len(self._picture)
         self._parameters = none(channels)
         self.done = False
         self.canvas = np.zeros((channels, 0, 0), np.float32)

@@ -42,9 +42,9 @@ class Style:
             larger canvas. At most 10000; 0: nowhere.
         detail: how finely the picture is looked at while it is planned, 0.01 … 100; below 1,
             strokes may be thinner than its pixels, and tones come of many of them: hatching.
-        grey: whether the picture is painted in grey.
-        background: of the canvas, unless somebody says another: "mean" (of the picture), "white"
-            or "black".
+        grey: whether the picture is painted in grey, unless a palette has colours.
+        background: of the canvas, unless somebody says another: "mean" (of the picture, or what
+            differs from it where it is transparent), "white" or "black".
         iterations: steps of the optimiser in each of the stages in which strokes are added, for 256
             strokes at 256 px; they grow with the fourth root of the strokes and with the pixels.
         finish: steps at the end, with all strokes; the same.

@@ -9,16 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from strokenet_gym.stroke import is_tensor
+from strokenet_gym.targets.fitting import fit_image
 from strokenet_gym.targets.glyphs import Glyphs
 from strokenet_gym.targets.image_set import DATA_SETS, ImageSet
-from strokenet_gym.targets.images import (
-    check_path,
-    fit_image,
-    is_pil,
-    load_image,
-    read_image,
-    shown,
-)
+from strokenet_gym.targets.images import check_path, is_pil, load_image, read_image, shown
 from strokenet_gym.targets.kanjivg import KanjiVG
 from strokenet_gym.targets.mnist import MNIST
 from strokenet_gym.targets.omniglot import Omniglot

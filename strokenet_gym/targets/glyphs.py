@@ -18,7 +18,7 @@ from gymnasium.error import DependencyNotInstalled
 from strokenet_gym.checks import whole
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.base import Size, sides
-from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.fitting import fit_images
 
 with shielded():
     import cv2

@@ -23,7 +23,7 @@ from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.archives import find_data
 from strokenet_gym.targets.cache import cache_folder
 from strokenet_gym.targets.drawings import UNIT
-from strokenet_gym.targets.images import fit_images
+from strokenet_gym.targets.fitting import fit_images
 from strokenet_gym.targets.pictures import Pictures
 
 __all__ = ["DATA_SETS", "ImageSet", "Item", "in_split"]

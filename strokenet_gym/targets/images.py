@@ -1,4 +1,4 @@
-"""What a picture may be (a file, an array, a tensor, PIL's), and how any fits on a canvas."""
+"""What a picture may be: a file, an array, a tensor, PIL's."""
 
 from __future__ import annotations
 
@@ -9,26 +9,21 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
 from strokenet_gym.checks import array_of
 from strokenet_gym.files import allowed_memory, check_memory
-from strokenet_gym.interrupts import shielded
-from strokenet_gym.programs.base import Size, sides
-
-with shielded():
-    import cv2
+from strokenet_gym.targets import png, tiff
+from strokenet_gym.targets.pixels import pixels_of
 
 __all__ = [
     "LUMA",
     "check_path",
     "decode",
-    "fit_image",
-    "fit_images",
     "is_pil",
     "load_image",
     "look_at",
@@ -45,9 +40,11 @@ _FORMATS = (
     "PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP",
 )  # fmt: skip
 _BYTES = 20  # of memory for a pixel, while a picture is read and fitted
+_TEXT = 2**26  # bytes of one, or of a colour profile, in a PNG
 _LONGEST = 300  # characters of a path in a message
 LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
 _LIMIT = threading.Lock()
+_T = TypeVar("_T")
 _COLOURS = range(1, 5)  # numbers of a pixel: grey, grey and opacity, RGB, RGBA
 
 
@@ -70,7 +67,10 @@ def shown(path: str | os.PathLike) -> str:
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """Read an image file, turned as the camera says; of a film the first picture.
+    """Read an image file, turned as the camera says, in sRGB.
+
+    The colours are those that the file's profile means; one that cannot be used is left out, with
+    a warning. Of a film this is the first picture, of a TIFF the largest page.
 
     Returns:
         uint8 ``[H, W]`` (grey), ``[H, W, 2]`` (grey and opacity), ``[H, W, 3]`` (RGB) or
@@ -78,11 +78,12 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is a URL, not an image that Pillow can read, or too large: see
+        ValueError: if it is a URL, not an image that Pillow or tifffile can read, or too large: see
             :func:`strokenet_gym.files.check_memory`.
     """
-    with _opened(check_path(path)) as image:
-        return _pixels(image)
+    file = check_path(path)
+    with _open_file(file) as source:
+        return _read(source, shown(file), pixels_of)
 
 
 def look_at(path: str | os.PathLike) -> tuple[int, int]:
@@ -92,9 +93,14 @@ def look_at(path: str | os.PathLike) -> tuple[int, int]:
         FileNotFoundError: if there is no such file.
         ValueError: as :func:`read_image`, but for damages further on.
     """
-    with _opened(check_path(path)) as image:
+
+    def look(image: Any, name: str) -> tuple[int, int]:
         grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
         return 1 if grey else 3, image.size[0] * image.size[1]
+
+    file = check_path(path)
+    with _open_file(file) as source:
+        return _read(source, shown(file), look)
 
 
 def decode(data: bytes, name: str, shape: tuple[int, int] | None = None) -> np.ndarray:
@@ -108,55 +114,79 @@ def decode(data: bytes, name: str, shape: tuple[int, int] | None = None) -> np.n
     Raises:
         ValueError: if it is not such an image.
     """
-    with _opened(io.BytesIO(data), name) as image:
+
+    def look(image: Any, name: str) -> np.ndarray:
         if shape is not None and image.size[::-1] != shape:
             width, height = image.size
             raise ValueError(f"it has {width}x{height} px, not {shape[1]}x{shape[0]}")
-        return _pixels(image)
+        return pixels_of(image, name)
+
+    return _read(io.BytesIO(data), name, look)
 
 
-@contextlib.contextmanager
-def _opened(source: Path | IO[bytes], name: str = "") -> Iterator[Any]:
-    """A PIL image that has read its size, and takes no more memory than is allowed."""
+def _read(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
+    """What a function says of an image file and its name.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    if source.read(len(png.SIGNATURE)) != png.SIGNATURE:
+        return _look(source, name, look)
+    source.seek(0)
+    with contextlib.suppress(ValueError):
+        return _look(source, name, look)
+    check_memory(name, 2 * source.seek(0, os.SEEK_END))
+    source.seek(0)
+    return _look(io.BytesIO(png.essential(source.read())), name, look)
+
+
+def _look(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
+    """The same of what is opened, which takes no more memory than is allowed."""
     from PIL import Image
 
+    page = tiff.find_page(source)
     with contextlib.ExitStack() as stack:
-        if isinstance(source, Path):
-            name = shown(source)
-            source = stack.enter_context(_open_file(source, name))
+        image: Any = page
         try:
-            with _our_limit():
-                image = stack.enter_context(Image.open(source, formats=_formats()))
-            needed = image.size[0] * image.size[1] * _BYTES
+            if page is None or not page.left:
+                with _our_limit():
+                    image = stack.enter_context(Image.open(source, formats=_formats()))
+                    image.seek(0 if page is None else page.number)
         except Image.DecompressionBombError as error:
-            needed = int(re.findall(r"(\d+) pixels", str(error))[0]) * _BYTES
+            check_memory(name, int(re.findall(r"(\d+) pixels", str(error))[0]) * _BYTES)
         except Exception as error:  # decoders raise whatever comes
-            unknown = type(error).__name__ == "UnidentifiedImageError"
-            why = "damaged, or an unknown format" if unknown else _one_line(error)
-            raise ValueError(f"cannot read {name} as an image: {why}") from error
-        check_memory(name, needed)
+            if page is None:
+                unknown = type(error).__name__ == "UnidentifiedImageError"
+                why = "damaged, or an unknown format" if unknown else _one_line(error)
+                raise ValueError(f"cannot read {name} as an image: {why}") from error
+        check_memory(name, image.size[0] * image.size[1] * _BYTES)
         try:
-            yield image
+            return look(image, name)
         except Exception as error:
             raise ValueError(f"cannot read {name} as an image: {_one_line(error)}") from error
 
 
 @contextlib.contextmanager
 def _our_limit() -> Iterator[None]:
-    """Pillow has our limit for its own: of an ICO it reads before anybody can ask for its size."""
-    from PIL import Image
+    """Pillow has our limit for its own: of an ICO it reads before anybody can ask for its size.
+
+    And colour profiles of a PNG count as texts, which are to have 1 MB at most.
+    """
+    from PIL import Image, PngImagePlugin
 
     ours = allowed_memory() * 2**20 // _BYTES
     with _LIMIT, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, ours
+        warnings.simplefilter("ignore")  # of bombs, and of damages that do not matter
+        theirs = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = ours, _TEXT
         try:
             yield
         finally:
-            Image.MAX_IMAGE_PIXELS = theirs
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = theirs
 
 
-def _open_file(file: Path, name: str) -> IO[bytes]:
+def _open_file(file: Path) -> IO[bytes]:
+    name = shown(file)
     try:
         if not file.is_file() and file.exists():  # a pipe would have us wait
             raise ValueError(f"cannot read {name} as an image: it is not a file")
@@ -187,29 +217,6 @@ def suffixes() -> set[str]:
     return {suffix for suffix, name in Image.registered_extensions().items() if name in known}
 
 
-def _pixels(image: Any) -> np.ndarray:
-    """A PIL image as uint8 ``[H, W]`` or ``[H, W, 2 … 4]``, with opacity where it has any."""
-    from PIL import ImageOps
-
-    image = ImageOps.exif_transpose(image)
-    mode, clear = image.mode, "transparency" in image.info
-    if mode.startswith("I") or mode == "F":  # grey in 16 bits, or in floats
-        levels, most = np.asarray(image).astype(np.float64), 1 if mode == "F" else 65535
-        if not ((levels >= 0) & (levels <= most)).all():
-            raise ValueError(f"its values are not from 0 to {most}")
-        return np.rint(levels * (255 / most)).astype(np.uint8)
-    if mode in ("1", "L", "LA", "La"):
-        image = image.convert("LA" if clear or "a" in mode.lower() else "L")
-    else:
-        image = image.convert("RGBA" if clear or mode in ("RGBA", "RGBa", "PA") else "RGB")
-    pixels = np.asarray(image)
-    if image.mode in ("LA", "RGBA") and (pixels[:, :, -1] == 255).all():
-        pixels = pixels[:, :, :-1]
-    if mode == "P" and pixels.shape[2] == 3 and not np.ptp(pixels, axis=2).any():
-        pixels = pixels[:, :, :1]
-    return pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
-
-
 def is_pil(image: Any) -> bool:
     """Whether something is a PIL image; without importing that."""
     return any(base.__module__ == "PIL.Image" for base in type(image).__mro__)
@@ -238,7 +245,7 @@ def load_image(image: Any) -> np.ndarray:
     elif is_pil(image):
         check_memory("the picture", image.size[0] * image.size[1] * _BYTES)
         try:
-            image = _pixels(image)
+            image = pixels_of(image, "the picture")
         except Exception as error:  # of a file that it has not read yet
             raise ValueError(f"cannot read the picture: {_one_line(error)}") from error
     pixels = array_of(image, "a picture")
@@ -274,62 +281,3 @@ def plane(pixels: np.ndarray, channel: int) -> np.ndarray:
     if values.dtype == np.float32:
         return np.ascontiguousarray(values)
     return values / np.float32(np.iinfo(values.dtype).max)
-
-
-@np.errstate(under="ignore")
-def fit_image(image: Any, size: Size, channels: int, background: np.ndarray) -> np.ndarray:
-    """Bring an image to the canvas: laid on the background, resized, centred, padded.
-
-    Args:
-        image: as :func:`load_image` takes it.
-        size: side of the canvas in pixels, or height and width.
-        channels: 1 (grey) or 3 (RGB); the image is converted.
-        background: ``[channels]``, seen where the image is transparent, and fills what it leaves
-            free.
-
-    Returns:
-        float32 ``[channels, H, W]`` in 0 … 1.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not an image.
-    """
-    pixels = load_image(image)
-    height, width, numbers = pixels.shape
-    rows, columns = sides(size)
-    scale = min(rows / height, columns / width)
-    if scale != 1:
-        height, width = max(1, round(height * scale)), max(1, round(width * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    opacity = plane(pixels, -1) if numbers in (2, 4) else None
-    fitted = np.empty((channels, rows, columns), np.float32)
-    fitted[:] = background[:, None, None]
-    top, left = (rows - height) // 2, (columns - width) // 2
-    place = np.s_[top : top + height, left : left + width]
-    values: np.ndarray
-    for c in range(channels):  # one after the other, which takes the least memory
-        if c > 0 and numbers == 1:
-            fitted[c][place] = fitted[0][place]
-            continue
-        if channels == 1 and numbers > 2:
-            values = plane(pixels, 0) * np.float32(LUMA[0])
-            for k in (1, 2):
-                values += plane(pixels, k) * np.float32(LUMA[k])
-        else:
-            values = plane(pixels, c if numbers > 2 else 0)
-        if opacity is not None:
-            own = None if pixels.dtype == np.float32 else values  # not somebody's array
-            values = np.subtract(values, background[c], out=own)
-            values *= opacity
-            values += background[c]
-        if scale != 1:
-            values = cv2.resize(values, (width, height), interpolation=method)
-        np.clip(values, 0, 1, out=fitted[c][place])
-    return fitted
-
-
-def fit_images(
-    images: Iterable[Any], size: Size, channels: int, background: np.ndarray
-) -> np.ndarray:
-    """A batch of images brought to the canvas by :func:`fit_image`."""
-    return np.stack([fit_image(image, size, channels, background) for image in images])

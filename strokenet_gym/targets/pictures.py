@@ -21,9 +21,9 @@ from strokenet_gym.files import replace_file, sweep
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets.cache import cache_folder
+from strokenet_gym.targets.fitting import fit_image
 from strokenet_gym.targets.images import (
     check_path,
-    fit_image,
     is_pil,
     load_image,
     look_at,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayTargets", "ImageFiles", "Pictures", "channels_of", "find_pictures"]
 
-_VERSION = 1  # of how pictures are fitted; a new one leaves old files aside
+_VERSION = 2  # of how pictures are fitted; a new one leaves old files aside
 _KEPT = 2**26  # bytes of fitted pictures that a source keeps in memory: the first that come
 _LOOKS = 16  # images of a source that does not say whether it has colour
 _READ = 2**25  # pixels of a folder's pictures that are read at once; of others the first bytes
