@@ -38,6 +38,7 @@ __all__ = [
     "Targets",
     "channels_of",
     "fit_image",
+    "is_named",
     "load_image",
     "make_targets",
     "read_image",
@@ -109,6 +110,14 @@ def make_targets(
         select = [label.strip() for label in labels.split(",") if label.strip()]
         return DATA_SETS[name](folder, split, size, select)
     return _files(text)
+
+
+def is_named(targets: Any) -> bool:
+    """Whether targets are glyphs or a data set of :data:`DATA_SETS`, and so no path."""
+    if not isinstance(targets, str):
+        return False
+    name = targets.partition(":")[0].lower()
+    return name in DATA_SETS or targets.lower() == "glyphs"
 
 
 def _is_image(value: Any) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from strokenet_gym.programs.mypaint.library import (
     missing_brushes,
     setting_range,
 )
+from strokenet_gym.reading import shown
 
 __all__ = ["Settings", "brush_names", "find_brush", "number_of", "read_settings"]
 
@@ -77,12 +79,12 @@ def find_brush(name: str) -> Path:
         return Path(name)
     for folder in brush_folders():
         file = folder / f"{name}.myb"
-        if file.is_file() and folder in file.resolve().parents:
+        if os.path.isfile(file) and folder in file.resolve().parents:
             return file
     names, group = brush_names(), name.partition("/")[0]
     alike = [other for other in names if other.partition("/")[0] == group] or names
     raise ValueError(
-        f"unknown brush 'mypaint:{name}'; `strokenet-gym brushes` lists all, among them "
+        f"unknown brush 'mypaint:{shown(name)}'; `strokenet-gym brushes` lists all, among them "
         f"{', '.join(alike[:8])}"
     )
 
