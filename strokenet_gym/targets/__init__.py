@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from strokenet_gym.reading import shown
 from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets.glyphs import Glyphs
 from strokenet_gym.targets.image_set import DATA_SETS, ImageSet
@@ -17,7 +18,6 @@ from strokenet_gym.targets.images import (
     is_pil,
     load_image,
     read_image,
-    shown,
 )
 from strokenet_gym.targets.kanjivg import KanjiVG
 from strokenet_gym.targets.mnist import MNIST

@@ -18,6 +18,7 @@ import numpy as np
 
 from strokenet_gym.files import allowed_memory, check_memory
 from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.reading import shown
 from strokenet_gym.stroke import is_tensor
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "look_at",
     "plane",
     "read_image",
-    "shown",
     "suffixes",
 ]
 
@@ -42,7 +42,6 @@ _FORMATS = (
     "PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP",
 )  # fmt: skip
 _BYTES = 20  # of memory for a pixel, while a picture is read and fitted
-_LONGEST = 300  # characters of a path in a message
 LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
 _LIMIT = threading.Lock()
 _COLOURS = range(1, 5)  # numbers of a pixel: grey, grey and opacity, RGB, RGBA
@@ -58,12 +57,6 @@ def check_path(path: str | os.PathLike) -> Path:
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise ValueError(f"URLs are not read: download the picture first, got {shown(text)}")
     return Path(os.path.expanduser(text))
-
-
-def shown(path: str | os.PathLike) -> str:
-    """A path for a message, of a length that can be read."""
-    text = os.fspath(path)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
@@ -165,7 +158,7 @@ def _open_file(file: Path, name: str) -> IO[bytes]:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return shown(" ".join(str(error).split()) or type(error).__name__)
 
 
 def _formats() -> list[str]:
