@@ -28,7 +28,8 @@ from strokenet_gym.targets import drawings
 from strokenet_gym.targets.image_set import in_split
 
 LONG = "x" * 10**6
-KANJI = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 109 109">{}</svg>'
+ELEMENT = '<kanji id="kvg:kanji_04e00"><path d="M1,1L9,9"/></kanji>'
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 109 109">{}</svg>'
 
 
 @pytest.fixture(autouse=True)
@@ -179,11 +180,11 @@ def kanji_codes(count):
 def test_characters_with_paths_without_end(folder):
     (code, other) = kanji_codes(2)[:2]
     with zipfile.ZipFile("kanjivg.zip", "w") as archive:
-        archive.writestr(f"kanji/{code}.svg", KANJI.format(f'<path d="M0,0{"l1,1" * 5000}"/>'))
+        archive.writestr(f"kanji/{code}.svg", SVG.format(f'<path d="M0,0{"l1,1" * 5000}"/>'))
     with refused(r"paths have 20,004 letters"):
         KanjiVG(folder)
     with zipfile.ZipFile("kanjivg.zip", "w") as archive:
-        archive.writestr(f"kanji/{other}.svg", KANJI.format(" " * 2**20))
+        archive.writestr(f"kanji/{other}.svg", SVG.format(" " * 2**20))
     with refused("has more than 1,048,576 bytes"):
         KanjiVG(folder)
 
@@ -191,7 +192,7 @@ def test_characters_with_paths_without_end(folder):
 def test_zips_that_unpack_to_very_much_more(folder):
     with zipfile.ZipFile("kanjivg.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for code in kanji_codes(60):
-            svg = KANJI.format(f'<path d="M0,0{"l1,1" * 4000}"/>')
+            svg = SVG.format(f'<path d="M0,0{"l1,1" * 4000}"/>')
             archive.writestr(f"kanji/{code}.svg", svg)
     with refused(r"kanjivg\.zip has .* unpacks to"):
         KanjiVG(folder)
@@ -214,7 +215,7 @@ def test_the_single_file_with_a_character_without_end(folder, inner):
     with refused(r"kanjivg\.xml is damaged: a character has more than"):
         KanjiVG(folder)
     with gzip.open("kanjivg.xml.gz", "wt") as file:
-        file.write("<kanjivg>" + '<kanji id="kvg:kanji_04e00"/>' * 12_000 + "</kanjivg>")
+        file.write("<kanjivg>" + ELEMENT * 12_000 + "</kanjivg>")
     os.remove("kanjivg.xml")
     with refused(r"kanjivg\.xml\.gz has .* unpacks to"):
         KanjiVG(folder)
