@@ -31,6 +31,7 @@ from harness.measures import psnr
 from harness.own_files import read_lines, read_own
 from harness.painters import PAINTERS, PRIMITIVE
 from harness.run import lock
+from harness.task import check_seed
 from PIL import Image
 from tqdm import tqdm
 
@@ -222,6 +223,7 @@ def draw_curves(found: dict[str, dict[int, dict[str, float]]], path: Path) -> No
 
 
 def main(args: Args) -> None:
+    check_seed(args)
     if not args.strokes or min(args.strokes) < 1:
         raise ValueError(f"--strokes must be at least 1, got {args.strokes}")
     if args.crop != 0 and not 16 <= args.crop <= 4096:

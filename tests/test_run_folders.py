@@ -1,6 +1,7 @@
-"""Folders of runs and comparisons that are damaged, or finished, and started again."""
+"""Folders of runs that are damaged, or finished, and started again; trainings that cannot be."""
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.report import draw_paintings, summarise
 from harness.run import Run, RunArgs, read_curve
 from harness.scoring import SAMPLES, SCORES
 from harness.stroke_files import StrokeFiles, write_strokes
+from harness.task import Task
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -174,3 +176,31 @@ def test_damaged_strokes_on_disk(tmp_path):
     (tmp_path / "strokes.json").write_text('{"brush": "pencil"}')
     with pytest.raises(ValueError, match=r"strokes-00000\.npz is damaged"):
         StrokeFiles(tmp_path, "pencil").sample(np.random.default_rng(0), 5)
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "match"),
+    [
+        ("train_ppo", {"device": "cuda:99"}, "device 'cuda:99' is unknown or not available, 'cpu'"),
+        ("train_sac", {"device": "cuda:99"}, "device 'cuda:99' is unknown or not available, 'cpu'"),
+        ("train_strokenet", {"device": "cuda:99"}, "device 'cuda:99' is unknown or not available"),
+        ("train_ppo", {"num_envs": 1, "rollout": 1}, r"must be at least 2.* got 1 \* 1 and 512"),
+        ("train_ppo", {"num_envs": 1, "batch": 1}, r"must be at least 2.* got 1 \* 16 and 1"),
+        *(
+            (f"train_{method}", {"seed": seed}, f"--seed must be from 0 to 4294967295, got {seed}")
+            for method in ("strokenet", "ppo", "sac", "generator")
+            for seed in (-1, 2**32)
+        ),
+    ],
+)
+def test_trainings_that_cannot_be(tmp_path, script, options, match):
+    module = importlib.import_module(script)
+    args = module.Args(out=tmp_path, **options)
+
+    def train():
+        if isinstance(args, Task):
+            args.prepare()
+        module.main(args)
+
+    with pytest.raises(ValueError, match=match):
+        train()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokenet_gym.envs.arguments import canvas_sides, whole
+from strokenet_gym.envs.arguments import canvas_sides, check_observation, whole
 from strokenet_gym.painter import PlannerAgent
 from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights, write_weights
 from strokenet_gym.programs import load_program
@@ -121,14 +121,16 @@ class Agent(nn.Module):
             Actions float32 ``[C + 49]``, or a batch of them.
 
         Raises:
-            ValueError: if the observation has other colour channels than the agent.
+            ValueError: if the observation lacks one of these, or has other colour channels than the
+                agent.
         """
-        single = observation["canvas"].ndim == 3
-        self._check_channels(observation["canvas"].shape[-3])
+        seen = check_observation(observation)
+        single = seen["canvas"].ndim == 3
+        self._check_channels(seen["canvas"].shape[-3])
         device = next(self.parameters()).device
         tensors = {}
-        for key, value in observation.items():
-            tensor = torch.from_numpy(np.asarray(value)).to(device)
+        for key, value in seen.items():
+            tensor = torch.from_numpy(value).to(device)
             tensor = tensor.float() / (255 if value.dtype == np.uint8 else 1)
             tensors[key] = tensor[None] if single else tensor
         action = self(tensors).cpu().numpy()

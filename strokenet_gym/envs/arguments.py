@@ -21,12 +21,16 @@ __all__ = [
     "PortableSpec",
     "canvas_sides",
     "check_flag",
+    "check_observation",
     "check_options",
     "check_render_mode",
     "check_seed",
     "is_number",
     "whole",
 ]
+
+
+_SEEN = "canvas", "target", "strokes_left"  # what agents look at
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
@@ -76,6 +80,25 @@ def check_seed(seed: Any) -> int | None:
     if isinstance(seed, bool) or number < 0:
         raise ValueError(f"a seed must be a whole number from 0, got {seed!r}")
     return number
+
+
+def check_observation(observation: Any) -> dict[str, np.ndarray]:
+    """Return what an agent is to look at, as arrays.
+
+    Raises:
+        ValueError: if it lacks canvas, target or strokes_left, or their shapes do not fit.
+    """
+    if not isinstance(observation, Mapping) or not set(_SEEN) <= set(observation):
+        got = list(observation) if isinstance(observation, Mapping) else type(observation).__name__
+        raise ValueError(f"an agent needs an observation with {', '.join(_SEEN)}, got {got}")
+    seen = {key: np.asarray(value) for key, value in observation.items()}
+    canvas, target, left = (seen[key].shape for key in _SEEN)
+    if len(canvas) not in (3, 4) or target != canvas or left != (*canvas[:-3], 1):
+        raise ValueError(
+            "an observation must have a canvas and a target [C, H, W] and strokes_left [1], or "
+            f"batches of them, got {canvas}, {target} and {left}"
+        )
+    return seen
 
 
 def check_options(options: Any, known: tuple[str, ...]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.envs.arguments import check_observation, whole
 from strokenet_gym.painter.planner import Planner
 from strokenet_gym.painter.styles import Style
 from strokenet_gym.programs import load_program
@@ -84,8 +84,12 @@ class PlannerAgent:
 
         Returns:
             Actions float32 ``[C + 49]``, or a batch of them.
+
+        Raises:
+            ValueError: if the observation lacks one of these.
         """
-        seen = [np.asarray(observation[key]) for key in ("canvas", "target", "strokes_left")]
+        arrays = check_observation(observation)
+        seen = [arrays[key] for key in ("canvas", "target", "strokes_left")]
         if seen[0].ndim == 3:
             return self._act(0, *seen)
         return np.stack([self._act(k, *one) for k, one in enumerate(zip(*seen, strict=True))])
