@@ -26,13 +26,16 @@ from typing import Any
 import torch
 from harness.fitting import fit, paint
 from harness.methods import METHODS
+from harness.own_files import read_own
 from harness.report import draw_curves, draw_paintings, summarise, table
 from harness.run import lock
 from harness.scoring import SCORES, rollout
 from harness.task import Task, check_positive
 
 from strokenet_gym import Brush, PlannerAgent
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs.learned import twin_of
+from strokenet_gym.reading import shown
 
 HERE = Path(__file__).parent
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -68,12 +71,13 @@ def check_settings(args: Args) -> None:
     """Keep one comparison's settings in its folder, and refuse others."""
     settings = settings_of(args)
     file = args.out / "settings.json"
-    if file.exists() and (before := json.loads(file.read_text())) != settings:
+    if file.exists() and (before := read_own(file)) != settings:
         raise ValueError(
-            f"{args.out} holds a comparison with other settings, {before}: choose another --out, "
-            "or delete it"
+            f"{args.out} holds a comparison with other settings, {shown(before)}: choose another "
+            "--out, or delete it"
         )
-    file.write_text(json.dumps(settings) + "\n")
+    with replace_file(file) as new:
+        new.write_text(json.dumps(settings) + "\n")
 
 
 def train(args: Args, name: str, seed: int) -> Path:

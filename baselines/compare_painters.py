@@ -28,14 +28,18 @@ import matplotlib
 import numpy as np
 import tyro
 from harness.measures import psnr
+from harness.own_files import read_lines, read_own
 from harness.painters import PAINTERS, PRIMITIVE
 from harness.run import lock
+from harness.task import check_seed
 from tqdm import tqdm
 
 from strokenet_gym import paint_picture
 from strokenet_gym.exports.pictures import encode, to_rgb
+from strokenet_gym.files import replace_file
 from strokenet_gym.painter.command import measures
 from strokenet_gym.painter.picture import load_picture
+from strokenet_gym.reading import shown
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -131,8 +135,12 @@ def read(path: Path, crop: int) -> np.ndarray:
 def paint_all(args: Args, pictures: list[Path], painters: list[str]) -> Iterator[dict[str, Any]]:
     """Whatever is not there yet; yields a row for each painting."""
     file = args.out / "results.jsonl"
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    rows = read_lines(
+        file, "marks", "used", "seconds", "psnr", "ssim", texts=("painter", "picture", "path")
+    )
     done = {(row["painter"], row["path"], row["marks"]) for row in rows}
+    with replace_file(file) as new:  # without the half of a line that a killed one may leave
+        new.write_text("".join(json.dumps(row) + "\n" for row in rows))
     yield from (row for row in rows if row["painter"] in painters)
     work = [(name, path) for name in painters for path in pictures]
     for name, path in tqdm(work, unit="picture", disable=None):
@@ -214,6 +222,7 @@ def draw_curves(found: dict[str, dict[int, dict[str, float]]], path: Path) -> No
 
 
 def main(args: Args) -> None:
+    check_seed(args)
     if not args.strokes or min(args.strokes) < 1:
         raise ValueError(f"--strokes must be at least 1, got {args.strokes}")
     if args.crop != 0 and not 16 <= args.crop <= 4096:
@@ -223,9 +232,10 @@ def main(args: Args) -> None:
     with lock(args.out):
         settings = {"crop": args.crop, "seed": args.seed}
         file = args.out / "settings.json"
-        if file.exists() and (before := json.loads(file.read_text())) != settings:
-            raise ValueError(f"{args.out} holds a comparison with other settings, {before}")
-        file.write_text(json.dumps(settings) + "\n")
+        if file.exists() and (before := read_own(file)) != settings:
+            raise ValueError(f"{args.out} holds a comparison with other settings, {shown(before)}")
+        with replace_file(file) as new:
+            new.write_text(json.dumps(settings) + "\n")
         paint_picture(np.eye(32), 2)  # so that nobody's time is that of the compiler
         paths, counts = {str(path.resolve()) for path in pictures}, set(args.strokes)
         rows = [

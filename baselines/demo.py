@@ -19,7 +19,7 @@ import numpy as np
 import tyro
 from harness.measures import picture_grid
 from harness.scoring import random_policy, rollout
-from harness.task import Task
+from harness.task import Task, check_seed
 from PIL import Image
 from skimage import data
 
@@ -103,6 +103,7 @@ def paint_photograph(args: Args) -> None:
 
 def main(args: Args) -> None:
     start = time.monotonic()
+    check_seed(args)
     for name in ("count", "strokes"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")

@@ -27,7 +27,7 @@ from harness.scoring import score
 from harness.task import Task
 
 from strokenet_gym import PlannerAgent
-from strokenet_gym.agents import AGENTS, Agent, load_agent
+from strokenet_gym.agents import AGENTS, Agent, arguments_of, load_agent
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -70,15 +70,8 @@ class AgentArgs:
 def task_of(agent: Agent | PlannerAgent, args: Any) -> Task:
     """What the agent was trained for, but for what the arguments say."""
     names = {field.name for field in dataclasses.fields(Task)}
-    given = {k: v for k, v in vars(args).items() if k in names and v is not None}
-    for name in ("brush", "reward"):  # a file does not have modules imported
-        value = agent.task.get(name, "")
-        if ":" in str(value) and isinstance(value, str) and name not in given:
-            if name == "brush":
-                raise ValueError(f"the agent is for the brush {value}: pass --brush {value}")
-            given[name] = "l2"  # scores do not depend on it
-    known = {} if agent.channels is None else {"channels": agent.channels}
-    return Task.of({**known, **agent.task, **given})
+    given = {name: value for name, value in vars(args).items() if name in names}
+    return Task.of(arguments_of(agent, **given))
 
 
 def evaluate_agent(args: AgentArgs) -> dict[str, Any]:

@@ -19,10 +19,11 @@ import torch
 import tyro
 from harness.classifier import DigitClassifier, crop_digits
 from harness.run import Run, RunArgs
-from safetensors.torch import save_file
+from harness.task import check_seed
 from torch import Tensor
 from torch.nn import functional as F
 
+from strokenet_gym.pretrained import write_weights
 from strokenet_gym.targets import MNIST
 
 
@@ -59,6 +60,7 @@ def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def main(args: Args) -> None:
+    check_seed(args)
     torch.manual_seed(args.seed)
     # On a canvas and back, as the repainted digits will be.
     sets = {split: MNIST(args.data_dir, split) for split in ("train", "test")}
@@ -89,7 +91,7 @@ def main(args: Args) -> None:
     weights = {
         k: v.half() if v.is_floating_point() else v for k, v in classifier.state_dict().items()
     }
-    save_file(weights, args.out / "classifier.safetensors")
+    write_weights(args.out / "classifier.safetensors", weights)
     print(f"Wrote {args.out / 'classifier.safetensors'}")
 
 

@@ -31,7 +31,7 @@ import tyro
 from harness.drawn_ahead import DrawnAhead
 from harness.run import Run, RunArgs
 from harness.stroke_files import StrokeFiles, write_strokes
-from harness.task import check_positive
+from harness.task import check_positive, check_seed
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
@@ -115,6 +115,7 @@ def relative_error(prediction: Tensor, truth: Tensor) -> Tensor:
 
 
 def main(args: Args) -> None:
+    check_seed(args)
     if args.write is not None:
         write_strokes(args.write, args.count, DRAWN_SIZE, args.brush, args.seed)
         return

@@ -36,6 +36,11 @@ def main(args: Args) -> None:
     if args.out is None:
         args.out = Path("runs") / f"ppo-{Path(args.targets).name}-{args.seed}"
     check_positive(args, "rollout", "batch", "epochs", "clip")
+    if min(args.num_envs * args.rollout, args.batch) < 2:
+        raise ValueError(
+            "an update needs two strokes or more: --num-envs times --rollout must be at least 2, "
+            f"and --batch too, got {args.num_envs} * {args.rollout} and {args.batch}"
+        )
     envs = rl.make_envs(args)
     model = PPO(
         "MultiInputPolicy",

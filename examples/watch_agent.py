@@ -11,7 +11,8 @@ from pathlib import Path
 import gymnasium as gym
 import tyro
 
-from strokenet_gym import RecordStrokes, load_agent
+from strokenet_gym import RecordStrokes
+from strokenet_gym.agents import arguments_of, load_agent
 from strokenet_gym.command import one_line_errors
 
 
@@ -30,16 +31,19 @@ def main(
 ) -> None:
     """Watch a trained agent paint what it was made for; --record keeps the strokes as logs."""
     player = load_agent(agent)
+    arguments = arguments_of(
+        player,
+        targets=targets,
+        canvas_size=canvas_size,
+        max_strokes=strokes or player.max_strokes or 4,
+        brush=brush,
+    )
     world = gym.make(
         env,
-        targets=targets or player.task.get("targets", "glyphs"),
         data_dir=data_dir,
-        canvas_size=canvas_size,
-        channels=player.channels,
-        max_strokes=strokes or player.max_strokes or 4,
-        brush=brush or player.task.get("brush", "pencil"),
         render_mode="human",
         stroke_seconds=stroke_seconds,
+        **arguments,
     )
     player.prepare(world)
     if record is not None:

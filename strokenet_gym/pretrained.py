@@ -1,4 +1,4 @@
-"""Files of trained weights: where the shipped ones are, and how any of them is read."""
+"""Files of trained weights: where the shipped ones are, how any is read, and how it is written."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ require("torch", "safetensors")
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
-__all__ = ["SHIPPED", "build", "check_finite", "read_weights"]
+from strokenet_gym.files import check_memory, replace_file
+from strokenet_gym.reading import open_regular, shown
+
+__all__ = ["SHIPPED", "build", "check_finite", "read_weights", "write_weights"]
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
 SHIPPED = Path(__file__).parent / "weights"
+_HEADER = 2**20  # bytes, at most: some 10,000 tensors
+_GROWTH = 10  # bytes of memory that one of a file becomes: four bits of a number, in 32, and copied
 
 
 def read_weights(
@@ -46,19 +52,29 @@ def read_weights(
         found = False
     if not found:
         raise ValueError(
-            f"unknown {kind} {os.fspath(name)!r}: neither one of {', '.join(known)} nor a file"
+            f"unknown {kind} {shown(name)!r}: neither one of {', '.join(known)} nor a file"
         )
+    try:
+        with open_regular(path) as stream:
+            header = int.from_bytes(stream.read(8), "little")
+        if header > _HEADER:
+            raise ValueError(f"its header is said to have {header:,} bytes, at most {_HEADER:,} do")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {shown(error)}") from None
+    check_memory(str(path), _GROWTH * path.stat().st_size)
     try:
         # On no other device, and such that gradients go through them.
         with torch.device("cpu"), torch.inference_mode(False), safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {key: _real(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise ValueError(f"{path} is damaged: {shown(error)}") from None
     holds = metadata.get("architecture")
     if holds not in architectures:
         about = (
-            "" if holds is None else f", but {holds!r}: import the module that defines that first"
+            ""
+            if holds is None
+            else f", but {shown(holds)!r}: import the module that defines that first"
         )
         raise ValueError(
             f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights (one of "
@@ -66,6 +82,18 @@ def read_weights(
         )
     check_finite(str(path), tensors)
     return path, metadata, tensors
+
+
+def write_weights(
+    path: str | os.PathLike, weights: dict[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a file of weights; it appears whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with replace_file(Path(path)) as new:
+        new.write_bytes(save(weights, metadata))
 
 
 def _real(tensor: Tensor) -> Tensor:
@@ -100,7 +128,7 @@ def build(
         if key not in claimed or key not in weights or claimed[key] != weights[key].shape
     ]
     if wrong:
-        raise RuntimeError(f"the weights {', '.join(wrong)} are not of the sizes {sizes}")
+        raise RuntimeError(f"the weights {shown(', '.join(wrong))} are not of the sizes {sizes}")
     with torch.device("cpu"), torch.inference_mode(False):
         built = network(**sizes)
         built.load_state_dict(weights)
@@ -115,4 +143,5 @@ def check_finite(what: str, tensors: Mapping[str, Tensor]) -> None:
     """
     wrong = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
-        raise ValueError(f"{what} holds weights that are NaN or infinite: {', '.join(wrong)}")
+        names = shown(", ".join(wrong))
+        raise ValueError(f"{what} holds weights that are NaN or infinite: {names}")

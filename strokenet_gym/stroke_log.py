@@ -14,7 +14,8 @@ from strokenet_gym.checks import whole
 from strokenet_gym.envs.arguments import canvas_sides, check_seed
 from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program, load_program
-from strokenet_gym.programs.base import MYPAINT, sides
+from strokenet_gym.programs.base import sides
+from strokenet_gym.reading import read_json, shown
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["StrokeLog"]
@@ -125,38 +126,35 @@ class StrokeLog:
 
         Args:
             path: the file.
-            brush: what to paint with instead of what the log says. Of a program that is not in
-                :data:`strokenet_gym.BRUSHES` a log has only "module:name", which is not imported
-                unless it is said here.
+            brush: what to paint with instead of what the log says. A log alone opens no files and
+                modules: a program from there must be said here.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is no stroke log, of a later version, or damaged; the message says
-                which stroke is.
+            ValueError: if it is no stroke log, of a later version, damaged, or would take too much
+                memory; the message says which stroke is.
         """
-        path = Path(path)
+        path, program = Path(path), None if brush is None else load_program(brush)
         try:
-            document = json.loads(path.read_text("utf-8"))
+            document = read_json(path)
         except FileNotFoundError:
             raise
         except OSError as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
-        except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no JSON error
-            raise ValueError(f"{path} is not JSON: {error}") from error
         if not isinstance(document, dict) or document.get("format") != _FORMAT:
             raise ValueError(f"{path} is not a stroke log: its format is not {_FORMAT!r}")
         if document.get("version") != _VERSION:
             raise ValueError(
-                f"{path} has version {document.get('version')!r} of the format; this package "
+                f"{path} has version {shown(document.get('version'))} of the format; this package "
                 f"reads version {_VERSION}, so it may need an update"
             )
-        said = document.get("brush")
-        elsewhere = isinstance(said, str) and ":" in said and not said.startswith(MYPAINT)
-        if brush is None and elsewhere:  # nothing is imported for it
-            raise ValueError(
-                f"{path} was painted by the program {said!r}, which is not at hand: pass "
-                f"brush={said!r}"
-            )
+        if program is None:
+            try:
+                program = load_program(document["brush"], trusted=False)
+            except KeyError:
+                raise ValueError(f"{path} lacks the field 'brush'") from None
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{path}: {shown(error)}") from None
         try:
             canvas = document["canvas"]
             size, background = canvas["size"], tuple(float(v) for v in canvas["background"])
@@ -174,7 +172,7 @@ class StrokeLog:
             return cls(
                 size=height if height == width else (height, width),
                 background=background,
-                brush=load_program(document["brush"] if brush is None else brush),
+                brush=program,
                 target=target,
                 seed=check_seed(seed),
                 episode=episode,
@@ -183,7 +181,7 @@ class StrokeLog:
         except KeyError as error:
             raise ValueError(f"{path} lacks the field {error}") from error
         except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
+            raise ValueError(f"{path} is damaged: {shown(error)}") from None
 
 
 def _stroke(entries: list[Any], index: int, channels: int) -> Stroke:

@@ -1,5 +1,7 @@
 """The StrokeNet agent."""
 
+import resource
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from strokenet_gym.agents import AGENTS, StrokeNetAgent, TracingAgent, load_agent, neighbour_penalty
+from strokenet_gym.programs.learned import CompactGenerator, load_generator, save_generator
 from strokenet_gym.stroke import unpack
 from strokenet_gym.targets import make_targets
 
@@ -153,6 +156,45 @@ def test_survives_a_file(cls, tmp_path):
     assert copy.sizes == agent.sizes
     seen = observation(3)
     torch.testing.assert_close(copy(seen), agent(seen), atol=5e-3, rtol=0)  # half precision
+
+
+@pytest.mark.parametrize("agent", ["glyphs", "planner"])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {}, {"canvas": np.zeros((1, 32, 32), np.uint8)}, None, np.zeros((1, 32, 32)),
+        {"canvas": [[0]], "target": [[0]], "strokes_left": [1]},
+        {name: np.ones(1) for name in ("canvas", "target", "strokes_left")},
+        {"canvas": np.zeros((1, 32, 32)), "target": np.zeros((1, 16, 16)), "strokes_left": [1.0]},
+        {"canvas": np.zeros((2, 1, 9, 9)), "target": np.zeros((2, 1, 9, 9)), "strokes_left": [1.0]},
+    ],
+)  # fmt: skip
+def test_observations_that_lack_something(agent, seen):
+    with pytest.raises(ValueError, match=r"observation .* got"):
+        load_agent(agent).act(seen)
+
+
+@pytest.mark.parametrize("kind", ["agent", "generator"])
+def test_a_disk_that_is_full(tmp_path, kind):
+    """What was there stays, and nothing else does."""
+    file = tmp_path / "weights.safetensors"
+    save = (
+        StrokeNetAgent(width=4).save
+        if kind == "agent"
+        else lambda path: save_generator(CompactGenerator(), path, "pencil")
+    )
+    save(file)
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            save(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert file.read_bytes() == before
+    load_agent(file) if kind == "agent" else load_generator(file)
 
 
 def test_bad_files(tmp_path):

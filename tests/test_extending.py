@@ -87,9 +87,7 @@ def test_a_program_from_outside_paints(page, tmp_path):
     for _ in range(3):
         observation, *_ = recorder.step(recorder.action_space.sample())
     file = tmp_path / "kept" / "strokes-00000.json"
-    with pytest.raises(
-        ValueError, match="'extending:Polylines', which is not at hand: pass brush="
-    ):
+    with pytest.raises(ValueError, match=r"'extending:Polylines' is not at hand, .* pass brush="):
         StrokeLog.load(file)
     log = StrokeLog.load(file, brush=program)
     np.testing.assert_array_equal(np.uint8(log.replay() * 255 + 0.5), observation["canvas"])

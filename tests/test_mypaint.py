@@ -18,7 +18,8 @@ from gymnasium.utils.env_checker import check_env
 
 from strokenet_gym import RecordStrokes, Stroke, StrokeLog, export, load_program
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.programs.mypaint import brush_names
+from strokenet_gym.programs.mypaint import brush as brush_module
+from strokenet_gym.programs.mypaint import brush_names, drawing
 from strokenet_gym.programs.mypaint.library import load_library
 from strokenet_gym.programs.mypaint.settings import find_brush, read_settings
 from strokenet_gym.programs.opacity import misfit, why_no_twin
@@ -266,7 +267,8 @@ def test_damaged_files_are_refused(tmp_path):
 FUZZ = """
 import sys, numpy as np
 from strokenet_gym import Stroke, load_program
-from strokenet_gym.programs.mypaint import brush_names
+from strokenet_gym.programs.mypaint import brush as brush_module
+from strokenet_gym.programs.mypaint import brush_names, drawing
 rng, count = np.random.default_rng(1), int(sys.argv[1])
 brushes = brush_names()[:: len(brush_names()) // 20][:20]
 for name in brushes:
@@ -371,3 +373,52 @@ def test_the_command_refuses_before_it_works(arguments, match):
     done = command("brushes", *arguments)
     assert done.returncode == 1
     assert re.search(match, done.stderr)
+
+
+def myb(path, **settings):
+    """A file of a brush: of each setting its base value, and perhaps a line over the pressure."""
+    document = {"opaque": (1.0, []), "hardness": (0.8, []), "radius_logarithmic": (1.0, [])}
+    entries = {
+        name: {"base_value": value, "inputs": {"pressure": line} if line else {}}
+        for name, (value, line) in (document | settings).items()
+    }
+    path.write_text(json.dumps({"version": 3, "settings": entries}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "line"),
+    [
+        ("dabs_per_basic_radius", 200.0, []),
+        ("dabs_per_actual_radius", 0.0, [[0.0, 0.0], [1.0, 210.0]]),
+        ("dabs_per_actual_radius", 1.0, [[0.0, 0.0], [0.001, 10.0]]),  # goes on beyond its end
+        ("dabs_per_second", 170.0, []),
+    ],
+)
+def test_dabs_are_bounded(tmp_path, setting, value, line):
+    file = myb(tmp_path / "many.myb", **{setting: (value, line)})
+    with pytest.raises(ValueError, match=rf"many\.myb is not a brush.* {setting} must be at most"):
+        load_program(file)
+
+
+def test_a_stroke_covers_the_canvas_so_often_and_no_more(tmp_path):
+    """Dabs that are each as large as the canvas: what is over the budget is dropped at once."""
+    large = {"radius_logarithmic": (1.0, [[0.0, 0.0], [1.0, 6.0]])}
+    brush = load_program(myb(tmp_path / "large.myb", dabs_per_basic_radius=(12.0, []), **large))
+    zigzag = np.stack([np.tile([-1.0, 1.0], 8), np.linspace(-1, 1, 16)], 1)
+    brush.paint(blank(size=512), one(radius=0.002, position=zigzag), np.ones(1, np.float32))
+    surface = brush_module._local.surface
+    assert surface.budget[0] <= 0
+    load_program(CHARCOAL).paint(blank(size=512), one(position=zigzag), np.ones(1, np.float32))
+    assert surface.budget[0] > 0.9 * drawing.COVERS * 512**2
+
+
+def test_large_and_endless_brush_files(tmp_path):
+    file = tmp_path / "large.myb"
+    file.write_text(json.dumps({"version": 3, "settings": "x" * 10**7}))
+    with pytest.raises(ValueError, match=r"large\.myb is not a brush") as caught:
+        load_program(file)
+    assert len(str(caught.value)) < 1000
+    (tmp_path / "zero.myb").symlink_to("/dev/zero")
+    with pytest.raises(FileNotFoundError, match="no brush file"):
+        load_program(tmp_path / "zero.myb")

@@ -301,7 +301,7 @@ def test_bombs(tmp_path, monkeypatch):
         MNIST(tmp_path)
     with zipfile.ZipFile(tmp_path / "images_background.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/Greek/c/x.png", b"\0" * (2**26 + 1))
-    with pytest.raises(ValueError, match=r"x\.png in .* would take .*STROKENET_MEMORY_MB"):
+    with pytest.raises(ValueError, match=r"images_background\.zip has .* unpacks to"):
         Omniglot(tmp_path)
     monkeypatch.delenv("STROKENET_MEMORY_MB")
     image = Image.new("L", (5000, 5000))
@@ -368,6 +368,53 @@ def test_lines_are_as_wide_as_librsvg_draws_them(tmp_path, data_dir):
                 assert np.abs(one[0] - wanted).mean() < 0.01
 
 
+PLAIN = '<path d="M10,20L60,20A20,10,0,0,1,90,80"/>', 'viewBox="0 0 109 109"'
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes"),
+    [
+        (PLAIN[0], ""),
+        (PLAIN[0], 'viewBox="a"'),
+        (PLAIN[0], 'width="109" height="109px"'),
+        ('<path d="M30,60L180,60A60,30,0,0,1,270,240"/>', 'viewBox="0,0,327,327" width="50"'),
+        ('<path d="M-90,-80L-40,-80A20,10,0,0,1,-10,-20"/>', 'viewBox="-100 -100 109 109"'),
+        (f'<g transform="translate(0 -30)">{PLAIN[0]}</g>', 'viewBox="0 -30 109 109"'),
+        (f'<g transform="scale(2)"><g transform="translate(5,7)">{PLAIN[0]}</g></g>',
+         'viewBox="10 14 218 218"'),
+        ('<path transform="matrix(0 -1 1 0 0 109)" d="M89,10L89,60A10,20,0,0,1,29,90"/>',
+         PLAIN[1]),
+        (f'<defs>{PLAIN[0]}</defs><clipPath><path d="M0,0L9,9"/></clipPath>{PLAIN[0]}', PLAIN[1]),
+    ],
+)  # fmt: skip
+def test_view_boxes_and_transforms_of_kanji(tmp_path, body, attributes):
+    """However a character is written, it is drawn where a browser shows it."""
+    code = next(code for code in map("{:05x}".format, range(0x4E00, 0x4F00))
+                if image_set.in_split(code, "train"))  # fmt: skip
+    pictures = []
+    for name, (inner, said) in {"plain": PLAIN, "other": (body, attributes)}.items():
+        (tmp_path / name / "kanji").mkdir(parents=True)
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" {said}>{inner}</svg>'
+        (tmp_path / name / "kanji" / f"{code}.svg").write_text(svg)
+        pictures.append(KanjiVG(tmp_path / name, "train", 64)[0])
+    assert pictures[0].sum() > 50
+    np.testing.assert_allclose(pictures[1], pictures[0], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    ['viewBox="0 0 0 109"', 'viewBox="0 0 109"', 'viewBox="0 0 1e999 1"',
+     'transform="no(1)"'],
+)  # fmt: skip
+def test_view_boxes_and_transforms_that_are_none(tmp_path, attributes):
+    (tmp_path / "kanji").mkdir()
+    inner = f"<g {attributes}>{PLAIN[0]}</g>" if attributes[0] == "t" else PLAIN[0]
+    for k in range(0x4E00, 0x4E10):
+        (tmp_path / "kanji" / f"{k:05x}.svg").write_text(f"<svg {attributes}>{inner}</svg>")
+    with pytest.raises(ValueError, match=r"\.svg is damaged"):
+        KanjiVG(tmp_path, "train", 64)
+
+
 def test_closed_lines_are_closed(tmp_path):
     square = [[[0, 200, 200, 0, 0], [0, 0, 200, 200, 0], [0, 1, 2, 3, 4]]]
     (tmp_path / "square.ndjson").write_text(
@@ -394,11 +441,11 @@ def test_other_files_beside_the_sets_folder(tmp_path):
     assert set(QuickDraw(tmp_path).labels) == {"cat"}
 
 
-def test_a_set_that_would_take_too_much_memory(tmp_path, monkeypatch):
+def test_a_set_that_would_take_too_much_memory(tmp_path, monkeypatch, rng):
     monkeypatch.setenv("STROKENET_MEMORY_MB", "4")
     with zipfile.ZipFile(tmp_path / "quickdraw.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         header = io.BytesIO()
-        np.save(header, np.zeros((10_000, 784), np.uint8))
+        np.save(header, rng.integers(256, size=(10_000, 784), dtype=np.uint8))
         archive.writestr("cat.npy", header.getvalue())
     with pytest.raises(ValueError, match=r"preparing quickdraw .*limit=.* 4 MB are allowed"):
         QuickDraw(tmp_path)

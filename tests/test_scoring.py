@@ -284,7 +284,7 @@ def test_another_task_from_training_to_evaluation(folder, tmp_path):
         "background": [1.0], "reward": "l2",
     }  # fmt: skip
     text = succeed("baselines/evaluate.py", "agent", "--agent", out / "agent.safetensors",
-                   "--figure", tmp_path / "grid.png")  # fmt: skip
+                   "--targets", folder, "--figure", tmp_path / "grid.png")  # fmt: skip
     scores = json.loads(text)
     assert scores == json.loads((out / "scores.json").read_text())
     assert scores["count"] == 6

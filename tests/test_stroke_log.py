@@ -208,7 +208,8 @@ def damage(path, **changes):
         ({"canvas": {"size": 5, "background": [0]}}, "canvas size must be"),
         ({"canvas": {"size": 64, "background": [0, 0]}}, "background must have 1 or 3"),
         ({"brush": {"edge": 7}}, "brush edge must be"),
-        ({"brush": {"wet": 7}}, "is damaged.*wet"),
+        ({"brush": 3}, r"log\.json: brush must be a name"),
+        ({"brush": {"wet": 7}}, r"log\.json: a brush has the numbers.*wet"),
         ({"strokes": [{"colour": [1]}]}, "lacks the field 'radius'"),
         (
             {"strokes": [{"colour": [1], "radius": 0.1, "position": [[0, 0]], "pressure": [1]}]},
@@ -267,7 +268,7 @@ def test_which_of_the_strokes_is_damaged(tmp_path, field, value):
     ("name", "value"),
     [
         ("target", 5), ("seed", -1), ("seed", "x"), ("seed", 1.5), ("episode", -1),
-        ("episode", []), ("strokes", {}), ("strokes", "none"), ("canvas", []), ("brush", 3),
+        ("episode", []), ("strokes", {}), ("strokes", "none"), ("canvas", []),
     ],
 )  # fmt: skip
 def test_damaged_fields(tmp_path, name, value):
@@ -287,7 +288,7 @@ def test_what_a_log_need_not_say(tmp_path):
 
 
 def test_a_folder_is_no_log(tmp_path):
-    with pytest.raises(ValueError, match=r"cannot be read: .*Is a directory"):
+    with pytest.raises(ValueError, match="cannot be read: it is not a regular file"):
         StrokeLog.load(tmp_path)
     with pytest.raises(ValueError, match="cannot be read"):
         StrokeLog.load("x" * 5000)
@@ -352,7 +353,7 @@ def test_a_log_imports_nothing(tmp_path, capsys):
     some_log().save(tmp_path / "log.json")
     document = json.loads((tmp_path / "log.json").read_text())
     (tmp_path / "log.json").write_text(json.dumps(document | {"brush": "this:x"}))
-    with pytest.raises(ValueError, match="'this:x', which is not at hand: pass brush="):
+    with pytest.raises(ValueError, match=r"'this:x' is not at hand, .* pass brush='this:x'"):
         StrokeLog.load(tmp_path / "log.json")
     assert capsys.readouterr().out == ""  # nor does it print its poem
     assert StrokeLog.load(tmp_path / "log.json", "pencil").brush == BRUSHES["pencil"]

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from harness.gradients import draw_gradients, gradient_cosines
 from harness.measures import picture_grid, psnr
 from harness.stroke_samples import SAMPLERS
-from harness.task import check_positive
+from harness.task import check_positive, check_seed
 from strokenet_gym import load_program
 from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned import (
@@ -63,6 +63,7 @@ class GeneratorArgs:
 
 def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
     check_positive(args, "count", "canvas_size")
+    check_seed(args)
     generator = load_generator(args.generator)
     named = args.generator if args.generator.startswith(MYPAINT) else None
     if said := args.brush or named:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from harness.measures import picture_grid
 from harness.methods import METHODS
+from harness.own_files import read_arrays, read_own
 from harness.run import read_curve
 from harness.scoring import SAMPLES, SCORES
 
@@ -38,7 +38,10 @@ def summarise(
     report: dict[str, Any] = {"settings": settings, "optimum": optimum, "methods": {}}
     for name, paths in folders.items():
         runs = [
-            {"scores": json.loads((path / SCORES).read_text()), "curve": read_curve(path)}
+            {
+                "scores": read_own(path / SCORES, "residual_exact", "residual_random"),
+                "curve": read_curve(path, "residual_exact", "strokes"),
+            }
             for path in paths
         ]
         final = [run["scores"]["residual_exact"] for run in runs]
@@ -157,6 +160,6 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
 
 def draw_paintings(folders: dict[str, list[Path]], path: Path) -> None:
     """Targets, and below them what each method's first run paints."""
-    samples = [np.load(paths[0] / SAMPLES) for paths in folders.values()]
-    rows = [samples[0]["target"], *(sample["canvas"] for sample in samples)]
+    files = [paths[0] / SAMPLES for paths in folders.values()]
+    rows = [*read_arrays(files[0], "target"), *(read_arrays(file, "canvas")[0] for file in files)]
     picture_grid(rows, path, columns=12)

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 import torch
 from gymnasium import spaces
-from safetensors.torch import save_file
 from scipy.fft import dct
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
@@ -28,6 +27,8 @@ from harness.run import AgentRunArgs, Run
 from harness.scoring import Policy, rollout, write_scores
 from harness.task import check_positive
 from strokenet_gym.agents import StrokeNetAgent
+from strokenet_gym.envs.tensors import find_device
+from strokenet_gym.pretrained import write_weights
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import NUM_ANCHORS, action_size
 
@@ -155,6 +156,7 @@ def first_stroke(channels: int) -> Tensor:
 def make_envs(args: Args) -> PolicyView:
     """The batched environment, timed and as policies see it."""
     check_positive(args, "num_envs", "input_size", "noise", "lr")
+    find_device(args.device, args.program)  # stable-baselines3 takes another one in silence
     options = args.arguments()
     if args.env == "NeuralPainting-v0":
         options["device"] = args.device
@@ -222,5 +224,5 @@ def learn(
     write_scores(args, policy_of(model), **extra)
     # Clones, since PPO's actor and critic share the encoder.
     policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
-    save_file(policy, args.out / "policy.safetensors")
+    write_weights(args.out / "policy.safetensors", policy)
     print(f"Wrote scores.json and policy.safetensors to {args.out}")

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -39,8 +39,10 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from harness.own_files import DAMAGES, damaged, read_lines
 from harness.task import Task, check_positive
 from strokenet_gym.extras import require
+from strokenet_gym.files import replace_file
 
 __all__ = ["AgentRunArgs", "Run", "RunArgs", "lock", "read_curve"]
 
@@ -128,6 +130,7 @@ class Run:
         self.seconds = 0.0
         self._free = 0.0  # seconds of this turn that do not count
         self._next = 0.0  # when every() is true again
+        self._recorded = -1  # the step of the curve's last point
         skip = (
             "out", "minutes", "updates", "device", "data_dir", "evaluate_every", "score_limit",
             "read", "wandb",
@@ -243,7 +246,13 @@ class Run:
         self._free += time.monotonic() - start
 
     def record(self, **values: float) -> None:
-        """Add a point to the learning curve: TensorBoard, and a line of JSON in curve.jsonl."""
+        """Add a point to the learning curve: TensorBoard, and a line of JSON in curve.jsonl.
+
+        Nothing, if it has one of this step: a finished run that is started again has.
+        """
+        if self.step == self._recorded:
+            return
+        self._recorded = self.step
         for name, value in values.items():
             self._writer.add_scalar(name, value, self.step)
         with open(self.folder / _CURVE, "a") as file:
@@ -255,7 +264,9 @@ class Run:
             return
         points = [p for p in read_curve(self.folder) if p["step"] <= self.step and self.step > 0]
         text = "".join(json.dumps(point) + "\n" for point in points)
-        (self.folder / _CURVE).write_text(text)
+        with replace_file(self.folder / _CURVE) as new:
+            new.write_text(text)
+        self._recorded = int(points[-1]["step"]) if points else -1
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -275,17 +286,19 @@ class Run:
             "seconds": repr(self.seconds),
             "rng": json.dumps(self.rng.bit_generator.state),
         }
-        new = self.folder / (_CHECKPOINT + ".new")
-        save_file(tensors, new, metadata)
-        os.replace(new, self.folder / _CHECKPOINT)
+        with replace_file(self.folder / _CHECKPOINT) as new:
+            save_file(tensors, new, metadata)
         self._writer.flush()
 
     def _load(self) -> None:
         file = self.folder / _CHECKPOINT
-        with safe_open(file, "pt") as checkpoint:
-            metadata = checkpoint.metadata()
-            tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
-        settings = json.loads(metadata["settings"])
+        try:
+            with safe_open(file, "pt") as checkpoint:
+                metadata = checkpoint.metadata()
+                tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
+            settings = json.loads(metadata["settings"])
+        except DAMAGES as error:
+            raise damaged(file, error) from error
         if settings != self.settings:
             differ = sorted(
                 k for k in settings | self.settings if settings.get(k) != self.settings.get(k)
@@ -294,6 +307,16 @@ class Run:
                 f"{self.folder} holds a run with other settings ({', '.join(differ)}): "
                 "choose another --out, or delete it"
             )
+        try:
+            self._take(tensors, metadata)
+        except DAMAGES as error:
+            raise damaged(file, error) from error
+        if self.first:
+            minutes = self.seconds / 60
+            print(f"Resuming {self.folder}: step {self.step}, {minutes:.1f} minutes done.")
+
+    def _take(self, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+        """Go on from a checkpoint."""
         self.model.load_state_dict(
             {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
         )
@@ -303,14 +326,17 @@ class Run:
                 if name.startswith(f"optimizer.{number}."):
                     _, _, index, key = name.split(".", 3)
                     state.setdefault(int(index), {})[key] = value
+            weights = [one for group in optimizer.param_groups for one in group["params"]]
+            for index, values in state.items():
+                if any(v.dim() and v.shape != weights[index].shape for v in values.values()):
+                    raise ValueError(f"optimizer.{number}.{index} is of other weights")
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": state, "param_groups": groups})
         torch.set_rng_state(tensors["random"])
         self.rng.bit_generator.state = json.loads(metadata["rng"])
         self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
-        if self.first:
-            minutes = self.seconds / 60
-            print(f"Resuming {self.folder}: step {self.step}, {minutes:.1f} minutes done.")
+        if not (self.step >= 0 and 0 <= self.seconds < math.inf):
+            raise ValueError(f"it says step {self.step} after {self.seconds} seconds")
 
 
 def lock(folder: Path, wait: float = 0.0) -> filelock.BaseFileLock:
@@ -327,9 +353,10 @@ def lock(folder: Path, wait: float = 0.0) -> filelock.BaseFileLock:
     return held
 
 
-def read_curve(folder: Path) -> list[dict[str, float]]:
-    """The points of a run's learning curve: seconds, step, and what was measured."""
-    file = folder / _CURVE
-    # A run that was killed may leave half a line at the end.
-    whole = file.read_text().rpartition("\n")[0] if file.exists() else ""
-    return [json.loads(line) for line in whole.splitlines()]
+def read_curve(folder: Path, *measured: str) -> list[dict[str, float]]:
+    """The points of a run's learning curve: seconds, step, and what was measured.
+
+    Raises:
+        ValueError: if a line is damaged, or lacks what was to be measured.
+    """
+    return read_lines(folder / _CURVE, "seconds", "step", *measured)

@@ -18,6 +18,7 @@ from harness.classifier import DigitClassifier
 from harness.measures import picture_grid, psnr, ssim
 from harness.run import AgentRunArgs
 from harness.task import Task
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.stroke import action_size
 
@@ -139,7 +140,8 @@ def score(
         rows = exact["target"], *painted.values()
         picture_grid([row[:48] for row in rows], figure, 16)
     if samples is not None:
-        np.savez_compressed(samples, target=exact["target"][:12], canvas=exact["canvas"][:12])
+        with replace_file(samples) as new, new.open("wb") as file:
+            np.savez_compressed(file, target=exact["target"][:12], canvas=exact["canvas"][:12])
     return result
 
 
@@ -149,4 +151,5 @@ def write_scores(
     """Write scores.json and samples.npz of a finished run, see harness/run.py."""
     limit, samples = args.score_limit, args.out / SAMPLES
     result = score(policy, args, limit=limit, samples=samples, generator=generator) | extra
-    (args.out / SCORES).write_text(json.dumps(result, indent=2) + "\n")
+    with replace_file(args.out / SCORES) as new:
+        new.write_text(json.dumps(result, indent=2) + "\n")

@@ -8,16 +8,17 @@ uint8 ``[1000, size, size]``. Beside them, strokes.json says how they were made.
 from __future__ import annotations
 
 import json
-import os
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from harness.own_files import read_arrays, read_own
 from strokenet_gym import load_program
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.reading import shown
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["StrokeFiles", "write_strokes"]
@@ -44,10 +45,13 @@ def write_strokes(folder: Path, count: int, size: int, brush: str, seed: int) ->
     folder.mkdir(parents=True, exist_ok=True)
     about = {"brush": brush, "seed": seed, "size": size}
     if (folder / _ABOUT).exists():
-        found = json.loads((folder / _ABOUT).read_text())
+        found = read_own(folder / _ABOUT)
         if found != about:
-            raise ValueError(f"{folder} holds strokes with {found}, not {about}: choose another")
-    (folder / _ABOUT).write_text(json.dumps(about))
+            raise ValueError(
+                f"{folder} holds strokes with {shown(found)}, not {about}: choose another"
+            )
+    with replace_file(folder / _ABOUT) as new:
+        new.write_text(json.dumps(about))
     files = [folder / f"strokes-{k:05}.npz" for k in range(-(-count // SHARD))]
     missing = [k for k, file in enumerate(files) if not file.exists()]
     if missing:
@@ -71,9 +75,9 @@ def _write(file: Path, count: int, about: dict) -> None:
     brush = load_program(about["brush"])
     stroke = three_body_strokes(np.random.default_rng(about["seed"]), count, radii=brush.radii)
     opacity = brush.draw(stroke, about["size"])
-    new = file.with_name("new.npz")
-    np.savez_compressed(new, **stroke._asdict(), opacity=np.rint(opacity * 255).astype(np.uint8))
-    os.replace(new, file)
+    with replace_file(file) as new, new.open("wb") as stream:
+        pixels = np.rint(opacity * 255).astype(np.uint8)
+        np.savez_compressed(stream, **stroke._asdict(), opacity=pixels)
 
 
 class StrokeFiles:
@@ -91,11 +95,9 @@ class StrokeFiles:
         self.files = sorted(folder.glob("strokes-*.npz"))
         if not self.files or not (folder / _ABOUT).exists():
             raise ValueError(f"{folder} holds no strokes: write some with --write {folder}")
-        about = json.loads((folder / _ABOUT).read_text())
-        if about["brush"] != brush:
-            raise ValueError(
-                f"{folder} holds strokes of the brush {about['brush']!r}, not {brush!r}"
-            )
+        drawn = read_own(folder / _ABOUT).get("brush")
+        if drawn != brush:
+            raise ValueError(f"{folder} holds strokes of the brush {shown(drawn)!r}, not {brush!r}")
         self._order = np.empty(0, int)
 
     def sample(self, rng: np.random.Generator, batch: int) -> tuple[Stroke, np.ndarray]:
@@ -108,12 +110,8 @@ class StrokeFiles:
         """
         if len(self._order) < batch:
             file = self.files[rng.integers(len(self.files))]
-            try:
-                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                    self._stroke = Stroke(*(arrays[name] for name in Stroke._fields))
-                    self._opacity = arrays["opacity"]
-            except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-                raise ValueError(f"{file} is damaged: {error}") from error
+            *fields, self._opacity = read_arrays(file, *Stroke._fields, "opacity")
+            self._stroke = Stroke(*fields)
             self._order = rng.permutation(len(self._opacity))
         chosen, self._order = self._order[:batch], self._order[batch:]
         stroke = Stroke(*(field[chosen] for field in self._stroke))

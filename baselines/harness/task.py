@@ -13,13 +13,14 @@ import numpy as np
 import tyro
 
 from strokenet_gym import load_program
+from strokenet_gym.envs.arguments import whole
 from strokenet_gym.programs import Program
 from strokenet_gym.targets import ImageFiles, ImageSet, Targets, channels_of, make_targets
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Task", "check_positive"]
+__all__ = ["Task", "check_positive", "check_seed"]
 
 
 def check_positive(args: Any, *names: str) -> None:
@@ -32,6 +33,15 @@ def check_positive(args: Any, *names: str) -> None:
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise ValueError(f"--{name.replace('_', '-')} must be positive, got {value}")
+
+
+def check_seed(args: Any) -> None:
+    """Refuse a seed that not everything takes that is seeded by it.
+
+    Raises:
+        ValueError: if it is not from 0 to 4294967295.
+    """
+    whole(args.seed, "--seed", 0, 2**32 - 1)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -79,6 +89,8 @@ class Task:
             except ImportError as error:
                 raise ValueError(f"--modules {module} cannot be imported: {error}") from error
         check_positive(self, "canvas_size", "max_strokes")
+        if hasattr(self, "seed"):
+            check_seed(self)
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Task:

@@ -4,7 +4,14 @@ from strokenet_gym.extras import require
 
 require("torch", "safetensors")
 
-from strokenet_gym.agents.base import AGENTS, ARCHITECTURES, Agent, load_agent, neighbour_penalty
+from strokenet_gym.agents.base import (
+    AGENTS,
+    ARCHITECTURES,
+    Agent,
+    arguments_of,
+    load_agent,
+    neighbour_penalty,
+)
 from strokenet_gym.agents.strokenet import StrokeNetAgent
 from strokenet_gym.agents.tracing import TracingAgent
 
@@ -14,6 +21,7 @@ __all__ = [
     "Agent",
     "StrokeNetAgent",
     "TracingAgent",
+    "arguments_of",
     "load_agent",
     "neighbour_penalty",
 ]

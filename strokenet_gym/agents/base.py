@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import os
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,20 +16,24 @@ from strokenet_gym.extras import require
 require("torch", "safetensors")
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokenet_gym.envs.arguments import check_observation
+from strokenet_gym.checks import whole
+from strokenet_gym.envs.arguments import canvas_sides, check_observation
 from strokenet_gym.painter import PlannerAgent
-from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights
+from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights, write_weights
+from strokenet_gym.programs import load_program
 from strokenet_gym.programs.transforms import dense
+from strokenet_gym.reading import shown
 from strokenet_gym.stroke import action_size, unpack
+from strokenet_gym.targets import is_named
 
 __all__ = [
     "AGENTS",
     "ARCHITECTURES",
     "Agent",
+    "arguments_of",
     "convolutions",
     "load_agent",
     "look",
@@ -41,6 +46,7 @@ AGENTS = {
     for file in sorted(SHIPPED.glob("agent_*.safetensors"), key=lambda file: file.stem)
 }
 ARCHITECTURES: dict[str, type[Agent]] = {}  # a class enters itself
+_SIDES, _STROKES = (16, 512), (1, 1000)  # of a task that a file may ask for by itself
 
 
 class Agent(nn.Module):
@@ -57,7 +63,8 @@ class Agent(nn.Module):
         sizes: as given.
         channels: colour channels of the environments that it paints in.
         max_strokes: strokes in the episodes that it is trained for.
-        task: what it is trained for, by the names of the environments' arguments; kept in files.
+        task: what it is trained for, by the names of the environments' arguments; kept in files,
+            and as anybody wrote it there: :func:`arguments_of` checks it.
         fast: whether to run the convolutions in bfloat16 while in training mode, where the
             processor has it: twice as fast.
     """
@@ -150,10 +157,11 @@ class Agent(nn.Module):
         return action[0] if single else action
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write weights (in half precision), sizes and task.
+        """Write weights (in half precision), sizes and task; the file appears whole or not at all.
 
         Raises:
             ValueError: if a weight is NaN or infinite.
+            OSError: if it cannot be written.
         """
         weights = {
             key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
@@ -162,7 +170,7 @@ class Agent(nn.Module):
         check_finite("the agent", weights)
         metadata = {k: str(v) for k, v in self.sizes.items()}
         metadata |= {"architecture": self.architecture, "task": json.dumps(self.task)}
-        save_file(weights, path, metadata)
+        write_weights(path, weights, metadata)
 
 
 def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> Agent | PlannerAgent:
@@ -195,8 +203,67 @@ def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> A
         if not isinstance(agent.task, dict):
             raise ValueError(f"task must be a dictionary, got {type(agent.task).__name__}")
     except (RuntimeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise ValueError(f"{path} is of another version: {error}") from error
+        raise ValueError(f"{path} is of another version: {shown(error)}") from None
     return agent.to(device).eval()
+
+
+def arguments_of(agent: Agent | PlannerAgent, **given: Any) -> dict[str, Any]:
+    """The environments' arguments that an agent is trained for.
+
+    Its file may be anybody's. So its brush and targets are only names of what is built in or has
+    been entered in the tables, or a brush's numbers; what is a path or in a module has to be given.
+    The reward is not among them, since an agent paints without.
+
+    Args:
+        agent: the agent.
+        given: arguments that take the place of the agent's, unless they are None.
+
+    Raises:
+        ValueError: if the agent's file says anything else; the message says what to give.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> from strokenet_gym.agents import arguments_of, load_agent
+        >>> agent = load_agent("glyphs")
+        >>> env = gym.make("Painting-v0", **arguments_of(agent, canvas_size=64))
+        >>> env.unwrapped.spec.kwargs["targets"], env.observation_space["canvas"].shape
+        ('glyphs', (1, 64, 64))
+    """
+    own = {} if agent.channels is None else {"channels": agent.channels}
+    own |= {name: agent.task[name] for name in _ARGUMENTS if name in agent.task}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name, value in own.items():
+        if name not in chosen:
+            try:
+                _ARGUMENTS[name](value)
+            except (TypeError, ValueError, OverflowError) as error:
+                option = f"--{name.replace('_', '-')}"
+                raise ValueError(
+                    f"the agent's file says {name} {shown(value)!r}: {shown(error)}. Give {name}= "
+                    f"({option}) yourself"
+                ) from None
+    return own | chosen
+
+
+def _check_targets(value: Any) -> None:
+    if not is_named(value):
+        raise ValueError("it names no data set, and data open no files")
+
+
+def _check_background(value: Any) -> None:
+    numbers = np.atleast_1d(np.asarray(value, np.float64))
+    if numbers.shape not in ((1,), (3,)) or not ((numbers >= 0) & (numbers <= 1)).all():
+        raise ValueError("it must be one or three numbers in 0 … 1")
+
+
+_ARGUMENTS: dict[str, Callable[[Any], object]] = {
+    "targets": _check_targets,
+    "canvas_size": lambda value: canvas_sides(value, "canvas_size", *_SIDES),
+    "max_strokes": lambda value: whole(value, "max_strokes", *_STROKES),
+    "channels": lambda value: whole(value, "channels", 1, 3),
+    "brush": lambda value: load_program(value, trusted=False),
+    "background": _check_background,
+}
 
 
 def neighbour_penalty(action: Tensor) -> Tensor:

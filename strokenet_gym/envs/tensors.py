@@ -37,7 +37,9 @@ def find_device(device: str | torch.device, program: Program) -> torch.device:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"device {device!r} is unknown or not available: {error}") from error
+        raise ValueError(
+            f"device {device!r} is unknown or not available, 'cpu' always is: {error}"
+        ) from error
     if found.type == "meta":
         raise ValueError("device 'meta' has no values")
     return found

@@ -21,6 +21,7 @@ from strokenet_gym.exports import export
 from strokenet_gym.extras import require
 from strokenet_gym.files import replace_file
 from strokenet_gym.painter.planner import Planner
+from strokenet_gym.reading import read_bytes, shown
 from strokenet_gym.stroke_log import StrokeLog
 
 __all__ = ["measures", "paint", "read_palette"]
@@ -188,12 +189,12 @@ def read_palette(palette: str) -> int | np.ndarray:
     if re.fullmatch(r"-?\d+", palette):
         return int(palette)
     try:
-        names = re.findall(r"#(\w+)", Path(palette).read_text("utf-8"))
+        names = re.findall(r"#(\w+)", read_bytes(Path(palette)).decode())
     except UnicodeDecodeError:
         raise ValueError(f"{palette} is not a text; a palette is one with #rrggbb in it") from None
     for name in names:
         if not re.fullmatch("[0-9a-fA-F]{6}", name):
-            raise ValueError(f"{palette}: a colour is written as #rrggbb, got #{name}")
+            raise ValueError(f"{palette}: a colour is written as #rrggbb, got #{shown(name)}")
     if not names:
         raise ValueError(f"{palette} names no colour; a palette is a text with #rrggbb in it")
     return np.array([list(bytes.fromhex(name)) for name in names]) / 255

@@ -7,7 +7,6 @@ loads neither numba nor torch.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from strokenet_gym.extras import import_object
 from strokenet_gym.programs.base import MYPAINT, Program
+from strokenet_gym.reading import read_json, shown
 
 __all__ = ["Program", "load_program"]
 
@@ -29,11 +29,13 @@ def load_program(
             numbers, or the numbers themselves, by their names in :class:`strokenet_gym.Brush`;
             "mypaint:NAME" of a brush of MyPaint, or the path of its .myb file; "module:name" of a
             program in somebody's module, or of its class; or a program, which is returned as it is.
-        trusted: whether modules may be imported for it. What a data file says is not trusted.
+        trusted: whether it may open files and import modules. What data say (a log, an agent's or a
+            generator's file) is not trusted: only names of brushes, ours and the installed ones of
+            MyPaint, and numbers.
 
     Raises:
-        ValueError: if there is no program of that name, a number is wrong, or a module would have
-            to be imported for what is not trusted.
+        ValueError: if there is no program of that name, a number is wrong, or it would have to
+            open what is not trusted.
         TypeError: if it is none of these.
         FileNotFoundError: if there is no such .myb file.
         DependencyNotInstalled: if it is a brush of MyPaint, and libmypaint is not installed.
@@ -51,26 +53,31 @@ def load_program(
     name = os.fspath(brush)
     if name in BRUSHES:
         return BRUSHES[name]
+    installed = name.startswith(MYPAINT) and ".myb" not in name
+    if not (trusted or installed):
+        raise ValueError(
+            f"the program {shown(name)!r} is not at hand, since data open no files and modules: if "
+            f"you trust it, pass brush={shown(name)!r}"
+        )
     if Path(name).suffix == ".json":
         try:
-            return Brush.from_numbers(json.loads(Path(name).read_text("utf-8")))
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise ValueError(f"{name} is not a brush: {error}") from error
+            return Brush.from_numbers(read_json(Path(name)))
+        except (OSError, ValueError, TypeError) as error:
+            raise ValueError(f"{shown(name)} is not a brush: {shown(error)}") from None
     if name.startswith(MYPAINT) or Path(name).suffix == ".myb":
         from strokenet_gym.programs.mypaint import MyPaintBrush
 
         return MyPaintBrush.from_name(name)
     if ":" in name:
-        if not trusted:
-            raise ValueError(f"the program {name!r} is not at hand: pass brush={name!r}")
         found = import_object(name, "brush")
         if isinstance(found, type) and issubclass(found, Program):
             found = found()
         if not isinstance(found, Program):
             raise ValueError(f"brush {name!r} is not a Program, but a {type(found).__name__}")
-        found.loaded_from = name
+        if not isinstance(found, Brush):  # which is found by its numbers
+            found.loaded_from = name
         return found
     raise ValueError(
-        f"unknown brush {name!r}; known brushes: {', '.join(BRUSHES)}, "
+        f"unknown brush {shown(name)!r}; known brushes: {', '.join(BRUSHES)}, "
         'the path of a .json file, "mypaint:NAME", or "module:name"'
     )

@@ -8,11 +8,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from strokenet_gym.reading import shown
 from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets.fitting import fit_image
 from strokenet_gym.targets.glyphs import Glyphs
 from strokenet_gym.targets.image_set import DATA_SETS, ImageSet
-from strokenet_gym.targets.images import check_path, is_pil, load_image, read_image, shown
+from strokenet_gym.targets.images import check_path, is_pil, load_image, read_image
 from strokenet_gym.targets.kanjivg import KanjiVG
 from strokenet_gym.targets.mnist import MNIST
 from strokenet_gym.targets.omniglot import Omniglot
@@ -32,6 +33,7 @@ __all__ = [
     "Targets",
     "channels_of",
     "fit_image",
+    "is_named",
     "load_image",
     "make_targets",
     "read_image",
@@ -103,6 +105,14 @@ def make_targets(
         select = [label.strip() for label in labels.split(",") if label.strip()]
         return DATA_SETS[name](folder, split, size, select)
     return _files(text)
+
+
+def is_named(targets: Any) -> bool:
+    """Whether targets are glyphs or a data set of :data:`DATA_SETS`, and so no path."""
+    if not isinstance(targets, str):
+        return False
+    name = targets.partition(":")[0].lower()
+    return name in DATA_SETS or targets.lower() == "glyphs"
 
 
 def _is_image(value: Any) -> bool:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from strokenet_gym.files import check_memory
+from strokenet_gym.reading import open_regular, shown
 
-__all__ = ["find_data", "folders_of", "members", "names", "open_file", "read_file", "streams"]
+_MOST_FOLD, _SMALL = 30, 2**18  # how much larger what is unpacked may be, and bytes that always may
+_MEMBER = 2**20  # bytes, at most, of one drawing's or picture's file
+_ENTRY = 20  # bytes of memory that one of a zip's table becomes
+
+__all__ = [
+    "check_fold",
+    "find_data",
+    "folders_of",
+    "members",
+    "names",
+    "open_file",
+    "read_file",
+    "streams",
+]
 
 
 def folders_of(data_dir: Path, name: str) -> list[Path]:
@@ -63,9 +78,38 @@ def _in_any_case(pattern: str) -> str:
     return "".join(f"[{c}{c.swapcase()}]" if c.isalpha() else c for c in pattern)
 
 
+class _Table(io.BufferedReader):
+    """A zip whose table of files is read only if there is memory for it."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        check_memory(str(self.name), _ENTRY * (size or 0))
+        return super().read(size)
+
+
+def check_fold(name: str, packed: int, unpacked: int) -> None:
+    """Refuse a packed file that unpacks to very much more: published data sets do not.
+
+    Raises:
+        ValueError: if it does.
+    """
+    if unpacked > _MOST_FOLD * packed + _SMALL:
+        raise ValueError(
+            f"{shown(name)} has {packed:,} bytes and unpacks to {unpacked:,} or more; published "
+            f"files do to less than {_MOST_FOLD} times as many"
+        )
+
+
 def open_file(file: Path) -> IO[bytes]:
-    """Open a file, unpacked if it is gzipped."""
-    return gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb")  # type: ignore
+    """Open a file, unpacked if it is gzipped.
+
+    Raises:
+        ValueError: if it is not a regular file.
+    """
+    opened = open_regular(file)
+    if file.suffix.lower() != ".gz":
+        return opened
+    opened.close()
+    return gzip.open(file)  # type: ignore[return-value]
 
 
 def read_file(file: Path) -> bytes:
@@ -75,22 +119,17 @@ def read_file(file: Path) -> bytes:
         ValueError: if it is damaged, or would take too much memory.
     """
     packed = file.suffix.lower() == ".gz"
+    what, pieces, total = f"{file}, unpacked," if packed else str(file), [], 0
     with open_file(file) as stream:
-        return _read(stream, f"{file}, unpacked," if packed else str(file), str(file))
-
-
-def _read(stream: IO[bytes], what: str, name: str) -> bytes:
-    """All of a stream, piece by piece, so that nothing takes more memory than is allowed."""
-    pieces, total = [], 0
-    try:
-        while piece := stream.read(2**24):
-            pieces.append(piece)
-            total += len(piece)
-            check_memory(what, 2 * total)
-    except Exception as error:  # whatever unpacking raises
-        if isinstance(error, ValueError) and "STROKENET_MEMORY_MB" in str(error):
-            raise
-        raise ValueError(f"{name} is damaged or cut short: {error}") from error
+        try:
+            while piece := stream.read(2**24):
+                pieces.append(piece)
+                total += len(piece)
+                check_memory(what, 2 * total)
+        except Exception as error:  # whatever unpacking raises
+            if isinstance(error, ValueError) and str(file) in str(error):
+                raise
+            raise ValueError(f"{file} is damaged or cut short: {error}") from error
     return b"".join(pieces)
 
 
@@ -105,19 +144,25 @@ def streams(source: Path, suffix: str) -> Iterator[tuple[str, IO[bytes]]]:
         ValueError: if the zip is damaged.
     """
     if source.suffix.lower() == ".zip" and source.is_file():
+        table = _Table(io.FileIO(source))
         try:
-            archive = zipfile.ZipFile(source)
+            archive = zipfile.ZipFile(table)
         except Exception as error:
-            raise ValueError(f"{source} is damaged: {error}") from error
-        with archive:
-            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
+            table.close()
+            if "STROKENET_MEMORY_MB" in str(error):
+                raise
+            raise ValueError(f"{source} is damaged: {shown(error)}") from None
+        with table, archive:
+            entries = sorted(archive.infolist(), key=lambda entry: entry.filename)
+            unpacked = sum(entry.file_size for entry in entries)
+            check_fold(str(source), source.stat().st_size, unpacked)
+            for entry in entries:
                 if entry.filename.lower().endswith(suffix) and not _is_hidden(entry.filename):
                     try:
                         file = archive.open(entry)
                     except Exception as error:
-                        raise ValueError(
-                            f"{entry.filename} in {source} is damaged: {error}"
-                        ) from error
+                        where = f"{shown(entry.filename)} in {source}"
+                        raise ValueError(f"{where} is damaged: {shown(error)}") from None
                     with file:
                         yield entry.filename, file
         return
@@ -130,14 +175,20 @@ def streams(source: Path, suffix: str) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def members(source: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
-    """The same with the files' contents.
+    """The same with the files' contents: of drawings and small pictures.
 
     Raises:
-        ValueError: if the zip is damaged, or a file would take too much memory.
+        ValueError: if the zip is damaged, or a file has more than 1 MB.
     """
     for name, file in streams(source, suffix):
-        where = f"{name} in {source}"
-        yield name, _read(file, where, where)
+        where = f"{shown(name)} in {source}"
+        try:
+            data = file.read(_MEMBER + 1)
+        except Exception as error:  # whatever unpacking raises
+            raise ValueError(f"{where} is damaged or cut short: {shown(error)}") from None
+        if len(data) > _MEMBER:
+            raise ValueError(f"{where} has more than {_MEMBER:,} bytes: it is no drawing")
+        yield name, data
 
 
 def names(source: Path, suffix: str) -> list[str]:

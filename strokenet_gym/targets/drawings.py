@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,8 +11,10 @@ from strokenet_gym.interrupts import shielded
 with shielded():
     import cv2
 
-__all__ = ["UNIT", "as_points", "normalised", "simplified"]
+__all__ = ["MOST_POINTS", "UNIT", "as_points", "normalised", "simplified"]
 
+MOST_POINTS = 2**14  # in a drawing; those of people have up to some thousands
+_PIECE = 2**11  # points of a line that are simplified at once: the time grows with their square
 UNIT = 2**13  # of a point's coordinate in a canvas' width: a sixteenth of a pixel at 512 px
 
 
@@ -27,10 +28,13 @@ def as_points(lines: Sequence[np.ndarray]) -> list[np.ndarray]:
         int16 ``[K, 2]`` each, in units of :data:`UNIT`.
 
     Raises:
-        ValueError: if there is none, or a number is not finite or far from the canvas.
+        ValueError: if there is none, they have more than 16,384 points, or a number is not finite
+            or far from the canvas.
     """
     if not lines:
         raise ValueError("there are no lines")
+    if (count := sum(map(len, lines))) > MOST_POINTS:
+        raise ValueError(f"a drawing has at most {MOST_POINTS:,} points, this one {count:,}")
     points = []
     for line in lines:
         line = np.asarray(line, float)
@@ -58,7 +62,10 @@ def simplified(line: np.ndarray, off: float) -> np.ndarray:
         return line[:1] if len(apart) == 0 else line
     # OpenCV takes a line that ends where it begins for a ring, and leaves its end out.
     closed = apart[-1] + 1 < len(line)
-    kept: Any = cv2.approxPolyDP(line[: apart[-1] + 1], off, False)[:, 0]
+    begins = range(0, max(1, apart[-1]), _PIECE)
+    pieces = [line[: apart[-1] + 1][k : k + _PIECE + 1] for k in begins]
+    pieces = [cv2.approxPolyDP(piece, off, False)[:, 0] for piece in pieces]
+    kept = np.concatenate([*(piece[:-1] for piece in pieces[:-1]), pieces[-1]])
     return np.concatenate([kept, line[-1:]]) if closed else kept
 
 

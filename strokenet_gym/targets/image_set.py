@@ -29,7 +29,7 @@ from strokenet_gym.targets.pictures import Pictures
 __all__ = ["DATA_SETS", "ImageSet", "Item", "in_split"]
 
 _VERSION = 3  # of what is kept; a new one leaves old files aside
-_OFTEN = 1000  # items, after which memory is looked at
+_ITEM = 500  # bytes of memory for an item, beside what it shows: its key, its entries in tables
 _TEST_SHARE = 26  # of 256
 _BANK = 2**27  # bytes that the items of a set may take in the canvas' size, to be kept so
 _BATCH = 8  # items wanted at once: for fewer, as in single environments, it is not worth memory
@@ -188,10 +188,12 @@ class ImageSet(Pictures):
         codes: tuple[array, array] = array("I"), array("I")  # of images, of drawings
         images, points, side = bytearray(), bytearray(), 1
         lines, drawings = array("q", [0]), array("q", [0])
+        longest = 0
         for count, (label, item) in enumerate(items):
-            if count % _OFTEN == 0:
-                what = f"preparing {self.name} (less with fewer labels, or limit=)"
-                check_memory(what, 3 * (len(points) + len(images)))
+            longest = max(longest, len(label))
+            needed = (_ITEM + 4 * longest) * count + 16 * len(lines)
+            what = f"preparing {self.name} (less with fewer labels, or limit=)"
+            check_memory(what, needed + 3 * (len(points) + len(images)))
             code = names.setdefault(label, len(names))
             if isinstance(item, list):
                 codes[1].append(code)

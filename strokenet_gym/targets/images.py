@@ -17,6 +17,7 @@ import numpy as np
 
 from strokenet_gym.checks import array_of
 from strokenet_gym.files import allowed_memory, check_memory
+from strokenet_gym.reading import shown
 from strokenet_gym.targets import png, tiff
 from strokenet_gym.targets.pixels import pixels_of
 
@@ -29,7 +30,6 @@ __all__ = [
     "look_at",
     "plane",
     "read_image",
-    "shown",
     "suffixes",
 ]
 
@@ -41,7 +41,6 @@ _FORMATS = (
 )  # fmt: skip
 _BYTES = 20  # of memory for a pixel, while a picture is read and fitted
 _TEXT = 2**26  # bytes of one, or of a colour profile, in a PNG
-_LONGEST = 300  # characters of a path in a message
 LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
 _LIMIT = threading.Lock()
 _T = TypeVar("_T")
@@ -58,12 +57,6 @@ def check_path(path: str | os.PathLike) -> Path:
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise ValueError(f"URLs are not read: download the picture first, got {shown(text)}")
     return Path(os.path.expanduser(text))
-
-
-def shown(path: str | os.PathLike) -> str:
-    """A path for a message, of a length that can be read."""
-    text = os.fspath(path)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
@@ -198,7 +191,7 @@ def _open_file(file: Path) -> IO[bytes]:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return shown(" ".join(str(error).split()) or type(error).__name__)
 
 
 def _formats() -> list[str]:

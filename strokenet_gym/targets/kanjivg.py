@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
 from strokenet_gym.extras import require
-from strokenet_gym.targets.archives import members, open_file
+from strokenet_gym.reading import shown
+from strokenet_gym.targets.archives import check_fold, members, open_file
 from strokenet_gym.targets.drawings import as_points
 from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 
 __all__ = ["KanjiVG"]
 
-_VIEW = 109.0  # width and height of the published view box
+_VIEW = 109.0  # width and height of the published view box, and of files that say nothing
 _WIDTH = 3.0  # of its strokes
 _SHARE = 0.9  # of the canvas that the view box fills
 _STEPS = 12  # points on a curve
+_LETTERS = 2**14  # of a character's paths, at most; published ones have up to 2,300
+_BYTES = 2**17  # of a character in the single file; published ones have up to 7,800
+_ASIDE = "defs", "clipPath", "mask", "symbol", "pattern", "marker"  # what is not drawn where it is
+
+Curve = tuple[str, np.ndarray]  # a path's data, and the matrix that brings it to its place
 
 
 class KanjiVG(ImageSet):
     """Kanji, kana, letters and signs, white on black, in lines of one width.
+
+    The file's view box fills 0.9 of the canvas, whatever its numbers are.
 
     Made from ``kanjivg*.zip``, a folder ``kanji`` of SVG files, or ``kanjivg*.xml`` (plain or
     gzipped), without variants; needs the extra "all". Of several files the last by name says what
@@ -53,7 +62,8 @@ class KanjiVG(ImageSet):
                     try:
                         yield character, as_points(_lines(curves()))
                     except Exception as error:  # whatever parsers of paths raise
-                        raise ValueError(f"{name} is damaged: {error} (in {file})") from error
+                        text = f"{name} is damaged: {shown(error)} (in {file})"
+                        raise ValueError(text) from None
 
 
 def _of_many(file: Path) -> Iterator[tuple[str, Any, str]]:
@@ -64,9 +74,9 @@ def _of_many(file: Path) -> Iterator[tuple[str, Any, str]]:
         code = PurePosixPath(name).stem.lower()
         if re.fullmatch("[0-9a-f]{5}", code) and int(code, 16) <= 0x10FFFF:
 
-            def curves(data: bytes = data) -> list[str]:
+            def curves(data: bytes = data) -> list[Curve]:
                 root = ElementTree.fromstring(data)
-                return [path.get("d", "") for path in root.iterfind(".//{*}path")]
+                return list(_paths(root, _view(root)))
 
             yield code, curves, name
 
@@ -77,29 +87,93 @@ def _of_one_file(file: Path) -> Iterator[tuple[str, Any, str]]:
 
     try:
         with open_file(file) as stream:
-            for _, element in ElementTree.iterparse(stream, events=("end",)):
+            pieces = _Pieces(stream, file)
+            parser = ElementTree.iterparse(pieces, events=("start", "end"))
+            root = next(parser)[1]
+            for event, element in parser:
+                if event == "start" or element.tag != "kanji":
+                    continue
                 found = re.fullmatch("kvg:kanji_([0-9a-f]{5})", element.get("id") or "")
-                if found and element.tag == "kanji":
-                    data = [path.get("d", "") for path in element.iterfind(".//path")]
+                if found:
+                    data = list(_paths(element, _view(element)))
                     yield found[1], lambda data=data: data, found[1]
-                    element.clear()
+                    root.clear()
+                    pieces.left = _BYTES
     except Exception as error:
         if isinstance(error, ValueError) and str(file) in str(error):
             raise
-        raise ValueError(f"{file} is damaged: {error}") from error
+        raise ValueError(f"{file} is damaged: {shown(error)}") from None
 
 
-def _lines(curves: list[str]) -> list[np.ndarray]:
+class _Pieces:
+    """A stream that ends with an error where a file unpacks to far too much, or a character does.
+
+    Attributes:
+        left: bytes that may still come for this one.
+    """
+
+    def __init__(self, stream: IO[bytes], file: Path) -> None:
+        self._stream, self._file, self.left = stream, file, _BYTES
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        data = self._stream.read(size)
+        check_fold(str(self._file), self._file.stat().st_size, self._stream.tell())
+        self.left -= len(data)
+        if self.left < 0:
+            raise ValueError(f"a character has more than {_BYTES:,} bytes")
+        return data
+
+
+def _view(root: Any) -> np.ndarray:
+    """From a file's units to the canvas, which is 1 wide: a matrix ``[3, 3]``."""
+    number = r"[-+.\deE]+"
+    box = [float(n) for n in re.findall(number, root.get("viewBox") or "")]
+    if not box:
+        sides = [
+            re.fullmatch(rf"({number})(px)?", root.get(key) or "") for key in ("width", "height")
+        ]
+        box = [0, 0, *(float(side[1]) for side in sides if side)]
+    if len(box) == 2:
+        box += [_VIEW, _VIEW]
+    left, top, width, height = box
+    if not (width > 0 and height > 0):
+        raise ValueError(f"its view box must be larger than 0, got {width:g} x {height:g}")
+    scale = _SHARE / max(width, height)
+    x, y = 0.5 - scale * (left + width / 2), 0.5 - scale * (top + height / 2)
+    return np.array([[scale, 0, x], [0, scale, y], [0, 0, 1]])
+
+
+def _paths(element: Any, place: np.ndarray) -> Iterator[Curve]:
+    """The paths in an element, each with the matrix ``[3, 3]`` that brings it to its place."""
+    from svgpathtools.parser import parse_transform
+
+    for child in element:
+        kind = str(child.tag).rpartition("}")[2]
+        if kind not in _ASIDE:
+            inner = place
+            if own := child.get("transform"):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")  # what it cannot read it would leave out
+                    inner = place @ parse_transform(own)
+            if kind == "path":
+                yield child.get("d", ""), inner
+            yield from _paths(child, inner)
+
+
+def _lines(curves: list[Curve]) -> list[np.ndarray]:
     """Points along each stroke, where the canvas is 1 wide."""
     from svgpathtools import parse_path
 
+    if (count := sum(len(curve) for curve, _ in curves)) > _LETTERS:
+        raise ValueError(f"its paths have {count:,} letters, at most {_LETTERS:,} are read")
     t, lines = np.linspace(0, 1, _STEPS), []
-    for curve in curves:
+    for curve, place in curves:
         pieces = parse_path(curve) if curve else []
         if pieces:
             points = [np.atleast_1d(_points(piece, t)) for piece in pieces]
-            line = np.concatenate(points) * (_SHARE / _VIEW)
-            lines.append(np.stack([line.real, line.imag], 1) + (1 - _SHARE) / 2)
+            line = np.concatenate(points)
+            lines.append(np.stack([line.real, line.imag], 1) @ place[:2, :2].T + place[:2, 2])
     return lines
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from strokenet_gym.reading import shown
 from strokenet_gym.targets.archives import find_data, folders_of, read_file
 from strokenet_gym.targets.image_set import ImageSet, Item
 
@@ -111,8 +112,8 @@ def _mapping_of(file: Path) -> Path:
 
 
 def _mapping(text: Path) -> dict[int, str]:
-    lines = [line.split() for line in text.read_text(errors="replace").splitlines()]
+    lines = [line.split() for line in read_file(text).decode(errors="replace").splitlines()]
     try:
         return {int(line[0]): chr(int(line[1])) for line in lines if len(line) >= 2}
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text} is damaged: {error}") from error
+        raise ValueError(f"{text} is damaged: {shown(error)}") from None

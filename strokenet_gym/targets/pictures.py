@@ -19,6 +19,7 @@ import numpy as np
 from strokenet_gym.checks import array_of
 from strokenet_gym.files import replace_file, sweep
 from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.reading import shown
 from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets.cache import cache_folder
 from strokenet_gym.targets.fitting import fit_image
@@ -28,7 +29,6 @@ from strokenet_gym.targets.images import (
     load_image,
     look_at,
     read_image,
-    shown,
     suffixes,
 )
 

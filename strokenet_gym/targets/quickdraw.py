@@ -12,15 +12,17 @@ from typing import IO, Any
 
 import numpy as np
 
+from strokenet_gym.reading import shown
 from strokenet_gym.targets.archives import find_data, names, streams
-from strokenet_gym.targets.drawings import as_points, normalised
+from strokenet_gym.targets.drawings import MOST_POINTS, as_points, normalised
 from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 
 __all__ = ["QuickDraw"]
 
 _SHARE = 0.8  # of the canvas that a drawing's longer side fills
 _WIDTH = 0.038  # of its lines, canvas widths
-_LONGEST = 2**24  # bytes of a drawing
+_LONGEST = 2**20  # bytes of a drawing
+_LETTERS = 100  # of a word, or of what identifies a drawing, at most
 # What a cloud's console and a browser make of a file's name.
 _PREFIX = re.compile(r"^(full[_ -])?(simplified|raw|numpy_bitmap|numpy bitmap|binary)[_ -]")
 _KINDS = ".ndjson", ".bin", ".npy"  # of a category that has several the first counts
@@ -119,7 +121,7 @@ def _checked(entries: Iterator[Any], where: str) -> Iterator[Any]:
     try:
         yield from entries
     except Exception as error:
-        raise ValueError(f"{where} is damaged: {error}") from error
+        raise ValueError(f"{shown(where)} is damaged: {shown(error)}") from None
 
 
 def _drawings(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | None]:
@@ -137,7 +139,8 @@ def _drawings(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | N
             if entry["recognized"]:
                 lines = [np.array(stroke[:2], float).T for stroke in entry["drawing"]]
                 item = as_points(list(normalised(lines, _SHARE)))
-                yield str(entry.get("word") or _category(name)), str(entry["key_id"]), item
+                word, key = str(entry.get("word") or _category(name)), str(entry["key_id"])
+                yield (word, key, item) if max(len(word), len(key)) <= _LETTERS else None
         except Exception:  # whatever a line of nobody's makes
             yield None
 
@@ -148,9 +151,12 @@ def _packed(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | Non
     while head := stream.read(17):
         try:
             key, _, recognised, _, count = struct.unpack("<Q2sBIH", head)
-            lines = []
+            lines, left = [], MOST_POINTS
             for _ in range(count):
                 (number,) = struct.unpack("<H", stream.read(2))
+                left -= number
+                if left < 0:
+                    raise ValueError("no drawing has as many points")
                 data = stream.read(2 * number)
                 lines.append(np.frombuffer(data, np.uint8).reshape(2, number).T.astype(float))
             if recognised:
@@ -164,9 +170,9 @@ def _bitmaps(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | No
     """Label, number and picture of each bitmap."""
     label = _category(PurePosixPath(name).name)
     version = np.lib.format.read_magic(stream)
-    first = version == (1, 0)
-    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-    shape, fortran, kind = read(stream)
+    if version != (1, 0):  # others are for more than plain bytes, and may have headers without end
+        raise ValueError(f"it is of version {version} of NumPy's format, not (1, 0)")
+    shape, fortran, kind = np.lib.format.read_array_header_1_0(stream)
     if fortran or kind != np.uint8 or len(shape) != 2 or shape[1] != 28 * 28:
         raise ValueError(f"its shape is {shape} and its type {kind}, not [N, 784] of bytes")
     for index in range(shape[0]):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from strokenet_gym.checks import background_of, canvases, real_tensor, strokes
 from strokenet_gym.programs.base import Program, Size
 from strokenet_gym.programs.stamped import BLENDS
+from strokenet_gym.reading import shown
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
 __all__ = ["Imitated", "LearnedGenerator"]
@@ -19,9 +20,11 @@ class Imitated(Program):
 
     def __init__(self, name: str, blend: str, radii: tuple[float, float]) -> None:
         if blend not in BLENDS:
-            raise ValueError(f"unknown blend mode {blend!r}; known: {', '.join(BLENDS)}")
-        self.name, self.blend = name, blend
-        self.radius_min, self.radius_max = radii
+            raise ValueError(f"unknown blend mode {shown(blend)!r}; known: {', '.join(BLENDS)}")
+        self.name, self.blend = shown(name), blend
+        self.radius_min, self.radius_max = map(float, radii)
+        if not 0 < self.radius_min < self.radius_max <= 1:
+            raise ValueError(f"radii must be numbers in 0 … 1, the smaller first, got {radii}")
 
     def paint(self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray) -> np.ndarray:
         """Not here.

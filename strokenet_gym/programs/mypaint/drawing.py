@@ -17,15 +17,19 @@ from strokenet_gym.programs.stamped.spline import cubic, place, spline_tangents
 
 with shielded():
     from llvmlite import binding
-    from numba import types
+    from numba import carray, types
 
-__all__ = ["connect", "guard", "paint_strokes"]
+__all__ = ["COVERS", "SMALL", "connect", "guard", "paint_strokes"]
 
 STEPS = 8  # points of a segment
 PACE = 0.031  # seconds between two points: no round number, which has the clock run backwards
 _PAUSE = 10.0  # seconds before a stroke
 REACH = 2.0  # half-widths of the canvas' own sides; the pen stays as near as that
 _FAR = 20_000.0  # pixels; dabs beyond are dropped, since the library has a table that grows so far
+COVERS = 4000.0  # times that a stroke's dabs may cover the canvas; those that follow are dropped
+_BUDGET = 10  # which float of a surface's begin tells what is left of it
+SMALL = 512.0**2  # pixels; smaller canvases have the budget of this one
+_LEAST = 128.0  # pixels that a dab counts as, since small ones take time and memory, too
 _ONE = 32768  # in a surface's numbers
 _ROOM = 64  # pixels of a tile
 
@@ -53,16 +57,20 @@ _dab = types.ExternalFunction("strokenet_gym_mypaint_dab", _DAB)
 
 
 def _near_dab(surface, x, y, radius, r, g, b, opaque, hardness, eraser, ratio, angle, lock, hue):
-    """Draw a dab, unless it is far off or no number."""
+    """Draw a dab, unless it is far off or no number, or the stroke has had its share."""
     if not (abs(x) < _FAR and abs(y) < _FAR and radius < _FAR):
         return 0
+    words = carray(surface, 12, np.float32)
+    if words[_BUDGET] <= 0.0:
+        return 0
+    words[_BUDGET] -= max(_LEAST, min(math.pi * radius * radius, words[_BUDGET + 1]))
     return _dab(surface, x, y, radius, r, g, b, opaque, hardness, eraser, ratio, angle, lock, hue)
 
 
 @njit(error_model="numpy")
 def paint_strokes(
     canvas, background, colour, position, pressure, radius,
-    settings, base, lines, points, own, skip, surface, tiles, box, start, stop,
+    settings, base, lines, points, own, skip, surface, tiles, budget, box, start, stop,
 ):  # fmt: skip
     """Paint one stroke on each canvas of a batch, in place, each with a brush of its own.
 
@@ -83,7 +91,8 @@ def paint_strokes(
             radius, hue, saturation, value.
         skip: random numbers to leave out at first.
         surface: address of the library's object.
-        tiles: its pixels, see :class:`Surface`.
+        tiles: its pixels, see :class:`Surface`, and so the next one.
+        budget: see there.
         box: int32 ``[4]``, scratch.
         start: first of the batch to paint.
         stop: one past the last.
@@ -124,6 +133,7 @@ def paint_strokes(
         _set_base(brush, own[2], saturation)
         _set_base(brush, own[3], value)
         spline_tangents(path, tangents)
+        budget[0] = COVERS * max(budget[1], SMALL)
         _begin(surface)
         x, y = path[0]
         for _ in range(1 + skip):  # brings a pen that follows slowly from (0, 0) to its place
@@ -216,17 +226,21 @@ def connect(library):
 
 
 def guard(surface):
-    """Have a surface drop dabs that are far off.
+    """Have a surface drop dabs that are far off, or too many.
 
     The first word of a surface is the address of the function that draws a dab, as the library's
-    header says: a program may put its own there.
+    header says: a program may put its own there. The sixth is that of a function which nobody here
+    calls; instead it holds ``surface.budget``.
 
     Args:
-        surface: address of the library's object.
+        surface: a :class:`Surface`.
     """
-    draw_dab = ctypes.c_void_p.from_address(surface)
+    draw_dab = ctypes.c_void_p.from_address(surface.address)
     binding.add_symbol(_dab.symbol, draw_dab.value)
     draw_dab.value = _guard().address
+    words = (ctypes.c_float * 2).from_address(surface.address + 4 * _BUDGET)
+    surface.budget = np.ctypeslib.as_array(words)
+    surface.budget[:] = 0.0, surface.pixels
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
-__all__ = ["Surface", "brush_folders", "load_library", "setting_range"]
+__all__ = ["Surface", "brush_folders", "input_range", "load_library", "setting_range"]
 
 TILE = 64  # pixels
 _NAMES = "mypaint-1.5", "mypaint"
@@ -40,6 +40,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "mypaint_brush_setting_from_cname": (_INT, _TEXT),
     "mypaint_brush_input_from_cname": (_INT, _TEXT),
     "mypaint_brush_setting_info": (_POINTER, _INT),
+    "mypaint_brush_input_info": (_POINTER, _INT),
     "mypaint_fixed_tiled_surface_new": (_POINTER, _INT, _INT),
     "mypaint_surface_unref": (None, _POINTER),
     "mypaint_surface_begin_atomic": (None, _POINTER),
@@ -61,6 +62,13 @@ class _SettingInfo(ctypes.Structure):
     _fields_ = (
         ("cname", _TEXT), ("name", _TEXT), ("constant", _INT), ("low", _FLOAT),
         ("default", _FLOAT), ("high", _FLOAT), ("tooltip", _TEXT),
+    )  # fmt: skip
+
+
+class _InputInfo(ctypes.Structure):
+    _fields_ = (
+        ("cname", _TEXT), ("low", _FLOAT), ("soft_low", _FLOAT), ("normal", _FLOAT),
+        ("soft_high", _FLOAT), ("high", _FLOAT), ("name", _TEXT), ("tooltip", _TEXT),
     )  # fmt: skip
 
 
@@ -119,17 +127,32 @@ def setting_range(setting: int) -> tuple[float, float]:
     return known.low, known.high
 
 
+@functools.cache
+def input_range(number: int) -> tuple[float, float]:
+    """The smallest and the largest value of an input; of one without, ten times what is usual."""
+    info = load_library().mypaint_brush_input_info(number)
+    known = ctypes.cast(info, ctypes.POINTER(_InputInfo)).contents
+    usual = 10 * max(abs(known.soft_low), abs(known.soft_high))
+    return max(known.low, -usual), min(known.high, usual)
+
+
 class Surface:
     """What libmypaint paints on; of one thread.
 
     Attributes:
         address: of the library's object.
         tiles: uint16 ``[rows, columns, 64, 64, 4]``, its pixels: RGBA, premultiplied, 1 is 32768.
+        pixels: how many the canvas has.
+        budget: float32 ``[2]``, the pixels that dabs may still cover, and those of the canvas; once
+            it is guarded, see drawing.py.
     """
+
+    budget: np.ndarray
 
     def __init__(self, height: int, width: int) -> None:
         library = load_library()
         self._unref = library.mypaint_surface_unref
+        self.pixels = height * width
         self.address: int = library.mypaint_fixed_tiled_surface_new(width, height)
         rows, columns = -(-height // TILE), -(-width // TILE)
         shape = rows, columns, TILE, TILE, 4

@@ -34,7 +34,7 @@ class Pen:
         drawing.connect(self._library)
         self.size = size
         self._surface = Surface(size, size)
-        drawing.guard(self._surface.address)
+        drawing.guard(self._surface)
         self._brush = self._library.mypaint_brush_new()
         for number, value in zip(settings.numbers.tolist(), settings.base, strict=True):
             self._library.mypaint_brush_set_base_value(self._brush, number, value)
@@ -70,6 +70,7 @@ class Pen:
             seconds: from each to the next.
         """
         box = (ctypes.c_int * 4)()
+        self._surface.budget[0] = drawing.COVERS * max(self.size**2, drawing.SMALL)
         self._library.mypaint_surface_begin_atomic(self._surface.address)
         for (x, y), p in zip(points.tolist(), pressure.tolist(), strict=True):
             self._library.mypaint_brush_stroke_to(

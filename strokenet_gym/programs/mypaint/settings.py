@@ -8,8 +8,8 @@ its own, which aborts on damaged files; this one leads to the same pixels.
 from __future__ import annotations
 
 import itertools
-import json
 import math
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +17,19 @@ import numpy as np
 
 from strokenet_gym.programs.mypaint.library import (
     brush_folders,
+    input_range,
     load_library,
     missing_brushes,
     setting_range,
 )
+from strokenet_gym.reading import read_json, shown
 
 __all__ = ["Settings", "brush_names", "find_brush", "number_of", "read_settings"]
 
 _VERSION = 3  # of the format
 _MOST_POINTS = 64  # of a line
+# Dabs that a stroke may leave, for a radius of its way or a second: more than any brush of MyPaint.
+_MOST = {"dabs_per_basic_radius": 12, "dabs_per_actual_radius": 200, "dabs_per_second": 160}
 
 
 class Settings(NamedTuple):
@@ -77,12 +81,12 @@ def find_brush(name: str) -> Path:
         return Path(name)
     for folder in brush_folders():
         file = folder / f"{name}.myb"
-        if file.is_file() and folder in file.resolve().parents:
+        if os.path.isfile(file) and folder in file.resolve().parents:
             return file
     names, group = brush_names(), name.partition("/")[0]
     alike = [other for other in names if other.partition("/")[0] == group] or names
     raise ValueError(
-        f"unknown brush 'mypaint:{name}'; `strokenet-gym brushes` lists all, among them "
+        f"unknown brush 'mypaint:{shown(name)}'; `strokenet-gym brushes` lists all, among them "
         f"{', '.join(alike[:8])}"
     )
 
@@ -95,7 +99,7 @@ def read_settings(file: Path) -> Settings:
         DependencyNotInstalled: if the library is missing.
     """
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = read_json(file)
         if not isinstance(document, dict) or document.get("version") != _VERSION:
             raise ValueError(f"it must be JSON with the version {_VERSION}")
         numbers, base, lines, points = [], [], [], []
@@ -111,6 +115,7 @@ def read_settings(file: Path) -> Settings:
                 )
             numbers.append(setting)
             base.append(value)
+            highest = value
             for source, line in _entries(said.get("inputs"), f"inputs of {name}", list):
                 number = number_of("input", source)
                 if number < 0:  # the library's reader leaves out what follows, too
@@ -118,8 +123,11 @@ def read_settings(file: Path) -> Settings:
                 if line:
                     points.append(_line(line, f"{source} of {name}", high - low))
                     lines.append((setting, number, len(line)))
-    except (ValueError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{file} is not a brush of MyPaint: {error}") from error
+                    highest += max(0.0, _highest(points[-1], *input_range(number)))
+            if highest > _MOST.get(name, math.inf):
+                raise ValueError(f"{name} must be at most {_MOST[name]}, comes to {highest:g}")
+    except (OSError, ValueError, OverflowError) as error:
+        raise ValueError(f"{file} is not a brush of MyPaint: {shown(error)}") from None
     flat = np.concatenate(points) if points else np.zeros((0, 2))
     return Settings(
         np.array(numbers, np.int64),
@@ -160,3 +168,16 @@ def _line(line: list, what: str, most: float) -> np.ndarray:
     if np.abs(numbers[:, 0]).max() > 1e6 or np.abs(numbers[:, 1]).max() > 1.1 * most:
         raise ValueError(f"{what} must add at most {most:g}, got {np.abs(numbers).max():g}")
     return numbers
+
+
+def _highest(points: np.ndarray, low: float, high: float) -> float:
+    """The most that a line adds, where its input is from ``low`` to ``high``.
+
+    The library goes on with its first and last piece beyond its ends.
+    """
+    most = float(points[:, 1].max())
+    for (x0, y0), (x1, y1), end in ((*points[:2], low), (*points[-2:], high)):
+        outside = end < x0 if end == low else end > x1
+        if outside and x1 > x0:
+            most = max(most, float(y0 + (y1 - y0) * (end - x0) / (x1 - x0)))
+    return most
