@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,8 @@ import cv2
 import numpy as np
 
 from strokenet_gym.extras import require
+from strokenet_gym.files import replace_file
+from strokenet_gym.messages import stderr
 from strokenet_gym.programs import Program
 from strokenet_gym.stroke import Stroke, part_way
 
@@ -258,11 +259,11 @@ class Window:
             elif key == pygame.K_s:
                 file = Path("runs") / time.strftime("strokenet-%Y%m%d-%H%M%S.png")
                 try:
-                    file.parent.mkdir(exist_ok=True)
-                    file.write_bytes(cv2.imencode(".png", image[:, :, ::-1])[1].tobytes())
-                    print(f"Wrote {file}", file=sys.stderr)
+                    with replace_file(file) as new:
+                        new.write_bytes(cv2.imencode(".png", image[:, :, ::-1])[1].tobytes())
+                    print(f"Wrote {file}", file=stderr())
                 except OSError as error:
-                    print(f"cannot write {file}: {error.strerror}", file=sys.stderr)
+                    print(f"cannot write {file}: {error.strerror}", file=stderr())
 
     def close(self) -> None:
         """Close the window; the next picture opens it again, unless the user closed it."""

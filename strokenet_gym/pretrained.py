@@ -13,9 +13,12 @@ require("torch", "safetensors")
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
-__all__ = ["SHIPPED", "build", "check_finite", "read_weights"]
+from strokenet_gym.files import replace_file, user_path
+
+__all__ = ["SHIPPED", "build", "check_finite", "read_weights", "write_weights"]
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -40,7 +43,7 @@ def read_weights(
         ValueError: if there is no file of that name, or it is damaged, or holds something else.
     """
     try:
-        path = known.get(str(name), Path(name))
+        path = known.get(str(name), user_path(name))
         found = path.is_file()
     except (OSError, ValueError, TypeError):  # no name of a file: too long, say
         found = False
@@ -66,6 +69,18 @@ def read_weights(
         )
     check_finite(str(path), tensors)
     return path, metadata, tensors
+
+
+def write_weights(
+    path: str | os.PathLike, weights: dict[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a file of weights; it appears whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with replace_file(path) as new:
+        new.write_bytes(save(weights, metadata))
 
 
 def _real(tensor: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.envs.arguments import canvas_sides, check_seed, whole
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import replace_file, user_path
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import MYPAINT, sides
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
@@ -93,7 +93,7 @@ class StrokeLog:
         Raises:
             OSError: if it cannot be written.
         """
-        with replace_file(Path(path)) as new:
+        with replace_file(path) as new:
             self.write(new)
 
     def write(self, file: Path) -> None:
@@ -131,7 +131,7 @@ class StrokeLog:
             ValueError: if it is no stroke log, of a later version, or damaged; the message says
                 which stroke is.
         """
-        path = Path(path)
+        path = user_path(path)
         try:
             document = json.loads(path.read_text("utf-8"))
         except FileNotFoundError:

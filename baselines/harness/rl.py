@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 import torch
 from gymnasium import spaces
-from safetensors.torch import save_file
 from scipy.fft import dct
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
@@ -29,6 +28,7 @@ from harness.run import Run, RunArgs
 from harness.scoring import Policy, rollout, write_scores
 from harness.task import Task, check_positive
 from strokenet_gym.agents import StrokeNetAgent
+from strokenet_gym.pretrained import write_weights
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import NUM_ANCHORS, action_size
 
@@ -222,6 +222,9 @@ def learn(
         returns = [episode["r"] for episode in model.ep_info_buffer or []]
         if returns:
             run.log(episode_return=float(np.mean(returns)), strokes=model.num_timesteps)
+    # First, since scoring takes its time. Clones, since PPO's actor and critic share the encoder.
+    policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
+    write_weights(args.out / "policy.safetensors", policy)
     evaluate()
     print(f"Residual {last['residual_exact']:.3f} after {last['strokes']:,} strokes")
     extra = {}
@@ -230,7 +233,4 @@ def learn(
         print(f"The environment took {share:.1%} of the time, learning and acting the rest")
         extra["environment_share"] = share
     write_scores(args.out, policy_of(model), args, **extra)
-    # Clones, since PPO's actor and critic share the encoder.
-    policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
-    save_file(policy, args.out / "policy.safetensors")
     print(f"Wrote scores.json and policy.safetensors to {args.out}")

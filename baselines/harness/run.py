@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,12 +32,14 @@ import numpy as np
 import torch
 import torch.distributed
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from strokenet_gym.command import Interrupts
 from strokenet_gym.extras import require
+from strokenet_gym.files import user_path, write_text
+from strokenet_gym.pretrained import write_weights
 
 __all__ = ["Run", "RunArgs", "lock", "read_curve"]
 
@@ -85,7 +85,7 @@ class Run:
     def __init__(self, args: Any, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
         if not args.minutes > 0:
             raise ValueError(f"--minutes must be positive, got {args.minutes}")
-        self.folder = Path(args.out)
+        self.folder = user_path(args.out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.minutes = args.minutes
         self.model, self.optimizers = model, optimizers
@@ -113,7 +113,7 @@ class Run:
 
     def _mirror(self) -> None:
         """Have Weights & Biases follow TensorBoard; a run that goes on there goes on here, too."""
-        require("wandb", by="wandb")
+        require("wandb")
         import wandb
 
         wandb.init(
@@ -128,17 +128,10 @@ class Run:
         """Turns in a part of the time budget, such as 0.0 to 0.5; yields its used-up fraction."""
         start_of_part, budget = (60 * self.minutes * share for share in (begin, end))
         saved = time.monotonic()
-        stops = []
-
-        def stop(number: int, frame: object) -> None:
-            stops.append(number)
-            signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-
-        previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with Interrupts() as interrupts:
             total, done = round(60 * self.minutes), round(self.seconds)
             with tqdm(total=total, unit="s", initial=done, disable=not self.first) as self._bar:
-                while not self._over(budget, stops):
+                while not self._over(budget, interrupts):
                     start, self._free = time.monotonic(), 0.0
                     yield (self.seconds - start_of_part) / (budget - start_of_part)
                     self.step += 1
@@ -148,24 +141,21 @@ class Run:
                     if now - saved > _SAVE_EVERY:
                         self.save()
                         saved = now
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-        self.save()
-        if stops:
+            with interrupts.held():
+                self.save()
+        if interrupts.asked:
             if self.first:
                 print(f"\nStopped; saved in {self.folder}. The same command goes on from here.")
             raise SystemExit(130)
 
-    def _over(self, budget: float, stops: list[int]) -> bool:
+    def _over(self, budget: float, interrupts: Interrupts) -> bool:
         """Whether to stop; several processes agree on it, and on the time."""
         if torch.distributed.is_initialized():
-            state = torch.tensor([self.seconds, float(bool(stops))], dtype=torch.float64)
+            state = torch.tensor([self.seconds, float(interrupts.asked > 0)], dtype=torch.float64)
             torch.distributed.all_reduce(state, torch.distributed.ReduceOp.MAX)
             self.seconds = state[0].item()
-            if state[1] and not stops:
-                stops.append(signal.SIGINT)
-        return self.seconds >= budget or bool(stops)
+            interrupts.asked = max(interrupts.asked, int(state[1]))
+        return self.seconds >= budget or interrupts.asked > 0
 
     def log(self, **values: float) -> None:
         """Write scalars to TensorBoard and the progress bar."""
@@ -210,7 +200,7 @@ class Run:
             return
         points = [p for p in read_curve(self.folder) if p["step"] <= self.step and self.step > 0]
         text = "".join(json.dumps(point) + "\n" for point in points)
-        (self.folder / _CURVE).write_text(text)
+        write_text(self.folder / _CURVE, text)
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -230,9 +220,7 @@ class Run:
             "seconds": repr(self.seconds),
             "rng": json.dumps(self.rng.bit_generator.state),
         }
-        new = self.folder / (_CHECKPOINT + ".new")
-        save_file(tensors, new, metadata)
-        os.replace(new, self.folder / _CHECKPOINT)
+        write_weights(self.folder / _CHECKPOINT, tensors, metadata)
         self._writer.flush()
 
     def _load(self) -> None:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from harness.classifier import DigitClassifier
 from harness.measures import picture_grid, psnr, ssim
 from harness.task import Task
+from strokenet_gym.files import replace_file, write_text
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.stroke import action_size
 
@@ -138,7 +139,8 @@ def score(
         rows = exact["target"], *painted.values()
         picture_grid([row[:48] for row in rows], figure, 16)
     if samples is not None:
-        np.savez_compressed(samples, target=exact["target"][:12], canvas=exact["canvas"][:12])
+        with replace_file(samples) as new, new.open("wb") as file:
+            np.savez_compressed(file, target=exact["target"][:12], canvas=exact["canvas"][:12])
     return result
 
 
@@ -147,4 +149,4 @@ def write_scores(
 ) -> None:
     """Write scores.json and samples.npz of a finished run, see harness/run.py."""
     result = score(policy, task, samples=folder / SAMPLES, generator=generator) | extra
-    (folder / SCORES).write_text(json.dumps(result, indent=2) + "\n")
+    write_text(folder / SCORES, json.dumps(result, indent=2) + "\n")

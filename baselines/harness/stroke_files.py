@@ -8,7 +8,6 @@ uint8 ``[1000, size, size]``. Beside them, strokes.json says how they were made.
 from __future__ import annotations
 
 import json
-import os
 import time
 import zipfile
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from strokenet_gym import load_program
+from strokenet_gym.files import replace_file, write_text
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.stroke import Stroke
 
@@ -47,7 +47,7 @@ def write_strokes(folder: Path, count: int, size: int, brush: str, seed: int) ->
         found = json.loads((folder / _ABOUT).read_text())
         if found != about:
             raise ValueError(f"{folder} holds strokes with {found}, not {about}: choose another")
-    (folder / _ABOUT).write_text(json.dumps(about))
+    write_text(folder / _ABOUT, json.dumps(about))
     files = [folder / f"strokes-{k:05}.npz" for k in range(-(-count // SHARD))]
     missing = [k for k, file in enumerate(files) if not file.exists()]
     if missing:
@@ -71,9 +71,9 @@ def _write(file: Path, count: int, about: dict) -> None:
     brush = load_program(about["brush"])
     stroke = three_body_strokes(np.random.default_rng(about["seed"]), count, radii=brush.radii)
     opacity = brush.draw(stroke, about["size"])
-    new = file.with_name("new.npz")
-    np.savez_compressed(new, **stroke._asdict(), opacity=np.rint(opacity * 255).astype(np.uint8))
-    os.replace(new, file)
+    arrays = stroke._asdict() | {"opacity": np.rint(opacity * 255).astype(np.uint8)}
+    with replace_file(file) as new, new.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)
 
 
 class StrokeFiles:

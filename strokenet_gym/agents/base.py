@@ -15,12 +15,11 @@ from strokenet_gym.extras import require
 require("torch", "safetensors")
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from strokenet_gym.painter import PlannerAgent
-from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights
+from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights, write_weights
 from strokenet_gym.stroke import action_size, unpack
 
 __all__ = [
@@ -128,10 +127,11 @@ class Agent(nn.Module):
         return action[0] if single else action
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write weights (in half precision), sizes and task.
+        """Write weights (in half precision), sizes and task; the file appears whole or not at all.
 
         Raises:
             ValueError: if a weight is NaN or infinite.
+            OSError: if it cannot be written.
         """
         weights = {
             key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
@@ -140,7 +140,7 @@ class Agent(nn.Module):
         check_finite("the agent", weights)
         metadata = {k: str(v) for k, v in self.sizes.items()}
         metadata |= {"architecture": self.architecture, "task": json.dumps(self.task)}
-        save_file(weights, path, metadata)
+        write_weights(path, weights, metadata)
 
 
 def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> Agent | PlannerAgent:

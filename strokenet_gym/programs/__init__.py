@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from strokenet_gym.extras import import_object
+from strokenet_gym.files import user_path
 from strokenet_gym.programs.base import MYPAINT, Program
 
 __all__ = ["Program", "load_program"]
@@ -53,7 +54,7 @@ def load_program(
         return BRUSHES[name]
     if Path(name).suffix == ".json":
         try:
-            return Brush.from_numbers(json.loads(Path(name).read_text("utf-8")))
+            return Brush.from_numbers(json.loads(user_path(name).read_text("utf-8")))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{name} is not a brush: {error}") from error
     if name.startswith(MYPAINT) or Path(name).suffix == ".myb":

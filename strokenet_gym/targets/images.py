@@ -16,7 +16,7 @@ from typing import IO, Any
 import cv2
 import numpy as np
 
-from strokenet_gym.files import allowed_memory, check_memory
+from strokenet_gym.files import allowed_memory, check_memory, user_path
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.stroke import is_tensor
 
@@ -57,7 +57,7 @@ def check_path(path: str | os.PathLike) -> Path:
     text = os.fspath(path)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise ValueError(f"URLs are not read: download the picture first, got {shown(text)}")
-    return Path(os.path.expanduser(text))
+    return user_path(text)
 
 
 def shown(path: str | os.PathLike) -> str:

@@ -11,9 +11,8 @@ from strokenet_gym.extras import require
 require("torch", "safetensors")
 
 import torch
-from safetensors.torch import save_file
 
-from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights
+from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights, write_weights
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned.base import Imitated, LearnedGenerator
@@ -49,7 +48,7 @@ def save_generator(
     brush: str | Program,
     learned_at: Sequence[int] = (),
 ) -> None:
-    """Write a generator's weights, its sizes and the brush that it imitates.
+    """Write a generator's weights, its sizes and its brush; the file appears whole or not at all.
 
     Args:
         generator: the network.
@@ -59,6 +58,7 @@ def save_generator(
 
     Raises:
         ValueError: if a weight is NaN or infinite.
+        OSError: if it cannot be written.
     """
     program = load_program(brush)
     weights = {k: v.to(generator.on_disk).contiguous() for k, v in generator.state_dict().items()}
@@ -70,7 +70,7 @@ def save_generator(
     if learned_at:
         metadata["learned_at"] = json.dumps(list(learned_at))
     metadata |= {name: str(value) for name, value in generator.sizes.items()}
-    save_file(weights, path, metadata)
+    write_weights(path, weights, metadata)
 
 
 def twin_of(brush: Program) -> str | None:
