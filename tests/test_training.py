@@ -1,11 +1,13 @@
 """The scripts that train, run as a user runs them, on small jobs."""
 
+import dataclasses
 import json
 import os
 import runpy
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import filelock
@@ -14,7 +16,7 @@ import pytest
 import torch
 from conftest import ROOT, run, succeed
 from harness import rl
-from harness.run import read_curve
+from harness.run import Run, RunArgs, read_curve
 from harness.stroke_files import write_strokes
 from train_strokenet import Jittered
 
@@ -221,6 +223,31 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, stop):
     # Less time than is used up already: only writes the result.
     assert "Resuming" in succeed(*command[1:], 0.001)
     load_agent(out / "agent.safetensors")
+
+
+def test_a_second_interrupt_waits_for_the_checkpoint(tmp_path):
+    @dataclasses.dataclass(kw_only=True)
+    class Args(RunArgs):
+        out: Path = tmp_path / "run"
+        minutes: float = 1.0
+        seed: int = 0
+
+    run = Run(Args(), torch.nn.Linear(1, 1))
+    save = run.save
+
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        save()
+
+    run.save = interrupted
+    turns = 0
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        for _ in run:
+            turns += 1
+            os.kill(os.getpid(), signal.SIGINT)
+    assert turns == 1
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+    assert not list((tmp_path / "run").glob(".strokenet-*"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a training outlives the comparison")

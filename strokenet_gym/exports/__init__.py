@@ -43,7 +43,7 @@ def export(
             to SVG.
         TypeError: if an option is not one of the format's.
         OSError: if the file cannot be written.
-        DependencyNotInstalled: if GIF or MP4 is asked for without the extra "all".
+        DependencyNotInstalled: if MP4 is asked for without imageio-ffmpeg.
     """
     write = writer_of(path)
     sides = canvas_sides(log.sides(size), "size", 1, 8192)
