@@ -1,6 +1,7 @@
 """What is exported from a stroke log, and the command."""
 
 import csv
+import itertools
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from test_stroke_log import some_log
 
 from strokenet_gym import BRUSHES, StrokeLog
 from strokenet_gym.exports import export, to_rgb
+from strokenet_gym.programs.stamped import pen_path
 from strokenet_gym.stroke import Stroke
 
 
@@ -167,6 +169,54 @@ def test_export_csv(tmp_path):
         assert float(rows[k]["y_mm"]) == pytest.approx(100 + 50 * y, abs=1e-3)
         assert float(rows[k]["pressure"]) == pytest.approx(first.pressure[anchor], abs=1e-3)
     assert {row["stroke"] for row in rows} == {"1", "2", "3", "4"}
+
+
+def leaving(*position):
+    """A stroke through these places, from one anchor to the next, and one within the canvas."""
+    path = np.repeat(np.array(position, float), -(-16 // len(position)), 0)[:16]
+    outside = Stroke(np.zeros(3), np.array(0.1), path, np.full(16, 0.5))
+    return [outside, outside._replace(position=np.linspace([-0.5, 0], [0.5, 0], 16))]
+
+
+@pytest.mark.parametrize("size", [64, (32, 64)])
+@pytest.mark.parametrize("paper", [(210, 297), (80, 20)])
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(0, 0), (3, 0), (3, 3), (0, 0.5)],  # out and in again
+        [(-2, -2), (2, 2)],  # across
+        [(5, 5), (7, 5)],  # outside all the way
+        [(0, 0), (0, -1.3)],
+        [(1, 1)],  # a dot in the corner
+        [(-1.5, 0.5), (1.5, 0.5), (0.5, 1.5), (0.5, -1.5)],
+    ],
+)
+def test_lines_and_points_stay_on_the_canvas(tmp_path, size, paper, places):
+    log = StrokeLog(size, (1.0,) * 3, BRUSHES["pencil"], strokes=leaving(*places))
+    rows, columns = log.sides()
+    scale = min(paper[0] / columns, paper[1] / rows)
+    half = np.array([columns, rows]) * scale / 2
+    export(log, tmp_path / "a.csv", paper_mm=paper)
+    with open(tmp_path / "a.csv") as file:
+        found = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    points = np.array([[row["x_mm"], row["y_mm"]] for row in found]) - np.array(paper) / 2
+    assert (np.abs(points) <= half + 1e-3).all()
+    drawn = [row["pressure"] for row in found]
+    assert set(np.round(drawn, 6)) <= {0.0, 0.5}
+    # The pen draws what is inside, and no way back along the border.
+    for number, stroke in enumerate(log.strokes, 1):
+        path = pen_path(stroke.position, stroke.pressure)[:, :2]
+        fine = np.concatenate([np.linspace(*ends, 300) for ends in itertools.pairwise(path)])
+        steps = np.hypot(*(np.diff(fine, axis=0) * half).T)
+        wanted = steps[(np.abs(fine) <= 1).all(1)[1:]].sum()
+        own = [(points[k], drawn[k]) for k, row in enumerate(found) if row["stroke"] == number]
+        down = [np.hypot(*(b - a)) for (a, p), (b, q) in itertools.pairwise(own) if p and q]
+        assert sum(down) == pytest.approx(wanted, rel=0.01, abs=0.01)
+    export(log, tmp_path / "a.svg", lines=True, paper_mm=paper)
+    paths = re.findall(r' d="([^"]*)"', (tmp_path / "a.svg").read_text())
+    numbers = np.array(re.findall(r"-?[\d.]+", " ".join(paths)), float).reshape(-1, 2)
+    assert (np.abs(numbers - np.array(paper) / 2) <= half + 0.011).all()
+    assert len(paths) == (1 if min(map(max, places)) > 4 else 2)
 
 
 def test_export_refuses(tmp_path, monkeypatch):
