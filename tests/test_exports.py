@@ -18,8 +18,9 @@ from test_stroke_log import some_log
 
 from strokenet_gym import BRUSHES, StrokeLog
 from strokenet_gym.exports import export, to_rgb
+from strokenet_gym.exports.svg import _layers
 from strokenet_gym.programs.stamped import pen_path
-from strokenet_gym.stroke import Stroke
+from strokenet_gym.stroke import Stroke, unpack
 
 
 def read_mp4(file):
@@ -50,8 +51,8 @@ def paths_of(group):
         rings = []
         for ring in path.get("d").rstrip("z").split("zM"):
             numbers = [int(number) for number in re.findall(r"-?\d+", ring)]
-            rings.append(np.cumsum(np.reshape(numbers, (-1, 2)), 0) / 10)
-        yield float(path.get("fill-opacity")), rings
+            rings.append(np.cumsum(np.reshape(numbers, (-1, 2)), 0) / 5)
+        yield float(path.get("fill-opacity", 1)), rings
 
 
 @pytest.mark.parametrize("brush", ["marker", "pencil", "watercolour"])
@@ -105,6 +106,47 @@ def test_broad_soft_dark_strokes_have_no_steps(tmp_path, brush):
     outlines = (tmp_path / "a.svg").read_text().count("<path")
     export(log, tmp_path / "a.svg", 512, detail=2)
     assert (tmp_path / "a.svg").read_text().count("<path") > 1.4 * outlines > 20
+
+
+@pytest.mark.parametrize("brush", ["pencil", "airbrush", "watercolour"])
+@pytest.mark.parametrize("paper", [1.0, 0.5])
+def test_light_soft_strokes_are_not_darker_in_librsvg(tmp_path, brush, paper):
+    """However many there are, of any colour: what it cuts off of each layer does not add up."""
+    log = some_log(brush, 40)
+    log.background = (paper,) * 3
+    export(log, tmp_path / "a.svg", 256)
+    difference = shown(tmp_path / "a.svg", 256) - to_rgb(log.replay(256)).astype(int)
+    assert np.abs(difference.mean((0, 1))).max() < 1
+    assert np.abs(difference).mean() < 2
+
+
+@pytest.mark.parametrize("cut", [np.floor, np.rint])
+@pytest.mark.parametrize("steps", [1, 7, 60])
+def test_layers_add_up_in_eight_bits(cut, steps, rng):
+    """In a program that cuts off what colour times opacity has after the point, or rounds it."""
+    for _ in range(20):
+        colour = rng.integers(0, 256, 3)
+        reached = np.cumsum(np.full(steps, rng.uniform(0.2, 1) / steps))
+        shown = np.zeros(4)  # colour times opacity, and opacity
+        for paint, _ in _layers(((one, "") for one in reached), "#" + bytes(colour.tolist()).hex()):
+            fill = bytes.fromhex(re.search('fill="#(\\w+)', paint)[1])
+            alpha = float(re.search('opacity="(.*)"', paint)[1]) if "opacity" in paint else 1.0
+            layer = cut(np.array([*fill, 255]) * alpha * (256 / 255 if cut is np.floor else 1))
+            shown = layer + np.rint(shown * (1 - layer[3] / 255))
+        assert shown[3] == pytest.approx(255 * reached[-1], abs=1.5)
+        np.testing.assert_allclose(shown[:3], colour / 255 * shown[3], atol=1.6)
+
+
+def test_scribbles_are_small(tmp_path, rng):
+    """24 strokes of the marker, as a random agent paints them."""
+    brush = BRUSHES["marker"]
+    strokes = unpack(rng.uniform(-1, 1, (24, 52)), 3, brush.radii)
+    log = StrokeLog(128, (1.0,) * 3, brush)
+    log.strokes = [Stroke(*(field[k] for field in strokes)) for k in range(24)]
+    export(log, tmp_path / "a.svg", 256)
+    assert os.path.getsize(tmp_path / "a.svg") < 300_000
+    wanted = to_rgb(log.replay(512)).astype(int)
+    assert np.abs(shown(tmp_path / "a.svg", 512) - wanted).mean() < 5  # as of 1.1 MB
 
 
 def test_a_thousand_soft_strokes_as_svg(tmp_path):
