@@ -33,7 +33,7 @@ from harness.scoring import SCORES, rollout
 from harness.task import Task, check_positive
 
 from strokenet_gym import Brush, PlannerAgent
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import write_text
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.reading import shown
 
@@ -76,8 +76,7 @@ def check_settings(args: Args) -> None:
             f"{args.out} holds a comparison with other settings, {shown(before)}: choose another "
             "--out, or delete it"
         )
-    with replace_file(file) as new:
-        new.write_text(json.dumps(settings) + "\n")
+    write_text(file, json.dumps(settings) + "\n")
 
 
 def train(args: Args, name: str, seed: int) -> Path:
@@ -178,8 +177,8 @@ def main(args: Args) -> None:
             for name in methods:
                 folders[name].append(train(args, name, seed))
         report = summarise(settings_of(args), folders, optimum(args))
-        (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-        (args.out / "report.md").write_text(table(report) + "\n")
+        write_text(args.out / "report.json", json.dumps(report, indent=2) + "\n")
+        write_text(args.out / "report.md", table(report) + "\n")
         draw_curves(report, args.out / "curves.png")
         draw_paintings(folders, args.out / "paintings.png")
     print(table(report))

@@ -36,7 +36,7 @@ from tqdm import tqdm
 
 from strokenet_gym import paint_picture
 from strokenet_gym.exports.pictures import encode, to_rgb
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import replace_file, write_text
 from strokenet_gym.painter.command import measures
 from strokenet_gym.painter.picture import load_picture
 from strokenet_gym.reading import shown
@@ -157,8 +157,8 @@ def paint_all(args: Args, pictures: list[Path], painters: list[str]) -> Iterator
                 "psnr": psnr(found["mse"]), "ssim": found["ssim"],
             }  # fmt: skip
             image = args.out / name / f"{path.stem}-{painted.marks}.png"
-            image.parent.mkdir(exist_ok=True)
-            image.write_bytes(encode(to_rgb(painted.canvas)))
+            with replace_file(image) as new:
+                new.write_bytes(encode(to_rgb(painted.canvas)))
             with file.open("a") as lines:
                 lines.write(json.dumps(row) + "\n")
             yield row
@@ -217,7 +217,8 @@ def draw_curves(found: dict[str, dict[int, dict[str, float]]], path: Path) -> No
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     plots[0].legend(fontsize="small")
-    figure.savefig(path, dpi=100)
+    with replace_file(path) as new:
+        figure.savefig(new, dpi=100)
     pyplot.close(figure)
 
 
@@ -234,8 +235,7 @@ def main(args: Args) -> None:
         file = args.out / "settings.json"
         if file.exists() and (before := read_own(file)) != settings:
             raise ValueError(f"{args.out} holds a comparison with other settings, {shown(before)}")
-        with replace_file(file) as new:
-            new.write_text(json.dumps(settings) + "\n")
+        write_text(file, json.dumps(settings) + "\n")
         paint_picture(np.eye(32), 2)  # so that nobody's time is that of the compiler
         paths, counts = {str(path.resolve()) for path in pictures}, set(args.strokes)
         rows = [
@@ -244,7 +244,7 @@ def main(args: Args) -> None:
             if row["path"] in paths and row["marks"] in counts
         ]
         found = means(rows)
-        (args.out / "report.md").write_text(table(found) + "\n")
+        write_text(args.out / "report.md", table(found) + "\n")
         draw_curves(found, args.out / "curves.png")
     print(table(found))
     print(f"\nWrote results.jsonl, report.md, curves.png and the paintings to {args.out}")

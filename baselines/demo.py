@@ -25,6 +25,7 @@ from skimage import data
 
 from strokenet_gym import BRUSHES
 from strokenet_gym.agents import load_agent
+from strokenet_gym.files import replace_file
 from strokenet_gym.painter.command import paint
 from strokenet_gym.stroke import NUM_ANCHORS, part_way, unpack
 from strokenet_gym.targets import Glyphs
@@ -87,14 +88,16 @@ def paint_characters(args: Args) -> None:
     frames = frames.reshape(NUM_ANCHORS, len(films) // 4 * 128, 4 * 128)
     frames = np.concatenate([frames, np.repeat(frames[-1:], 10, 0)])
     film = [Image.fromarray(frame) for frame in frames]
-    film[0].save(gif, save_all=True, append_images=film[1:], duration=80, loop=0)
+    with replace_file(gif) as new:
+        film[0].save(new, save_all=True, append_images=film[1:], duration=80, loop=0)
     print(f"The strokes as they are painted: {gif}")
 
 
 def paint_photograph(args: Args) -> None:
     """The planner's, by the command `strokenet-gym paint`."""
     photograph = args.out / "photograph.png"
-    Image.fromarray(data.astronaut()).save(photograph)
+    with replace_file(photograph) as new:
+        Image.fromarray(data.astronaut()).save(new)
     suffixes = (".png", ".svg") if args.quick else (".png", ".svg", ".gif")
     files = tuple(args.out / f"painting{suffix}" for suffix in suffixes)
     print(f"\nPainting {photograph} in {args.strokes} strokes, as `strokenet-gym paint` does:")

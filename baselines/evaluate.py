@@ -28,6 +28,7 @@ from harness.task import Task
 
 from strokenet_gym import PlannerAgent
 from strokenet_gym.agents import AGENTS, Agent, arguments_of, load_agent
+from strokenet_gym.files import check_distinct, try_file, write_text
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -125,6 +126,10 @@ def evaluate_all(args: AllArgs) -> dict[str, Any]:
 
 
 def main(args: AgentArgs | GeneratorArgs | AllArgs) -> None:
+    outputs = {f"--{name}": getattr(args, name, None) for name in ("out", "figure", "samples")}
+    check_distinct(outputs)
+    for file in filter(None, outputs.values()):  # before the work
+        try_file(file, Path.touch)
     if isinstance(args, AllArgs):
         result = evaluate_all(args)
     elif isinstance(args, AgentArgs):
@@ -135,8 +140,7 @@ def main(args: AgentArgs | GeneratorArgs | AllArgs) -> None:
     if not isinstance(args, AllArgs):
         print(text)
     if args.out is not None:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + "\n")
+        write_text(args.out, text + "\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from harness.measures import picture_grid
 from harness.task import Task, check_positive
 
 from strokenet_gym import pack, unpack
+from strokenet_gym.files import check_distinct, write_text
 
 TWIN = "twin"
 SHOWN = 8  # pictures in the figure
@@ -50,6 +51,7 @@ class Args(Task):
 
 def main(args: Args) -> None:
     check_positive(args, "count", "steps")
+    check_distinct({"--out": args.out, "--figure": args.figure})
     targets, _ = args.test_targets(limit=args.count)
     result: dict[str, dict[str, float]] = {}
     rows: list[np.ndarray] = []
@@ -70,8 +72,7 @@ def main(args: Args) -> None:
         print(f"| {name} | {there.mean():.4f} | {here.mean():.4f} |", flush=True)
         rows = rows or [c[:SHOWN] for c in (seen["target"], view["canvas"], seen["canvas"])]
     if args.out is not None:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
+        write_text(args.out, json.dumps(result, indent=2) + "\n")
     if args.figure is not None:
         picture_grid(rows, args.figure, SHOWN)
 

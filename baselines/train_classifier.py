@@ -83,15 +83,15 @@ def main(args: Args) -> None:
         optimizer.step()
         if run.step % 20 == 0:
             run.log(loss=loss.item())
+    weights = {
+        k: v.half() if v.is_floating_point() else v for k, v in classifier.state_dict().items()
+    }
+    write_weights(args.out / "classifier.safetensors", weights)
     classifier.eval()
     test = sets["test"]
     canvases = np.stack([np.rint(test[i] * 255).astype(np.uint8) for i in range(len(test))])
     found = classifier.classify(canvases[:, None])
     print(f"accuracy on {len(test)} test digits: {(found == test.labels.astype(int)).mean():.4f}")
-    weights = {
-        k: v.half() if v.is_floating_point() else v for k, v in classifier.state_dict().items()
-    }
-    write_weights(args.out / "classifier.safetensors", weights)
     print(f"Wrote {args.out / 'classifier.safetensors'}")
 
 

@@ -162,9 +162,9 @@ def main(args: Args) -> None:
         if painted == args.max_strokes and run.step % 500 < args.max_strokes // horizon:
             rows = torch.cat([observation["target"][:8], observation["canvas"][:8]])
             run.log_images("target above canvas", rows)
+    agent.save(args.out / "agent.safetensors")  # first: evaluations take their time
     if args.evaluate_every > 0:
         evaluate()
-    agent.save(args.out / "agent.safetensors")
     # As it is on disk: in half precision.
     generator = None if args.generator == "exact" else args.generator
     policy = load_agent(args.out / "agent.safetensors", envs.device).act

@@ -24,7 +24,6 @@ FILM = "chelsea", "gouache"
 
 def main(out: Path = HERE / "gallery", size: int = 400, film: Path = HERE / "painting.gif") -> None:
     """Paint each of four photographs in each style."""
-    out.mkdir(parents=True, exist_ok=True)
     for picture in tqdm(PICTURES, unit="picture", disable=None):
         for style in STYLES:
             log = paint_picture(getattr(data, picture)(), STROKES[style], style, size=size)

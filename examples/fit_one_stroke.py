@@ -5,7 +5,7 @@ python examples/fit_one_stroke.py --character S writes a GIF: target | exact gra
 
 from strokenet_gym.command import one_line_errors, require_all
 
-require_all()
+require_all("torch", "safetensors")
 
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tqdm import trange
 
 from strokenet_gym import Glyphs, Stroke, pack
 from strokenet_gym.agents import neighbour_penalty
+from strokenet_gym.files import replace_file
 
 
 def main(character: str = "S", steps: int = 300, seed: int = 0, out: Path = Path("runs/fit.gif")):
@@ -43,9 +44,9 @@ def main(character: str = "S", steps: int = 300, seed: int = 0, out: Path = Path
         optimizer.step()
         if step % 4 == 0 or step == steps - 1:
             frames.append((np.concatenate(canvases, 1) * 255).astype(np.uint8))
-    out.parent.mkdir(parents=True, exist_ok=True)
     film = [Image.fromarray(frame) for frame in frames + frames[-1:] * 10]
-    film[0].save(out, save_all=True, append_images=film[1:], duration=60, loop=0)
+    with replace_file(out) as new:
+        film[0].save(new, save_all=True, append_images=film[1:], duration=60, loop=0)
 
     real = gym.make("Painting-v0", targets=target)  # the judge of both
     for name, action in zip(("exact gradient", "learned gradient"), actions, strict=True):

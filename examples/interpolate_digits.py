@@ -8,7 +8,7 @@ stroke is what the agent makes of the points on the line between their latent ve
 
 from strokenet_gym.command import one_line_errors, require_all
 
-require_all()
+require_all("torch", "safetensors")
 
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import tyro
 
 from strokenet_gym import MNIST, load_agent
 from strokenet_gym.exports.pictures import encode
+from strokenet_gym.files import replace_file
 
 
 def main(
@@ -47,8 +48,8 @@ def main(
         canvases = envs.step(actions)[0]["canvas"][:, 0]
         originals = [(end * 255).astype(np.uint8) for end in ends]
         lines.append(np.concatenate([originals[0], *canvases, originals[1]], 1))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(encode(np.concatenate(lines)))
+    with replace_file(out) as new:
+        new.write_bytes(encode(np.concatenate(lines)))
     print(f"Wrote {out}: digit, {steps} paintings from it to the other, the other digit")
 
 

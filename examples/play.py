@@ -2,7 +2,7 @@
 
 from strokenet_gym.command import one_line_errors, require_all
 
-require_all()
+require_all("pygame")
 
 import cv2
 import gymnasium as gym

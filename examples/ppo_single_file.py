@@ -8,7 +8,7 @@ estimation. Nothing in here is the package's but the environments.
 
 from strokenet_gym.command import one_line_errors, require_all
 
-require_all()
+require_all("torch", "tensorboard")
 
 import dataclasses
 import time

@@ -5,7 +5,7 @@ pip install torchrl; python examples/torchrl_gradients.py --steps 200
 
 from strokenet_gym.command import one_line_errors, require_all
 
-require_all()
+require_all("torch", "safetensors")
 
 import gymnasium as gym
 import torch

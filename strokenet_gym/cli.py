@@ -1,4 +1,7 @@
-"""The command ``strokenet-gym``: what people do without writing Python."""
+"""The command ``strokenet-gym``: what people do without writing Python.
+
+What takes its time to load is loaded inside the commands, where Ctrl-C ends with one line.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from strokenet_gym.brush_sheet import brushes
 from strokenet_gym.command import one_line_errors
-from strokenet_gym.exports import export
-from strokenet_gym.painter.command import paint
 from strokenet_gym.scripts import SCRIPTS, run_script, summary
-from strokenet_gym.stroke_log import StrokeLog
-from strokenet_gym.targets.cache import cache_folder, cached_files, clear_cache
-from strokenet_gym.targets.download import download
 
 __all__ = ["main"]
 
@@ -50,6 +47,9 @@ def export_log(
         brush: Paint with this instead of what the log says: a name, a JSON file of a brush's
             numbers, mypaint:NAME, or module:name of a program.
     """
+    from strokenet_gym.exports import export
+    from strokenet_gym.stroke_log import StrokeLog
+
     paper = {"paper_mm": paper_mm}
     options: dict[str, dict[str, Any]] = {
         ".gif": {"seconds": seconds, "fps": fps},
@@ -73,6 +73,8 @@ def download_data(
         to: The data directory; the files go to a subfolder of the data set's name.
         categories: Categories of quickdraw, such as cat; each is a file of its own.
     """
+    from strokenet_gym.targets.download import download
+
     for file in download(name, to, categories):
         print(file)
 
@@ -85,6 +87,8 @@ def cache(clear: tuple[str, ...] = (), clear_all: bool = False) -> None:
             prepared again.
         clear_all: Remove all.
     """
+    from strokenet_gym.targets.cache import cache_folder, cached_files, clear_cache
+
     if clear or clear_all:
         print(f"Freed {clear_cache(() if clear_all else clear) / 1e6:.1f} MB")
         return
@@ -112,6 +116,9 @@ def main() -> None:
             command = " ".join(given[:count])
             if command in SCRIPTS:
                 return run_script(command, given[count:])
+        from strokenet_gym.brush_sheet import brushes
+        from strokenet_gym.painter.command import paint
+
         app = tyro.extras.SubcommandApp()
         for command in SCRIPTS:
             if " " not in command:
@@ -121,7 +128,7 @@ def main() -> None:
             ("download", download_data), ("cache", cache),
         ):  # fmt: skip
             app.command(name=name)(work)
-        app.cli(prog="strokenet-gym", description=__doc__)
+        app.cli(prog="strokenet-gym", description=__doc__.partition("\n")[0])
 
 
 def _described(command: str) -> Callable[[], None]:

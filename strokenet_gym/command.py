@@ -1,39 +1,144 @@
-"""How a command ends that was given something wrong: with one line, and no traceback."""
+"""What all commands share: one line instead of a traceback, paths, signals, messages."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from gymnasium.error import Error
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from strokenet_gym.extras import require
+from strokenet_gym.files import user_path
+from strokenet_gym.messages import Messages
 
-__all__ = ["one_line_errors", "require_all"]
+__all__ = ["Interrupts", "one_line_errors", "require_all"]
+
+_COLUMNS = 40, 500  # of a terminal, for the help: narrower or wider ones take for ever
+_SIGNALS = signal.SIGINT, signal.SIGTERM
+_ARGUMENTS = ConstructorRegistry()
+
+
+@_ARGUMENTS.primitive_rule
+def _path(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+    """Arguments that are paths may have ``~``, wherever the shell leaves it."""
+    if info.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda texts: user_path(texts[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    )
 
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Print an error of the user's as one line on stderr, and end with exit status 1.
+    """Run a command: print an error of the user's as one line on stderr, and end with status 1.
 
     The user's are what the package raises for bad arguments and files: ValueError, OSError and
-    Gymnasium's own. Others, which are ours, keep their traceback.
+    Gymnasium's own. Others, which are ours, keep their traceback. Ctrl-C and SIGTERM end with one
+    line, too, and status 130 and 143. What cannot be printed costs nothing but the status.
     """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = Messages(sys.stdout, wait=True), Messages(sys.stderr, wait=False)
+    least, most = _COLUMNS
+    if not least <= (columns := shutil.get_terminal_size().columns) <= most:
+        os.environ["COLUMNS"] = str(min(max(columns, least), most))
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    terminates = main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if terminates:
+        signal.signal(signal.SIGTERM, end)
     try:
-        yield
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+        with _ARGUMENTS:
+            yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        if main:
+            for number in _SIGNALS:  # it is ending
+                signal.signal(number, signal.SIG_IGN)
+        _tell("stopped")
+        raise SystemExit(128 + (came or [signal.SIGINT])[0]) from None
     except (ValueError, OSError, Error) as error:
-        text = " ".join(str(error).split())
-        print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr)
+        _tell(" ".join(str(error).split()))
         raise SystemExit(1) from None
+    finally:
+        out, err = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = before
+        if terminates and not came:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for stream in (out, err):
+            if isinstance(stream, Messages) and stream.error is not None:
+                stream.abandon()
+    if isinstance(out, Messages) and out.error is not None:
+        if not isinstance(out.error, BrokenPipeError):  # `| head` has seen enough
+            print(f"{Path(sys.argv[0]).name}: cannot print: {out.error}", file=sys.stderr)
+        raise SystemExit(1)
 
 
-def require_all() -> None:
-    """What a script begins with: end with one line if something of the extra "all" is missing."""
+def _tell(text: str) -> None:
+    print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr, flush=True)
+
+
+class Interrupts:
+    """Inside this context the first Ctrl-C or SIGTERM only asks to stop, the next one does.
+
+    Attributes:
+        asked: how many there have been. From the second on each raises KeyboardInterrupt.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._held = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._come) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _come(self, number: int, frame: FrameType | None) -> None:
+        self.asked += 1
+        self._end_if_asked()
+
+    def _end_if_asked(self) -> None:
+        if self.asked > 1 and not self._held:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """What is done in here is done whole; who has asked twice is heard afterwards."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        self._end_if_asked()
+
+
+def require_all(*modules: str) -> None:
+    """What a script begins with: end with one line if one of these modules is missing, or of all.
+
+    All are those of the extra "all" that scripts use.
+    """
     with one_line_errors():
-        require()
+        require(*modules)

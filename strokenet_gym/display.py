@@ -14,7 +14,9 @@ import numpy as np
 
 from strokenet_gym.checks import real_number
 from strokenet_gym.extras import require
+from strokenet_gym.files import replace_file
 from strokenet_gym.interrupts import shielded
+from strokenet_gym.messages import stderr
 from strokenet_gym.programs import Program
 from strokenet_gym.stroke import Stroke, part_way
 
@@ -275,11 +277,11 @@ class Window:
 
                 file = Path("runs") / time.strftime("strokenet-%Y%m%d-%H%M%S.png")
                 try:
-                    file.parent.mkdir(exist_ok=True)
-                    file.write_bytes(encode(image))
-                    print(f"Wrote {file}", file=sys.stderr)
+                    with replace_file(file) as new:
+                        new.write_bytes(encode(image))
+                    print(f"Wrote {file}", file=stderr())
                 except OSError as error:
-                    print(f"cannot write {file}: {error.strerror}", file=sys.stderr)
+                    print(f"cannot write {file}: {error.strerror}", file=stderr())
 
     def close(self) -> None:
         """Close the window; the next picture opens it again, unless the user closed it."""

@@ -12,33 +12,40 @@ from strokenet_gym.interrupts import shielded
 
 __all__ = ["import_object", "require"]
 
-_ALL = (
-    "torch", "safetensors", "pygame", "imageio_ffmpeg", "pooch", "svgpathtools", "defusedxml",
-    "skimage", "stable_baselines3", "tensorboard", "matplotlib",
-)  # fmt: skip
+# What scripts import, by the name that pip has for it.
+_ALL = {
+    "torch": "torch", "safetensors": "safetensors", "pygame": "pygame",
+    "imageio_ffmpeg": "imageio-ffmpeg", "pooch": "pooch", "svgpathtools": "svgpathtools",
+    "defusedxml": "defusedxml", "skimage": "scikit-image",
+    "stable_baselines3": "stable-baselines3", "tensorboard": "tensorboard",
+    "matplotlib": "matplotlib",
+}  # fmt: skip
 
 
-def require(*modules: str, by: str = '"strokenet-gym[all]"') -> None:
-    """Check that modules can be imported, by default those that the extra "all" brings.
+def require(*modules: str) -> None:
+    """Check that modules can be imported.
 
     Args:
-        modules: their names; without any, all that scripts and examples use are looked for.
-        by: what pip is to install, if it is not that.
+        modules: their names; without any, all that scripts use are looked for, not imported.
 
     Raises:
-        DependencyNotInstalled: if one cannot; the message has the pip line.
+        DependencyNotInstalled: if some cannot; the message has the line for pip, with these alone.
     """
+    missing = [] if modules else [name for name in _ALL if importlib.util.find_spec(name) is None]
+    why = None
     for module in modules:
         try:
             with shielded():
                 importlib.import_module(module)
         except ImportError as error:
-            raise DependencyNotInstalled(
-                f"{module} is not installed, run `pip install {by}`"
-            ) from error
-    missing = [] if modules else [name for name in _ALL if importlib.util.find_spec(name) is None]
+            why = error
+            missing.append(module)
     if missing:
-        raise DependencyNotInstalled(f"{', '.join(missing)}: not installed, run `pip install {by}`")
+        names = [_ALL.get(name, name) for name in missing]
+        raise DependencyNotInstalled(
+            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not installed, "
+            f"run `pip install {' '.join(names)}`"
+        ) from why
 
 
 def import_object(name: str, argument: str) -> Any:

@@ -1,51 +1,119 @@
-"""Files that appear whole or not at all, and how much memory reading one may take."""
+"""Files by one rule: paths as people write them, and files that appear whole or not at all.
+
+A file is written under a name that nobody can foretell, in its own folder, and renamed when it is
+whole. While it is written it is locked; :func:`sweep` removes those whose lock is free, which are
+what killed processes left, whatever machine or container they ran on.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
-import platform
 import re
-import threading
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["add_file", "allowed_memory", "check_memory", "replace_file", "sweep"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = [
+    "add_file",
+    "allowed_memory",
+    "check_distinct",
+    "check_memory",
+    "replace_file",
+    "sweep",
+    "try_file",
+    "user_path",
+    "write_text",
+]
 
 _MEMORY_MB = 1024  # that reading one file may take, unless STROKENET_MEMORY_MB says otherwise
 _DAY = 86_400.0  # seconds
+_LONGEST_SUFFIX = 16  # that an unfinished file takes over
+_PREFIX, _NEW = ".strokenet-", ".new"
+
+
+def user_path(path: str | os.PathLike) -> Path:
+    """A path as people write it, with ``~`` for their home."""
+    return Path(os.path.expanduser(path))
 
 
 @contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
+def replace_file(path: str | os.PathLike, *, swept: bool = False) -> Iterator[Path]:
     """Write a new file that takes the place of ``path`` at the end, if all goes well.
 
+    A new file has the mode that the umask gives, one that is replaced keeps its own. Of a link the
+    file it leads to is replaced. A device, a pipe and what is our own output are written to.
+
     Args:
-        path: the file; its folder is made.
+        path: the file, perhaps with ``~``; its folder is made.
+        swept: whether its folder has been swept before, as where many files are written.
 
     Yields:
-        The path to write to.
+        The path to write to, with the same suffix.
+
+    Raises:
+        OSError: if the file cannot be written; it names ``path``.
     """
+    path = user_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = _unfinished(path)
-    new = new.with_name(new.name + path.suffix)  # which writers look at
+    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
     try:
+        found = path.stat()
+    except FileNotFoundError:
+        found = None
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if found is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    own = found and next((number for number in (1, 2) if _is_open_as(number, found)), None)
+    if found is not None and (own or not stat.S_ISREG(found.st_mode)):
+        with tempfile.TemporaryDirectory(prefix="strokenet-") as folder:
+            new = Path(folder) / f"new{suffix}"
+            with _named(new, path):
+                yield new
+            if own and sys.stdout is not None:
+                sys.stdout.flush()
+            with open(os.dup(own) if own else path, "wb") as stream, new.open("rb") as file:
+                shutil.copyfileobj(file, stream)
+        return
+    target = Path(os.path.realpath(path))
+    mode = 0o666 if found is None else stat.S_IMODE(found.st_mode)
+    if not swept:
+        sweep(target.parent)
+    with _unfinished(target.parent, suffix, mode | stat.S_IWUSR) as new, _named(new, path):
         yield new
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
+        if found is not None and stat.S_IMODE(new.stat().st_mode) != mode:
+            new.chmod(mode)
+        os.replace(new, target)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text in UTF-8; the file appears whole or not at all, see :func:`replace_file`."""
+    with replace_file(path) as new:
+        new.write_text(text, "utf-8")
 
 
 @contextlib.contextmanager
-def add_file(paths: Iterable[Path]) -> Iterator[Path]:
+def add_file(paths: Iterable[Path], *, swept: bool = False) -> Iterator[Path]:
     """Write a file that gets, at the end, the first of these names that nobody has.
 
     However many threads and processes do so in one folder, each keeps its own.
 
     Args:
         paths: the names, in one folder, which is made.
+        swept: see :func:`replace_file`.
 
     Yields:
         The path to write to, without the suffix: what is not whole looks like none of them.
@@ -53,15 +121,99 @@ def add_file(paths: Iterable[Path]) -> Iterator[Path]:
     names = iter(paths)
     first = next(names)
     first.parent.mkdir(parents=True, exist_ok=True)
-    new = _unfinished(first)
-    try:
+    if not swept:
+        sweep(first.parent)
+    with _unfinished(first.parent) as new, _named(new, first):
         yield new
         for path in itertools.chain([first], names):
             with contextlib.suppress(FileExistsError):
                 _give_name(new, path)
                 break
-    finally:
-        new.unlink(missing_ok=True)
+
+
+def try_file(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
+    """Write a file as :func:`replace_file` does, but leave what is at ``path`` as it was.
+
+    Args:
+        path: where the file would be.
+        write: what writes it; gets the path to write to.
+
+    Raises:
+        OSError: if the file could not be written.
+    """
+    with contextlib.suppress(_NotYetError), replace_file(path) as new:
+        write(new)
+        raise _NotYetError
+
+
+class _NotYetError(Exception):
+    """Keeps a file from its place."""
+
+
+def check_distinct(
+    outputs: Mapping[str, str | os.PathLike | None],
+    inputs: Mapping[str, str | os.PathLike | None] | None = None,
+) -> None:
+    """Refuse to write two files in one place, or one over what is read.
+
+    Args:
+        outputs: by what they are, for the message; those that are None are not written.
+        inputs: the same, of what is read.
+
+    Raises:
+        ValueError: if two are the same file.
+    """
+    taken = {os.path.realpath(user_path(p)): what for what, p in (inputs or {}).items() if p}
+    for what, path in outputs.items():
+        if path is None or path == os.devnull:
+            continue
+        place = os.path.realpath(user_path(path))
+        if place in taken:
+            raise ValueError(f"{what} and {taken[place]} are the same file, {os.fspath(path)}")
+        taken[place] = what
+
+
+def _is_open_as(number: int, found: os.stat_result) -> bool:
+    """Whether a file is our output of this number."""
+    try:
+        return os.path.samestat(found, os.fstat(number))
+    except OSError:  # closed
+        return False
+
+
+@contextlib.contextmanager
+def _named(new: Path, path: Path) -> Iterator[None]:
+    """Have errors name the file instead of the one that is written for it."""
+    try:
+        yield
+    except Exception as error:
+        texts = (a.replace(str(new), str(path)) if isinstance(a, str) else a for a in error.args)
+        error.args = tuple(texts)
+        if isinstance(error, OSError) and str(error.filename) == str(new):
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def _unfinished(folder: Path, suffix: str = "", mode: int = 0o666) -> Iterator[Path]:
+    """A new file, locked, which is removed at the end if it still has its name."""
+    while True:
+        new = folder / f"{_PREFIX}{secrets.token_hex(8)}{_NEW}{suffix}"
+        number = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            if fcntl is not None:
+                with contextlib.suppress(OSError):  # a disk without locks: it is never swept
+                    fcntl.flock(number, fcntl.LOCK_EX)
+                if not new.exists():  # swept before it was locked
+                    continue
+            else:  # what is open cannot be renamed
+                os.close(number)
+            yield new
+            return
+        finally:
+            new.unlink(missing_ok=True)
+            if fcntl is not None:
+                os.close(number)
 
 
 def _give_name(new: Path, path: Path) -> None:
@@ -79,38 +231,20 @@ def _give_name(new: Path, path: Path) -> None:
         os.replace(new, path)
 
 
-def _unfinished(path: Path) -> Path:
-    """The name of a file while this thread writes it; sweep() looks at machine and process."""
-    return path.with_name(
-        f".{path.stem}-{_machine()}-{threading.get_native_id()}-{os.getpid()}.new"
-    )
-
-
 def sweep(folder: Path) -> None:
-    """Remove what the two left in a folder in processes that were killed."""
-    for file in folder.glob(f".*-{_machine()}-*.new*"):
-        found = re.search(r"-(\d+)\.new[^-]*$", file.name)
+    """Remove what processes that were killed have left unfinished in a folder."""
+    for file in folder.glob(f"{_PREFIX}*{_NEW}*"):
         with contextlib.suppress(OSError):
-            if found and not _at_work(int(found[1]), file):
+            if fcntl is None:
+                if time.time() - file.stat().st_mtime > _DAY:
+                    file.unlink()
+                continue
+            number = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)  # an error if it is written
                 file.unlink()
-
-
-def _machine() -> str:
-    """This machine's name: processes of another one, or of another container, are not known."""
-    return re.sub(r"\W", "", platform.node())
-
-
-def _at_work(process: int, file: Path) -> bool:
-    """Whether the process that writes a file may still be running."""
-    if os.name == "nt":  # where asking for a process may end it
-        return time.time() - file.stat().st_mtime < _DAY
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
+            finally:
+                os.close(number)
 
 
 def allowed_memory() -> int:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from strokenet_gym.files import check_memory, replace_file
+from strokenet_gym.files import check_memory, replace_file, user_path
 from strokenet_gym.reading import open_regular, shown
 
 __all__ = ["SHIPPED", "build", "check_finite", "read_weights", "write_weights"]
@@ -46,7 +46,7 @@ def read_weights(
         ValueError: if there is no file of that name, or it is damaged, or holds something else.
     """
     try:
-        path = known.get(str(name), Path(name))
+        path = known.get(str(name), user_path(name))
         found = path.is_file()
     except (OSError, ValueError, TypeError):  # no name of a file: too long, say
         found = False
@@ -92,7 +92,7 @@ def write_weights(
     Raises:
         OSError: if it cannot be written.
     """
-    with replace_file(Path(path)) as new:
+    with replace_file(path) as new:
         new.write_bytes(save(weights, metadata))
 
 

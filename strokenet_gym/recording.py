@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from strokenet_gym.checks import array_of
-from strokenet_gym.files import add_file, sweep
+from strokenet_gym.files import add_file, user_path
 from strokenet_gym.stroke_log import StrokeLog
 
 __all__ = ["RecordStrokes", "VectorRecordStrokes", "episodes_of"]
@@ -22,8 +22,8 @@ __all__ = ["RecordStrokes", "VectorRecordStrokes", "episodes_of"]
 class _Recorder:
     """Keeps the actions of one sub-environment and writes a log when the episode is over."""
 
-    def __init__(self, episodes: Any, folder: Path, name: str) -> None:
-        self.episodes, self._folder, self._name = episodes, folder, name
+    def __init__(self, episodes: Any, folder: str | os.PathLike, name: str) -> None:
+        self.episodes, self._folder, self._name = episodes, user_path(folder), name
         self._number = 0
         self._seed: int | None = None
         self._episode = -1
@@ -57,9 +57,7 @@ class _Recorder:
     def write(self) -> None:
         log, self._actions = self.log, None  # whatever happens to it, the episode is over
         if log is not None and log.strokes:
-            if self._number == 0:  # the first
-                sweep(self._folder)
-            with add_file(self._names()) as new:
+            with add_file(self._names(), swept=self._number > 0) as new:
                 log.write(new)
 
     def _names(self) -> Iterator[Path]:
@@ -90,7 +88,7 @@ class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
     def __init__(self, env: gym.Env, folder: str | os.PathLike) -> None:
         gym.utils.RecordConstructorArgs.__init__(self, folder=os.fspath(folder))
         gym.Wrapper.__init__(self, env)
-        self._recorder = _Recorder(episodes_of(env), Path(folder), "strokes")
+        self._recorder = _Recorder(episodes_of(env), folder, "strokes")
 
     @property
     def log(self) -> StrokeLog | None:
@@ -131,7 +129,7 @@ class VectorRecordStrokes(gym.vector.VectorWrapper):
         super().__init__(env)
         episodes = episodes_of(env)
         self._recorders = [
-            _Recorder(episodes, Path(folder), f"strokes-{i:03}") for i in range(env.num_envs)
+            _Recorder(episodes, folder, f"strokes-{i:03}") for i in range(env.num_envs)
         ]
         self._over = np.zeros(env.num_envs, bool)
 

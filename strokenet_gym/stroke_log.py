@@ -12,7 +12,7 @@ import numpy as np
 
 from strokenet_gym.checks import whole
 from strokenet_gym.envs.arguments import canvas_sides, check_seed
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import replace_file, user_path
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.base import sides
 from strokenet_gym.reading import read_json, shown
@@ -97,7 +97,7 @@ class StrokeLog:
         Raises:
             OSError: if it cannot be written.
         """
-        with replace_file(Path(path)) as new:
+        with replace_file(path) as new:
             self.write(new)
 
     def write(self, file: Path) -> None:
@@ -134,7 +134,7 @@ class StrokeLog:
             ValueError: if it is no stroke log, of a later version, damaged, or would take too much
                 memory; the message says which stroke is.
         """
-        path, program = Path(path), None if brush is None else load_program(brush)
+        path, program = user_path(path), None if brush is None else load_program(brush)
         try:
             document = read_json(path)
         except FileNotFoundError:

@@ -157,19 +157,3 @@ def test_a_full_disk(tmp_path):
         check_kept(folder, [".png", ".gif", ".mp4", ".svg"], resource.RLIM_INFINITY)
     finally:
         subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_what_killed_exports_left_is_swept(tmp_path):
-    from strokenet_gym.files import replace_file
-
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
-    process.wait()
-    with replace_file(tmp_path / "a.png") as new:
-        left = new.with_name(new.name.replace(str(os.getpid()), str(process.pid)))
-        alive = new.with_name(new.name.replace(str(os.getpid()), str(os.getppid())))
-        for file in (left, alive, new):
-            file.write_bytes(b"part")
-        export(some_log(count=1), tmp_path / "b.png", 16)
-        assert not left.exists()
-        assert alive.exists()
-        assert new.exists()

@@ -432,7 +432,7 @@ def test_command(picture, tmp_path, monkeypatch, quick, capsys):
     file = tmp_path / "a.png"
     cv2.imwrite(str(file), picture)
     command(monkeypatch, file, "--strokes", 6)
-    assert cv2.imread(str(tmp_path / "a-painted.png")).shape == (64, 64, 3)
+    assert cv2.imread(str(tmp_path / "a.png-painted.png")).shape == (64, 64, 3)
     pens = tmp_path / "pens.txt"
     pens.write_text("red #ff0000\nblue #2020d0\n")
     to = [a for suffix in ("json", "svg", "csv") for a in ("--to", tmp_path / f"b.{suffix}")]
@@ -468,11 +468,15 @@ def test_ctrl_c_keeps_what_there_is(picture, tmp_path, monkeypatch, quick):
     ("args", "message"),
     [
         (["none.png"], "none.png"),
-        (["a.png", "--to", "b.gift"], "cannot write b.gift: unknown suffix '.gift'"),
-        (["a.png", "--to", "b"], "cannot write b: unknown suffix ''"),
+        (
+            ["a.png", "--to", "b.gift"],
+            "strokenet-gym: unknown suffix '.gift' of b.gift; known: .png",
+        ),
+        (["a.png", "--to", "b.pdf"], "unknown suffix '.pdf' of b.pdf; known: .png"),
+        (["a.png", "--to", "b"], "unknown suffix '' of b"),
         (["a.png", "--to", "/proc/b.png"], "/proc/b.png"),
         (["a.png", "--to", "a.png/b.png"], "a.png"),
-        (["a.png", "--to", "."], "it is a folder"),
+        (["a.png", "--to", "c.png"], "cannot write c.png: Is a directory"),
         (["a.png", "--palette", "a.txt"], "names no colour"),
         (["http://a.b/c.png"], "URLs are not read"),
     ],
@@ -480,12 +484,13 @@ def test_ctrl_c_keeps_what_there_is(picture, tmp_path, monkeypatch, quick):
 def test_command_refuses_before_the_work(args, message, picture, tmp_path, monkeypatch, capsys):
     cv2.imwrite(str(tmp_path / "a.png"), picture)
     (tmp_path / "a.txt").write_text("red")
+    (tmp_path / "c.png").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Planner, "step", lambda planner: pytest.fail("it worked"))
     with pytest.raises(SystemExit):
         command(monkeypatch, *args)
     assert message in capsys.readouterr().err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "a.txt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "a.txt", "c.png"]
 
 
 def test_measures(picture):

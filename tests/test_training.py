@@ -1,12 +1,15 @@
 """The scripts that train, run as a user runs them, on small jobs."""
 
+import dataclasses
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import cv2
 import filelock
@@ -15,7 +18,7 @@ import pytest
 import torch
 from conftest import ROOT, run, run_process, succeed
 from harness import rl
-from harness.run import read_curve
+from harness.run import Run, RunArgs, read_curve
 from harness.stroke_files import write_strokes
 from train_strokenet import Jittered
 
@@ -262,6 +265,31 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, stop):
     # Fewer updates than are done already: only writes the result.
     assert "Resuming" in train("strokenet", out, 1, *options)
     load_agent(out / "agent.safetensors")
+
+
+def test_a_second_interrupt_waits_for_the_checkpoint(tmp_path):
+    @dataclasses.dataclass(kw_only=True)
+    class Args(RunArgs):
+        out: Path = tmp_path / "run"
+        minutes: float = 1.0
+        seed: int = 0
+
+    run = Run(Args(), torch.nn.Linear(1, 1))
+    save = run.save
+
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        save()
+
+    run.save = interrupted
+    turns = 0
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        for _ in run:
+            turns += 1
+            os.kill(os.getpid(), signal.SIGINT)
+    assert turns == 1
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+    assert not list((tmp_path / "run").glob(".strokenet-*"))
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from harness.measures import picture_grid, psnr
 from harness.stroke_samples import SAMPLERS
 from harness.task import check_positive, check_seed
 from strokenet_gym import load_program
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned import (
     CompactGenerator,
@@ -220,6 +221,6 @@ def draw_features(generator: CompactGenerator, size: int, path: Path) -> None:
             axis.imshow(np.asarray(picture), cmap="gray")
             axis.set(xticks=[], yticks=[], title=title if k == chosen[0] else "")
     hook.remove()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    with replace_file(path) as new:
+        figure.savefig(new, dpi=90)
     pyplot.close(figure)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program
 from strokenet_gym.programs.stamped import BLENDS, Brush
 from strokenet_gym.stroke import Stroke, pack, split, unpack
@@ -118,6 +119,6 @@ def draw_gradients(
                 scale=scale, width=0.008,
             )  # fmt: skip
             axis.set(title=kind, xticks=[], yticks=[], xlim=(-1, 1), ylim=(-1, 1))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    with replace_file(path) as new:
+        figure.savefig(new, dpi=90)
     pyplot.close(figure)

@@ -9,6 +9,7 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 from strokenet_gym.exports.pictures import encode
+from strokenet_gym.files import replace_file
 
 __all__ = ["picture_grid", "psnr", "ssim"]
 
@@ -41,5 +42,5 @@ def picture_grid(rows: Sequence[Sequence[np.ndarray]], path: Path, columns: int 
     groups += [np.zeros_like(groups[0])] * (-len(groups) % columns)
     lines = [np.concatenate(groups[i : i + columns], 2) for i in range(0, len(groups), columns)]
     image = np.concatenate(lines, 1).transpose(1, 2, 0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode(image))
+    with replace_file(path) as new:
+        new.write_bytes(encode(image))

@@ -13,6 +13,7 @@ from harness.methods import METHODS
 from harness.own_files import read_arrays, read_own
 from harness.run import read_curve
 from harness.scoring import SAMPLES, SCORES
+from strokenet_gym.files import replace_file
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -154,7 +155,8 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
     plots[0].set(xlabel="seconds of training", ylabel="residual, real program")
     plots[1].set(xlabel="strokes painted in training")
     plots[0].legend(fontsize="small")
-    figure.savefig(path, dpi=110)
+    with replace_file(path) as new:
+        figure.savefig(new, dpi=110)
     pyplot.close(figure)
 
 

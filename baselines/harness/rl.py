@@ -214,6 +214,9 @@ def learn(
         returns = [episode["r"] for episode in model.ep_info_buffer or []]
         if returns:
             run.log(episode_return=float(np.mean(returns)), strokes=model.num_timesteps)
+    # First, since scoring takes its time. Clones, since PPO's actor and critic share the encoder.
+    policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
+    write_weights(args.out / "policy.safetensors", policy)
     evaluate()
     print(f"Residual {last['residual_exact']:.3f} after {last['strokes']:,} strokes")
     extra = {}
@@ -222,7 +225,4 @@ def learn(
         print(f"The environment took {share:.1%} of the time, learning and acting the rest")
         extra["environment_share"] = share
     write_scores(args, policy_of(model), **extra)
-    # Clones, since PPO's actor and critic share the encoder.
-    policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
-    write_weights(args.out / "policy.safetensors", policy)
     print(f"Wrote scores.json and policy.safetensors to {args.out}")

@@ -22,7 +22,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,15 +33,16 @@ import numpy as np
 import torch
 import torch.distributed
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from harness.own_files import DAMAGES, damaged, read_lines
 from harness.task import Task, check_positive
+from strokenet_gym.command import Interrupts
 from strokenet_gym.extras import require
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import user_path, write_text
+from strokenet_gym.pretrained import write_weights
 
 __all__ = ["AgentRunArgs", "Run", "RunArgs", "lock", "read_curve"]
 
@@ -117,7 +117,7 @@ class Run:
 
     def __init__(self, args: Any, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
         check_positive(args, "minutes", "updates")
-        self.folder = Path(args.out)
+        self.folder = user_path(args.out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.minutes, self.updates = args.minutes, args.updates
         self.model, self.optimizers = model, optimizers
@@ -149,7 +149,7 @@ class Run:
 
     def _mirror(self) -> None:
         """Have Weights & Biases follow TensorBoard; a run that goes on there goes on here, too."""
-        require("wandb", by="wandb")
+        require("wandb")
         import wandb
 
         wandb.init(
@@ -163,20 +163,13 @@ class Run:
     def part(self, begin: float, end: float) -> Iterator[float]:
         """Turns in a part of the budget, such as 0.0 to 0.5; yields its used-up fraction."""
         saved = time.monotonic()
-        stops = []
-
-        def stop(number: int, frame: object) -> None:
-            stops.append(number)
-            signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-
-        previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with Interrupts() as interrupts:
             unit = "s" if self.updates is None else "updates"
             with tqdm(
                 total=round(self._budget), initial=round(self._used), unit=unit,
                 disable=not self.first,
             ) as self._bar:  # fmt: skip
-                while not self._over(end * self._budget, stops):
+                while not self._over(end * self._budget, interrupts):
                     start, self._free = time.monotonic(), 0.0
                     yield (self._used / self._budget - begin) / (end - begin)
                     self.step += 1
@@ -186,11 +179,9 @@ class Run:
                     if now - saved > _SAVE_EVERY:
                         self.save()
                         saved = now
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-        self.save()
-        if stops:
+            with interrupts.held():
+                self.save()
+        if interrupts.asked:
             if self.first:
                 print(f"\nStopped; saved in {self.folder}. The same command goes on from here.")
             raise SystemExit(130)
@@ -205,15 +196,14 @@ class Run:
         """As much of it as is used up."""
         return self.seconds if self.updates is None else self.step
 
-    def _over(self, budget: float, stops: list[int]) -> bool:
+    def _over(self, budget: float, interrupts: Interrupts) -> bool:
         """Whether to stop; several processes agree on it, and on the time."""
         if torch.distributed.is_initialized():
-            state = torch.tensor([self.seconds, float(bool(stops))], dtype=torch.float64)
+            state = torch.tensor([self.seconds, float(interrupts.asked > 0)], dtype=torch.float64)
             torch.distributed.all_reduce(state, torch.distributed.ReduceOp.MAX)
             self.seconds = state[0].item()
-            if state[1] and not stops:
-                stops.append(signal.SIGINT)
-        return self._used >= budget or bool(stops)
+            interrupts.asked = max(interrupts.asked, int(state[1]))
+        return self._used >= budget or interrupts.asked > 0
 
     def log(self, **values: float) -> None:
         """Write scalars to TensorBoard and the progress bar."""
@@ -264,8 +254,7 @@ class Run:
             return
         points = [p for p in read_curve(self.folder) if p["step"] <= self.step and self.step > 0]
         text = "".join(json.dumps(point) + "\n" for point in points)
-        with replace_file(self.folder / _CURVE) as new:
-            new.write_text(text)
+        write_text(self.folder / _CURVE, text)
         self._recorded = int(points[-1]["step"]) if points else -1
 
     def save(self) -> None:
@@ -286,8 +275,7 @@ class Run:
             "seconds": repr(self.seconds),
             "rng": json.dumps(self.rng.bit_generator.state),
         }
-        with replace_file(self.folder / _CHECKPOINT) as new:
-            save_file(tensors, new, metadata)
+        write_weights(self.folder / _CHECKPOINT, tensors, metadata)
         self._writer.flush()
 
     def _load(self) -> None:

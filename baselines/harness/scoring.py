@@ -18,7 +18,7 @@ from harness.classifier import DigitClassifier
 from harness.measures import picture_grid, psnr, ssim
 from harness.run import AgentRunArgs
 from harness.task import Task
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import replace_file, write_text
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.stroke import action_size
 
@@ -151,5 +151,4 @@ def write_scores(
     """Write scores.json and samples.npz of a finished run, see harness/run.py."""
     limit, samples = args.score_limit, args.out / SAMPLES
     result = score(policy, args, limit=limit, samples=samples, generator=generator) | extra
-    with replace_file(args.out / SCORES) as new:
-        new.write_text(json.dumps(result, indent=2) + "\n")
+    write_text(args.out / SCORES, json.dumps(result, indent=2) + "\n")

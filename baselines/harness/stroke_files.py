@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from harness.own_files import read_arrays, read_own
 from strokenet_gym import load_program
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import replace_file, write_text
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.reading import shown
 from strokenet_gym.stroke import Stroke
@@ -50,8 +50,7 @@ def write_strokes(folder: Path, count: int, size: int, brush: str, seed: int) ->
             raise ValueError(
                 f"{folder} holds strokes with {shown(found)}, not {about}: choose another"
             )
-    with replace_file(folder / _ABOUT) as new:
-        new.write_text(json.dumps(about))
+    write_text(folder / _ABOUT, json.dumps(about))
     files = [folder / f"strokes-{k:05}.npz" for k in range(-(-count // SHARD))]
     missing = [k for k, file in enumerate(files) if not file.exists()]
     if missing:
@@ -75,9 +74,9 @@ def _write(file: Path, count: int, about: dict) -> None:
     brush = load_program(about["brush"])
     stroke = three_body_strokes(np.random.default_rng(about["seed"]), count, radii=brush.radii)
     opacity = brush.draw(stroke, about["size"])
+    arrays = stroke._asdict() | {"opacity": np.rint(opacity * 255).astype(np.uint8)}
     with replace_file(file) as new, new.open("wb") as stream:
-        pixels = np.rint(opacity * 255).astype(np.uint8)
-        np.savez_compressed(stream, **stroke._asdict(), opacity=pixels)
+        np.savez_compressed(stream, **arrays)
 
 
 class StrokeFiles:

@@ -15,10 +15,10 @@ from strokenet_gym.exports.films import film, write_gif, write_mp4
 from strokenet_gym.exports.lines import write_csv
 from strokenet_gym.exports.pictures import to_rgb, write_picture
 from strokenet_gym.exports.svg import write_svg
-from strokenet_gym.files import replace_file, sweep
+from strokenet_gym.files import replace_file
 from strokenet_gym.stroke_log import StrokeLog
 
-__all__ = ["FORMATS", "export", "film", "to_rgb"]
+__all__ = ["FORMATS", "export", "film", "to_rgb", "writer_of"]
 
 
 @np.errstate(under="ignore")
@@ -47,18 +47,25 @@ def export(
             to SVG.
         TypeError: if an option is not one of the format's.
         OSError: if the file cannot be written.
-        DependencyNotInstalled: if GIF or MP4 is asked for without the extra "all".
+        DependencyNotInstalled: if MP4 is asked for without imageio-ffmpeg.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"unknown suffix {path.suffix!r} of {path}; known: {', '.join(FORMATS)}")
+    write = writer_of(path)
     sides = canvas_sides(log.sides(size), "size", 1, 8192)
     whole(max(sides), "size", 16, 8192)
-    if path.parent.is_dir():
-        sweep(path.parent)
     with replace_file(path) as new:
-        FORMATS[suffix](log, new, sides, **options)
+        write(log, new, sides, **options)
+
+
+def writer_of(path: str | os.PathLike) -> Callable[..., None]:
+    """What writes files of a suffix: a function of a log, a path, height and width, and options.
+
+    Raises:
+        ValueError: if the suffix is unknown.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in FORMATS:
+        raise ValueError(f"unknown suffix {suffix!r} of {path}; known: {', '.join(FORMATS)}")
+    return FORMATS[suffix.lower()]
 
 
 def _write_json(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:

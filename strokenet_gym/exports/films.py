@@ -1,8 +1,9 @@
-"""Films of a stroke log: how the strokes grow, as GIF or MP4, encoded by ffmpeg."""
+"""Films of a stroke log: how the strokes grow, as GIF, or as MP4 by ffmpeg."""
 
 from __future__ import annotations
 
 import contextlib
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
+from scipy.spatial import cKDTree
 
 from strokenet_gym.checks import real_number, whole
 from strokenet_gym.exports.pictures import to_rgb
@@ -38,9 +40,7 @@ _MP4 = (
     f"setparams={':'.join(f'{name}={value}' for name, value in _SAID.items())}",
     "-c:v", "libx264", "-crf", "16", "-movflags", "+faststart",
 )  # fmt: skip
-# One palette for all frames, and no dithering, so that what does not change has one colour; of a
-# frame only what changed is written.
-_GIF = ("-lavfi", "[0][1]paletteuse=dither=none", "-loop", "0")
+_CLEAR = 255  # the index of a GIF's pixels that stay as they were
 
 
 def film(
@@ -112,18 +112,48 @@ def write_gif(
     seconds: float | None = None,
     fps: int = 25,
 ) -> None:
-    """Write a film as GIF, of at most 50 frames a second."""
-    require("imageio_ffmpeg")
+    """Write a film as GIF, of at most 50 frames a second.
+
+    One palette for all frames, and no dithering, so that what does not change has one colour; of a
+    frame only what changed is written.
+    """
+    from PIL import GifImagePlugin, Image
+
     fps = min(whole(fps, "fps", 1, 240), _GIF_FPS)
-    frames = film(log, size, seconds, fps)
-    with tempfile.TemporaryDirectory(prefix="strokenet-") as folder:
-        palette = Path(folder) / "palette.png"
-        _write_palette(log, palette)
-        _encode(frames, path, size, fps, "-i", str(palette), *_GIF)
+    frames, palette = film(log, size, seconds, fps), _palette(log)
+    nearest = cKDTree(palette[:_CLEAR].astype(float))
+    before = np.full(size, -1, np.int32)
+    shown = np.full(size, _CLEAR, np.uint8)
+    with path.open("wb") as file:
+        # All colours are in one table of 256; 8 bits each.
+        file.write(b"GIF89a" + struct.pack("<HHBBB", size[1], size[0], 0b11110111, 0, 0))
+        file.write(palette.tobytes() + b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0")  # it repeats for ever
+        for number, frame in enumerate(frames):
+            red, green, blue = (frame[..., c].astype(np.int32) for c in range(3))
+            pixels = red << 16 | green << 8 | blue
+            changed = pixels != before
+            rows, columns = (np.flatnonzero(changed.any(axis)) for axis in (1, 0))
+            top, left = (int(found[0]) if len(found) else 0 for found in (rows, columns))
+            box = np.s_[top : rows[-1] + 1, left : columns[-1] + 1] if len(rows) else np.s_[:1, :1]
+            part, changed = np.full(changed[box].shape, _CLEAR, np.uint8), changed[box]
+            found, which = np.unique(pixels[box][changed], return_inverse=True)
+            colours = np.stack([found >> 16, found >> 8 & 255, found & 255], 1)
+            new = nearest.query(colours)[1].astype(np.uint8)[which] if len(found) else part[changed]
+            part[changed] = np.where(new == shown[box][changed], _CLEAR, new)
+            shown[box][changed] = new
+            begin, end = (round(100 * k / fps) for k in (number, number + 1))  # hundredths
+            file.writelines(
+                GifImagePlugin.getdata(
+                    Image.fromarray(part), (left, top),
+                    duration=10 * (end - begin), transparency=_CLEAR, disposal=1,
+                )
+            )  # fmt: skip
+            before = pixels
+        file.write(b";")
 
 
-def _write_palette(log: StrokeLog, path: Path) -> None:
-    """Write the colours of a film, 255 and a transparent one, as ffmpeg wants them."""
+def _palette(log: StrokeLog) -> np.ndarray:
+    """The colours of a film, uint8 ``[256, 3]``: the paper's first, and one for what is clear."""
     from PIL import Image
 
     count = len(log.strokes)
@@ -134,13 +164,9 @@ def _write_palette(log: StrokeLog, path: Path) -> None:
     # Colours that cover few pixels count as well: strokes may be thin.
     unlike = (pictures != background).any(-1)
     inked = pictures[unlike] if unlike.any() else background
-    found = Image.fromarray(inked[None]).quantize(254, Image.Quantize.MEDIANCUT, kmeans=1)
-    colours = np.array(found.getpalette(), np.uint8).reshape(-1, 3)[:254]
-    colours = np.concatenate([background, colours, np.repeat(background, 255 - len(colours), 0)])
-    opacity = np.full((256, 1), 255, np.uint8)
-    opacity[-1] = 0
-    pixels = np.concatenate([colours, opacity], 1).reshape(16, 16, 4)
-    Image.fromarray(pixels).save(path)
+    found = Image.fromarray(inked[None]).quantize(_CLEAR - 1, Image.Quantize.MEDIANCUT, kmeans=1)
+    colours = np.array(found.getpalette(), np.uint8).reshape(-1, 3)[: _CLEAR - 1]
+    return np.concatenate([background, colours, np.repeat(background, 255 - len(colours), 0)])
 
 
 def _encode(
@@ -165,6 +191,7 @@ def _encode(
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,
+            start_new_session=True,  # Ctrl-C is for us to hear
         )
         assert process.stdin is not None
         try:

@@ -27,7 +27,8 @@ def write_csv(
 ) -> None:
     """Write points along each path, in mm from the paper's lower left corner.
 
-    The canvas fills the paper's width or height and is centred.
+    The canvas fills the paper's width or height and is centred. Where a path leaves it the pen is
+    lifted: there are two points without pressure, where it goes out and where it comes in again.
     """
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -59,7 +60,7 @@ def write_lines(
         down = points[:, 2] > _LIFTED
         # A pen that is set down at one point leaves a dot: a line of no length.
         changes = np.flatnonzero(np.diff(down)) + 1
-        runs = [r for r in np.split(points, changes) if r[0, 2] > _LIFTED]
+        runs = [r for r in np.split(points, changes) if len(r) and r[0, 2] > _LIFTED]
         if not runs:
             continue
         data = ""
@@ -90,4 +91,31 @@ def _points(log: StrokeLog, paper_mm: tuple[float, float]) -> Iterator[np.ndarra
     for stroke in log.strokes:
         x, y, pressure = pen_path(stroke.position, stroke.pressure).T
         wide = 2 * half * float(stroke.radius) * pressure**power
-        yield np.stack([width / 2 + half_x * x, height / 2 + half_y * y, pressure, wide], 1)
+        points = np.stack([half_x * x, half_y * y, pressure, wide], 1)
+        centre = np.array([width / 2, height / 2, 0, 0])
+        yield centre + _cut(points, np.array([half_x, half_y]))
+
+
+def _cut(points: np.ndarray, border: np.ndarray) -> np.ndarray:
+    """A path without what is outside the canvas, where the pen is lifted instead.
+
+    Args:
+        points: ``[N, 4]``: x, y from the canvas' centre, pressure, width.
+        border: the largest x and y.
+    """
+    for axis, side in ((0, 1), (0, -1), (1, 1), (1, -1)):
+        beyond = points[:, axis] - side * border[axis]
+        last = np.flatnonzero(beyond[:-1] * beyond[1:] < 0)  # before it crosses
+        share = beyond[last] / (beyond[last] - beyond[last + 1])
+        crossing = points[last] + share[:, None] * (points[last + 1] - points[last])
+        crossing[:, axis] = side * border[axis]
+        points = np.insert(points, last + 1, crossing, axis=0)
+    middle = (points[:-1, :2] + points[1:, :2]) / 2
+    inside = np.concatenate([[False], (np.abs(middle) <= border).all(1), [False]])
+    parts: list[np.ndarray] = []
+    for begin, end in np.flatnonzero(np.diff(inside)).reshape(-1, 2):
+        part = points[begin : end + 1]
+        if parts:
+            parts += [parts[-1][-1:] * [1, 1, 0, 0], part[:1] * [1, 1, 0, 0]]
+        parts.append(part)
+    return np.concatenate(parts) if parts else points[:0]

@@ -25,7 +25,8 @@ _ENCODED: dict[str, dict[str, Any]] = {
 @np.errstate(under="ignore")
 def to_rgb(canvas: np.ndarray) -> np.ndarray:
     """From float32 ``[C, H, W]`` in 0 … 1 to uint8 ``[H, W, 3]``."""
-    pixels = np.rint(canvas * 255).astype(np.uint8)
+    scaled = canvas * 255
+    pixels = np.rint(scaled, out=scaled).astype(np.uint8)
     return np.broadcast_to(pixels, (3, *canvas.shape[1:])).transpose(1, 2, 0).copy()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ with shielded():
 __all__ = ["write_svg"]
 
 _GRID = 1024  # pixels of the longer side of the picture that outlines are taken from
-_UNITS = 10  # of a coordinate in a pixel of that
+_UNITS = 5  # of a coordinate in a pixel of that
 _OFF = 0.25  # of these pixels that a simplified outline may be off
+_OFF_NARROW, _BLUR = 0.6, 0.5  # the same of narrow strokes, whose outlines have the pixels' steps
 _STEP = 5.0  # levels of 255 that an outline adds to a stroke's opacity, about
 _LEAST = 2.0  # such levels, since programs round the opacity of each
 _BAND = 1.25  # pixels of the grid between two outlines, at least
@@ -81,8 +82,10 @@ def write_svg(
         text.append(f'<g id="{name}" inkscape:label="{name}" fill="{colour}"{blending}>')
         levels = 1 if steps <= 1 else max(_FEWEST, round(steps * share))
         text += [
-            f'<path fill-rule="evenodd" fill-opacity="{opacity:.4f}" d="{outline}"/>'
-            for opacity, outline in _contours(stroke, brush, grid, levels, log.brush.grain)
+            f'<path fill-rule="evenodd" {paint} d="{outline}"/>'
+            for paint, outline in _layers(
+                _contours(stroke, brush, grid, levels, log.brush.grain, detail), colour
+            )
         ]
         text.append("</g>")
     path.write_text("\n".join([*text, "</svg>"]) + "\n")
@@ -143,16 +146,45 @@ def _steps(stroke: Stroke, brush: Brush, grid: tuple[int, int], detail: float) -
     band = highest / float(np.median(slope[slope > highest / 100])) * pixel
     if full >= 0.8 * inked or band < 2 * pixel:
         return 1.0
+    band = min(band, max(1.0, float(stroke.radius) * min(grid) / 2))  # lines are no broader
     most = highest * 255 / max(_STEP / detail, _LEAST)
     return max(_FEWEST, min(most, band / _BAND * detail))
 
 
+def _layers(contours: Iterable[tuple[float, str]], colour: str) -> Iterator[tuple[str, str]]:
+    """Colour and opacity of paths that lie on each other, as attributes, and their path data.
+
+    Programs keep 8 bits of each layer's opacity, and of colour times opacity, and some cut off the
+    rest. So a layer has values that are whole there, and the next one makes up for what it lacks.
+
+    Args:
+        contours: the opacity that is reached within each, and its path data.
+        colour: of the stroke, ``#rrggbb``.
+    """
+    aim = np.array(list(bytes.fromhex(colour[1:]))) / 255
+    opacity, inked = 0, np.zeros(3)  # so far, and colour times it; of 255
+    for reached, outline in contours:
+        alpha = round((255 * reached - opacity) / (1 - opacity / 255)) if opacity < 255 else 0
+        if alpha < 1:
+            continue
+        through = 1 - alpha / 255
+        opacity, inked = alpha + round(opacity * through), np.rint(inked * through)
+        layer = np.rint(aim * opacity - inked).clip(0, alpha)
+        inked += layer
+        fill = css(np.ceil(255 * layer / alpha) / 255)
+        shown = "" if alpha == 255 else f' fill-opacity="{(alpha + 0.02) / 255:.5f}"'
+        yield f'fill="{fill}"{shown}', outline
+
+
 def _contours(
-    stroke: Stroke, brush: Brush, grid: tuple[int, int], levels: int, grain: float
+    stroke: Stroke, brush: Brush, grid: tuple[int, int], levels: int, grain: float, detail: float
 ) -> Iterator[tuple[float, str]]:
-    """The opacity of each outline of a stroke, from the outermost one, and its path data."""
-    pixel = 2 if float(stroke.radius) * min(grid) / 2 > _BROAD else 1
+    """The opacity that is reached in each outline, from the outermost one, and its path data."""
+    broad = float(stroke.radius) * min(grid) / 2 > _BROAD
+    pixel, off = (2, _OFF) if broad else (1, _OFF_NARROW)
     alpha, low = _opacity(stroke, brush, grid, pixel)
+    if not broad and alpha.size:
+        alpha = cv2.GaussianBlur(alpha, (0, 0), _BLUR, borderType=cv2.BORDER_REPLICATE)
     highest = float(alpha.max(initial=0.0))
     if highest < 0.5 / 255:
         return
@@ -162,7 +194,6 @@ def _contours(
     # A frame of copies of the rim, so that an outline reaches the canvas' border and beyond.
     alpha = np.pad(alpha, 1, mode="edge")
     generator = contourpy.contour_generator(z=alpha, fill_type="OuterOffset")
-    below = 0.0  # opacity of the outlines so far
     for level in range(1, levels + 1):
         reached = highest * (1 - grain / 2) * level / levels
         filled: Any = generator.filled(highest * (level - 0.5) / levels, np.inf)
@@ -171,15 +202,14 @@ def _contours(
             for points, starts in zip(*filled, strict=True)
             for start, stop in itertools.pairwise(starts)
         ]
-        outline = "".join(map(_ring, rings))
+        outline = "".join(_ring(ring, off / detail) for ring in rings)
         if outline:
-            yield 1 - (1 - reached) / (1 - below), outline
-            below = reached
+            yield reached, outline
 
 
-def _ring(points: np.ndarray) -> str:
+def _ring(points: np.ndarray, off: float) -> str:
     """A closed path through points of the grid, in steps from one to the next, simplified."""
-    simple = cv2.approxPolyDP(points.astype(np.float32), _OFF, True)[:, 0]
+    simple = cv2.approxPolyDP(points.astype(np.float32), off, True)[:, 0]
     corners = np.rint(simple * _UNITS).astype(int)
     if len(corners) < 3:
         return ""

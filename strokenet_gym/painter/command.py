@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import json
 import math
+import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from PIL import ImageColor
 from tqdm import tqdm
 
+from strokenet_gym.command import Interrupts
 from strokenet_gym.display import Scene, Window
-from strokenet_gym.exports import export
+from strokenet_gym.exports import export, writer_of
 from strokenet_gym.extras import require
-from strokenet_gym.files import replace_file
+from strokenet_gym.files import add_file, check_distinct, try_file, user_path, write_text
+from strokenet_gym.messages import stderr
 from strokenet_gym.painter.planner import Planner
 from strokenet_gym.reading import read_bytes, shown
 from strokenet_gym.stroke_log import StrokeLog
@@ -28,6 +34,7 @@ __all__ = ["measures", "paint", "read_palette"]
 
 _FILM_SIDE = 640  # pixels, at most
 _SHOW_SECONDS = 0.05  # between two pictures of the window
+_STEM = 200  # bytes of a name are left for more
 
 
 def paint(
@@ -44,7 +51,10 @@ def paint(
     report: Path | None = None,
     watch: bool = False,
 ) -> None:
-    """Paint a picture in strokes. Ctrl-C ends the search and keeps what there is.
+    """Paint a picture in strokes.
+
+    Ctrl-C ends the search and keeps what there is. A second one ends the writing, too; if the
+    strokes are in no file yet, they go to a .json beside the first.
 
     Args:
         picture: The picture: a file.
@@ -55,15 +65,19 @@ def paint(
         seed: The same seed gives the same strokes.
         background: Of the canvas: mean (of the picture), white, black or #rrggbb; by default the
             style's. Transparent pictures lie on it, by default on one that they differ from.
-        palette: How many colours the strokes may have, or a text file with the colours, #rrggbb.
+        palette: How many colours the strokes may have; or which, such as red,blue,#00ff80; or a
+            text file with colours, #rrggbb.
         weight: A picture that is bright where the error counts more.
         seconds: Time to search in; by default as long as the style takes.
         to: A file to write: .png, .svg, .gif, .mp4 (up to 640 px), .csv (points for a plotter)
-            or .json (the strokes); may be said several times. By default PICTURE-painted.png.
+            or .json (the strokes); may be said several times. By default PICTURE-painted.png
+            (of photo.jpg photo.jpg-painted.png).
         report: A JSON file for mse, psnr, ssim, strokes, seconds and size.
         watch: Show in a window how the picture forms, and then its strokes.
     """
     begun = time.monotonic()
+    files = to or (Path(f"{picture}-painted.png"),)
+    _check_names(files, report, {"the picture": picture, "--weight": weight, "--palette": palette})
     planner = Planner(
         picture,
         strokes,
@@ -75,52 +89,101 @@ def paint(
         weight=weight,
         seconds=seconds,
     )
-    files = to or (Path(f"{Path(picture).with_suffix('')}-painted.png"),)
     _check_files(files, report, planner.log())
-    window = Window(f"{Path(picture).name}, {style}", _SHOW_SECONDS) if watch else None
-    with contextlib.suppress(KeyboardInterrupt):
-        _plan(planner, strokes, window)
-    seconds = time.monotonic() - begun
-    log = planner.log()
-    longer = max(planner.picture.shape)
-    # Films last: what took its time to plan is safe before they take theirs.
-    films = [file for file in files if _is_film(file)]
-    errors = _write_all(log, [file for file in files if file not in films], longer)
-    if report is not None:
-        found: dict[str, Any] = measures(log.replay(), planner.picture)
-        found |= {"strokes": len(log.strokes), "seconds": round(seconds, 3), "size": log.size}
-        with replace_file(report) as new:
-            new.write_text(json.dumps(found, indent=2) + "\n")
-        print(f"Wrote {report}")
-    errors += _write_all(log, films, longer)
-    if errors:
-        raise errors[0]
+    title = f"{Path(picture).name}, {style}".encode(errors="replace").decode()
+    window = Window(title, _SHOW_SECONDS) if watch else None
+    with Interrupts() as interrupts:
+        with contextlib.suppress(KeyboardInterrupt):
+            _plan(planner, strokes, window, interrupts)
+        seconds = time.monotonic() - begun
+        if interrupts.asked == 1:
+            print("Writing what there is; Ctrl-C again ends that", file=stderr())
+        _write_all(planner, files, report, seconds, interrupts)
     if window is not None:
         with contextlib.suppress(KeyboardInterrupt):
             _show_strokes(window, planner)
         window.close()
 
 
-def _write_all(log: StrokeLog, files: Iterable[Path], size: int) -> list[OSError]:
-    """Write files; return what went wrong, so that one costs none of the others."""
-    errors = []
-    for file in files:
+def _write_all(
+    planner: Planner,
+    files: Iterable[Path],
+    report: Path | None,
+    seconds: float,
+    interrupts: Interrupts,
+) -> None:
+    """Write files, so that none costs the others: the strokes first, films last.
+
+    A second interrupt leaves out what is not written yet. If a file is missing then and the strokes
+    are in none, they are kept beside it.
+
+    Raises:
+        Exception: the first that a file raised.
+        SystemExit: if files were left out.
+    """
+    done: list[Path] = []
+    errors: list[Exception] = []
+
+    def write(file: Path, work: Callable[[], None]) -> None:
         try:
-            _write(log, file, size)
-            print(f"Wrote {file}")
-        except OSError as error:
+            work()
+        except Exception as error:
             errors.append(error)
-        except KeyboardInterrupt:
-            raise SystemExit(f"stopped: {file} is not written") from None
-    return errors
+        else:
+            done.append(file)
+            print(f"Wrote {file}")
+
+    logs, pictures, films = ([f for f in files if _haste(f) == haste] for haste in range(3))
+    stopped = False
+    try:
+        with interrupts.held():
+            log, longer = planner.log(), max(planner.picture.shape)
+            for file in logs:
+                write(file, functools.partial(_write, log, file, longer))
+        for file in pictures:
+            write(file, functools.partial(_write, log, file, longer))
+        if report is not None:
+            write(report, functools.partial(_report, log, planner.picture, seconds, report))
+        for file in films:
+            write(file, functools.partial(_write, log, file, longer))
+    except KeyboardInterrupt:
+        stopped = True
+    left = [file for file in (*files, *([report] if report else [])) if file not in done]
+    if left and not set(logs) & set(done):
+        with contextlib.suppress(KeyboardInterrupt), interrupts.held():
+            _keep(log, left[0])
+    if errors:
+        raise errors[0]
+    if stopped and left:
+        names = ", ".join(map(str, left))
+        raise SystemExit(f"stopped: {names} {'is' if len(left) == 1 else 'are'} not written")
 
 
-def _plan(planner: Planner, budget: int, window: Window | None) -> None:
+def _keep(log: StrokeLog, beside: Path) -> None:
+    """Write the strokes of what could not be written, wherever that is possible."""
+    stem = os.fsdecode(os.fsencode(beside.stem)[:_STEM])
+    for folder in (user_path(beside).parent, Path(), Path(tempfile.gettempdir())):
+        tried: list[Path] = []
+        names = (folder / f"{stem}{k or ''}.json" for k in itertools.count())
+        with contextlib.suppress(OSError):
+            with add_file(tried.append(name) or name for name in names) as new:  # type: ignore
+                log.write(new)
+            print(f"The strokes are in {tried[-1]}")
+            return
+
+
+def _report(log: StrokeLog, picture: np.ndarray, seconds: float, file: Path) -> None:
+    found: dict[str, Any] = measures(log.replay(), picture)
+    found |= {"strokes": len(log.strokes), "seconds": round(seconds, 3), "size": log.size}
+    write_text(file, json.dumps(found, indent=2) + "\n")
+
+
+def _plan(planner: Planner, budget: int, window: Window | None, interrupts: Interrupts) -> None:
     """Plan to the end, with a line that tells how far it has come."""
     shown = 0.0
     line = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
-    with tqdm(total=1.0, bar_format=line) as bar:
-        while not planner.done:
+    with tqdm(total=1.0, bar_format=line, file=stderr()) as bar:
+        while not (planner.done or interrupts.asked):
             planner.step()
             bar.set_postfix_str(f"{planner.strokes} strokes, {planner.psnr:.2f} dB", refresh=False)
             bar.update(planner.share - bar.n)
@@ -147,32 +210,49 @@ def _show_strokes(window: Window, planner: Planner) -> None:
             break
 
 
+def _check_names(
+    files: Iterable[Path], report: Path | None, read: Mapping[str, str | Path | None]
+) -> None:
+    """Refuse files of which one would take another's place.
+
+    Raises:
+        ValueError: if two are the same.
+    """
+    named = {f"--to {file}": file for file in files}
+    if len(named) < sum(1 for _ in files):
+        raise ValueError(f"a file is said twice: {', '.join(named)}")
+    check_distinct({**named, "--report": report}, read)
+
+
 def _check_files(files: Iterable[Path], report: Path | None, blank: StrokeLog) -> None:
-    """Write a log without strokes beside each file first, so that no work is lost.
+    """Write a log without strokes in each file's way first, so that no work is lost.
 
     Raises:
         OSError: if a file cannot be written.
         ValueError: if its suffix is unknown.
         DependencyNotInstalled: if it needs something that is not there.
     """
+    work: dict[Path, Callable[[Path], object]] = {}
+    for file in files:
+        writer = writer_of(file)
+        work[file] = lambda new, writer=writer: writer(blank, new, blank.sides(16))  # type: ignore
     if report is not None:
         require("skimage")
-    for file in (*files, *([report] if report else [])):
-        if file.is_dir():
-            raise IsADirectoryError(f"cannot write {file}: it is a folder")
-        file.parent.mkdir(parents=True, exist_ok=True)
+        work[report] = lambda new: new.write_text("{}")
+    for file, write in work.items():
         try:
-            with tempfile.TemporaryDirectory(dir=file.parent, prefix=".strokenet-") as folder:
-                if file != report:
-                    _write(blank, Path(folder) / file.name, 16)
-        except (OSError, ValueError) as error:
-            kind = OSError if isinstance(error, OSError) else ValueError
-            why = getattr(error, "strerror", None) or error
-            raise kind(f"cannot write {file}: {why}") from None
+            try_file(file, write)
+        except OSError as error:
+            raise OSError(f"cannot write {file}: {error.strerror or error}") from None
 
 
 def _write(log: StrokeLog, file: Path, size: int) -> None:
     export(log, file, min(size, _FILM_SIDE) if _is_film(file) else size)
+
+
+def _haste(file: Path) -> int:
+    """0 of strokes, which are written first, 2 of films, which take their time."""
+    return 2 if _is_film(file) else int(file.suffix.lower() != ".json")
 
 
 def _is_film(file: Path) -> bool:
@@ -180,16 +260,30 @@ def _is_film(file: Path) -> bool:
 
 
 def read_palette(palette: str) -> int | np.ndarray:
-    """How many colours, or those that a text file names as #rrggbb, ``[K, 3]`` in 0 … 1.
+    """How many colours, or which, ``[K, 3]`` in 0 … 1.
+
+    Args:
+        palette: a number; colours with commas between them, each #rrggbb or a name that CSS has;
+            or a text file with colours, as #rrggbb.
 
     Raises:
-        FileNotFoundError: if it is neither a number nor a file.
+        FileNotFoundError: if it is none of these, nor the name of a file.
         ValueError: if the file is no text, or names no colour, or one in another way.
     """
     if re.fullmatch(r"-?\d+", palette):
         return int(palette)
     try:
-        names = re.findall(r"#(\w+)", read_bytes(Path(palette)).decode())
+        named = [ImageColor.getrgb(name.strip())[:3] for name in palette.split(",")]
+        return np.array(named) / 255
+    except ValueError as error:  # a file, perhaps
+        if "," in palette and not user_path(palette).exists():
+            raise ValueError(f"palette {shown(palette)}: {error}") from None
+    try:
+        names = re.findall(r"#(\w+)", read_bytes(user_path(palette)).decode())
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"palette {palette} is neither a number nor colours (red,#00ff80) nor a file"
+        ) from None
     except UnicodeDecodeError:
         raise ValueError(f"{palette} is not a text; a palette is one with #rrggbb in it") from None
     for name in names:

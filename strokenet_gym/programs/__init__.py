@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from strokenet_gym.extras import import_object
+from strokenet_gym.files import user_path
 from strokenet_gym.programs.base import MYPAINT, Program
 from strokenet_gym.reading import read_json, shown
 
@@ -61,7 +62,7 @@ def load_program(
         )
     if Path(name).suffix == ".json":
         try:
-            return Brush.from_numbers(read_json(Path(name)))
+            return Brush.from_numbers(read_json(user_path(name)))
         except (OSError, ValueError, TypeError) as error:
             raise ValueError(f"{shown(name)} is not a brush: {shown(error)}") from None
     if name.startswith(MYPAINT) or Path(name).suffix == ".myb":

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from strokenet_gym.files import sweep
+from strokenet_gym.files import sweep, user_path
 
 __all__ = ["cache_folder", "cached_files", "clear_cache"]
 
@@ -15,8 +15,8 @@ def cache_folder() -> Path:
     """The folder in the environment variable STROKENET_CACHE, or one in the user's cache."""
     for variable, rest in (("STROKENET_CACHE", ""), ("XDG_CACHE_HOME", "strokenet_gym/targets")):
         if os.environ.get(variable):
-            return Path(os.environ[variable]) / rest
-    return Path(os.path.expanduser("~")) / ".cache" / "strokenet_gym" / "targets"
+            return user_path(os.environ[variable]) / rest
+    return user_path("~") / ".cache" / "strokenet_gym" / "targets"
 
 
 def cached_files() -> dict[str, list[Path]]:

@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote, urlsplit
 from tqdm import tqdm
 
 from strokenet_gym.extras import require
+from strokenet_gym.files import user_path
+from strokenet_gym.messages import stderr
 from strokenet_gym.targets.image_set import DATA_SETS
 
 __all__ = ["download"]
@@ -61,7 +63,7 @@ def download(name: str, folder: Path, categories: Sequence[str] = ()) -> list[Pa
         files |= {address.format(category=quote(c)): None for c in categories}
     results = []
     for source, checksum in files.items():
-        target = folder.expanduser() / name / Path(unquote(source)).name
+        target = user_path(folder) / name / Path(unquote(source)).name
         results.append(target)
         try:
             pooch.retrieve(
@@ -126,9 +128,9 @@ class _Resuming:
                 length = answer.headers.get("Content-Length")
                 total = have + int(length) if length else None
                 with (
-                    self._part.open("ab" if have else "wb") as file,
+                    open(self._part, "ab" if have else "wb", opener=_no_link) as file,
                     tqdm(total=total, initial=have, unit="B", unit_scale=True,
-                         desc=self._part.stem) as bar,
+                         desc=self._part.stem, file=stderr()) as bar,
                 ):  # fmt: skip
                     for piece in answer.iter_content(_PIECE):
                         file.write(piece)
@@ -142,6 +144,11 @@ class _Resuming:
             self._part.unlink()
             raise ValueError(f"{url} came with another hash than its server says: try again")
         os.replace(self._part, output_file)
+
+
+def _no_link(name: str, flags: int) -> int:
+    """Open a file, but not where somebody else's link of a name that is known leads to."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _md5(file: Path) -> str:

@@ -7,7 +7,6 @@ import difflib
 import hashlib
 import json
 import os
-import sys
 import warnings
 import zlib
 from array import array
@@ -18,7 +17,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from strokenet_gym.checks import whole
-from strokenet_gym.files import check_memory, replace_file, sweep
+from strokenet_gym.files import check_memory, replace_file, user_path
+from strokenet_gym.messages import stderr
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.archives import find_data
 from strokenet_gym.targets.cache import cache_folder
@@ -110,7 +110,7 @@ class ImageSet(Pictures):
         self.limit = limit = None if limit is None else whole(limit, "limit", 1, 2**40)
         if split not in ("train", "test"):
             raise ValueError(f"unknown split {split!r} of {self.name}; known: train, test")
-        folder = Path(os.path.expanduser(data_dir))
+        folder = user_path(data_dir)
         files = self._find(folder, split, select)
         stats = [(str(file), *_stat(file)) for file in files]
         wanted = sorted(label.casefold() for label in select)
@@ -121,7 +121,7 @@ class ImageSet(Pictures):
         if not self._open(path):
             print(
                 f"strokenet_gym: preparing {self.name}, {split} (once; kept in {path.parent})",
-                file=sys.stderr,
+                file=stderr(),
             )
             self._make(_counted(self._prepare(files, split, select), limit), path)
         self._warn_of_unknown(folder, split, select)
@@ -224,10 +224,8 @@ class ImageSet(Pictures):
         text += " " * (-(len(text) + 1) % 8) + "\n"
         with contextlib.suppress(OSError):  # no folder, or a full disk
             if names:
-                with replace_file(path) as new:
-                    sweep(path.parent)
-                    with new.open("wb") as file:
-                        file.writelines([text.encode(), *parts])
+                with replace_file(path) as new, new.open("wb") as file:
+                    file.writelines([text.encode(), *parts])
                 if self._open(path):
                     return
         self._take(np.frombuffer(b"".join(parts), np.uint8), header)
@@ -322,7 +320,7 @@ def _counted(items: Iterator[Item], limit: int | None) -> Iterator[Item]:
     counts: dict[str, int] = {}
     from tqdm import tqdm  # takes its time
 
-    with tqdm(unit=" items", disable=None, leave=False) as bar:
+    with tqdm(unit=" items", disable=None, leave=False, file=stderr()) as bar:
         for label, item in items:
             counts[label] = counts.get(label, 0) + 1
             if limit is None or counts[label] <= limit:

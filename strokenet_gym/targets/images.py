@@ -16,7 +16,7 @@ from typing import IO, Any, TypeVar
 import numpy as np
 
 from strokenet_gym.checks import array_of
-from strokenet_gym.files import allowed_memory, check_memory
+from strokenet_gym.files import allowed_memory, check_memory, user_path
 from strokenet_gym.reading import shown
 from strokenet_gym.targets import png, tiff
 from strokenet_gym.targets.pixels import pixels_of
@@ -56,7 +56,7 @@ def check_path(path: str | os.PathLike) -> Path:
     text = os.fspath(path)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise ValueError(f"URLs are not read: download the picture first, got {shown(text)}")
-    return Path(os.path.expanduser(text))
+    return user_path(text)
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:

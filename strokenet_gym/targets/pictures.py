@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from strokenet_gym.checks import array_of
-from strokenet_gym.files import replace_file, sweep
+from strokenet_gym.files import replace_file, user_path
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.reading import shown
 from strokenet_gym.stroke import is_tensor
@@ -246,10 +246,9 @@ class ImageFiles(_FittedPictures):
         picture, own = self._read_or_next(index)
         pixels = np.rint(fit_image(picture, size, channels, background) * 255).astype(np.uint8)
         if own and pixels.nbytes * (len(self._fitted) + 1) > _KEPT:
-            with contextlib.suppress(OSError), replace_file(kept) as new:  # a full disk is no error
-                if not self._swept:
-                    sweep(kept.parent)
-                    self._swept = True
+            # A full disk is no error.
+            with contextlib.suppress(OSError), replace_file(kept, swept=self._swept) as new:
+                self._swept = True
                 data = pixels.tobytes()
                 new.write_bytes(zlib.crc32(data).to_bytes(4, "little") + data)
         return pixels, own
@@ -273,7 +272,7 @@ def find_pictures(pattern: str) -> list[str]:
         FileNotFoundError: if there are none.
     """
     known = suffixes()
-    names = glob.glob(os.path.expanduser(pattern), recursive=True)
+    names = glob.glob(str(user_path(pattern)), recursive=True)
     names = [n for n in names if os.path.splitext(n)[1].lower() in known and os.path.isfile(n)]
     if not names:
         raise FileNotFoundError(f"no image files match {shown(pattern)}")

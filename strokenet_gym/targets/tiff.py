@@ -87,7 +87,7 @@ class Page:
             DependencyNotInstalled: if tifffile is missing.
             ValueError: if it is damaged, too large, or not in grey or RGB.
         """
-        require("tifffile", by="tifffile")
+        require("tifffile")
         import tifffile
 
         self.file.seek(0)

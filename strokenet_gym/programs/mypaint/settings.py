@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from strokenet_gym.files import user_path
 from strokenet_gym.programs.mypaint.library import (
     brush_folders,
     input_range,
@@ -76,9 +77,10 @@ def find_brush(name: str) -> Path:
         DependencyNotInstalled: if no brushes are installed.
     """
     if name.endswith(".myb"):
-        if not Path(name).is_file():
+        file = user_path(name)
+        if not file.is_file():
             raise FileNotFoundError(f"there is no brush file {name}")
-        return Path(name)
+        return file
     for folder in brush_folders():
         file = folder / f"{name}.myb"
         if os.path.isfile(file) and folder in file.resolve().parents:
