@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import ImageColor
 
 from strokenet_gym.envs.arguments import whole
 from strokenet_gym.targets.images import LUMA, load_image, plane
@@ -102,7 +102,7 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
     """The colour of an empty canvas.
 
     Args:
-        background: "mean" (of the picture), "white", "black", "#rrggbb", or one number in 0 … 1 or
+        background: "mean" (of the picture), "#rrggbb", a name as in CSS, or one number in 0 … 1 or
             one for each channel.
         picture: ``[C, H, W]``.
         opacity: its opacity, ``[H, W]``.
@@ -120,11 +120,12 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
             return np.array([np.average(c, weights=weights) for c in picture], np.float32)
         if background in _COLOURS:
             return np.full(channels, _COLOURS[background], np.float32)
-        if not re.fullmatch("#[0-9a-fA-F]{6}", background):
+        try:
+            background = np.array(ImageColor.getrgb(background)[:3]) / 255
+        except ValueError:
             raise ValueError(
-                f"background must be mean, white, black or #rrggbb, got {background!r}"
-            )
-        background = np.frombuffer(bytes.fromhex(background[1:]), np.uint8) / 255
+                f"background must be mean, #rrggbb or a colour's name, got {background!r}"
+            ) from None
         if channels == 1:
             background = background @ LUMA
     colour = np.asarray(background)
