@@ -34,20 +34,11 @@ def main(
 ) -> None:
     """Watch a trained agent paint what it was made for; --record keeps the strokes as logs."""
     player = load_agent(agent)
-    arguments = arguments_of(
-        player,
-        targets=targets,
-        canvas_size=canvas_size,
-        max_strokes=strokes or player.max_strokes or 4,
-        brush=brush,
-    )
-    world = gym.make(
-        env,
-        data_dir=data_dir,
-        render_mode="human",
-        stroke_seconds=stroke_seconds,
-        **arguments,
-    )
+    count = strokes or player.max_strokes or 4
+    task = {"targets": targets, "canvas_size": canvas_size, "max_strokes": count, "brush": brush}
+    arguments = arguments_of(player, **task)
+    arguments |= {"data_dir": data_dir, "stroke_seconds": stroke_seconds}
+    world = gym.make(env, render_mode="human", **arguments)
     player.prepare(world)
     if record is not None:
         world = RecordStrokes(world, record)

@@ -170,7 +170,7 @@ def test_survives_a_file(cls, tmp_path):
     ],
 )  # fmt: skip
 def test_observations_that_lack_something(agent, seen):
-    with pytest.raises(ValueError, match=r"observation .* got"):
+    with pytest.raises(ValueError, match=r"(observation|canvas and target) .* got"):
         load_agent(agent).act(seen)
 
 

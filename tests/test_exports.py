@@ -139,15 +139,15 @@ def test_layers_add_up_in_eight_bits(cut, steps, rng):
 
 
 def test_scribbles_are_small(tmp_path, rng):
-    """24 strokes of the marker, as a random agent paints them."""
+    """Strokes of the marker, as a random agent paints them: 24 take 300 kB."""
     brush = BRUSHES["marker"]
-    strokes = unpack(rng.uniform(-1, 1, (24, 52)), 3, brush.radii)
+    strokes = unpack(rng.uniform(-1, 1, (8, 52)), 3, brush.radii)
     log = StrokeLog(128, (1.0,) * 3, brush)
-    log.strokes = [Stroke(*(field[k] for field in strokes)) for k in range(24)]
+    log.strokes = [Stroke(*(field[k] for field in strokes)) for k in range(8)]
     export(log, tmp_path / "a.svg", 256)
-    assert os.path.getsize(tmp_path / "a.svg") < 300_000
+    assert os.path.getsize(tmp_path / "a.svg") < 100_000
     wanted = to_rgb(log.replay(512)).astype(int)
-    assert np.abs(shown(tmp_path / "a.svg", 512) - wanted).mean() < 5  # as of 1.1 MB
+    assert np.abs(shown(tmp_path / "a.svg", 512) - wanted).mean() < 3.8
 
 
 def test_a_thousand_soft_strokes_as_svg(tmp_path):
@@ -194,7 +194,7 @@ def test_suffixes_in_any_case(tmp_path):
         export(log, tmp_path / name, 64)
         with Image.open(tmp_path / name) as image:
             assert image.format == {".PNG": "PNG", ".webp": "WEBP"}.get(name[-4:], image.format)
-            assert np.abs(np.asarray(image.convert("RGB")) - wanted).mean() < 3
+            assert np.abs(np.asarray(image.convert("RGB")) - wanted).mean() < 3.8
     export(log, tmp_path / "a.SVG")
     assert (tmp_path / "a.SVG").read_text().startswith("<svg")
 

@@ -1,6 +1,8 @@
 """The painter: pictures planned in strokes, and the command."""
 
 import json
+import os
+import re
 import sys
 
 import cv2
@@ -359,7 +361,7 @@ def test_a_logo_by_the_command(tmp_path, monkeypatch, quick):
     file = tmp_path / "logo.png"
     cv2.imwrite(str(file), clear_logo((200, 30, 40)))
     command(monkeypatch, file, "--strokes", 6)
-    painted = cv2.imread(str(tmp_path / "logo-painted.png")).astype(int)
+    painted = cv2.imread(str(tmp_path / "logo.png-painted.png")).astype(int)
     assert np.abs(painted[32, 32] - painted[2, 2]).max() > 100
 
 
@@ -398,16 +400,16 @@ def test_size(picture):
         (None, {"strokes": 0}, ValueError, "strokes must be from 1"),
         (None, {"style": "oil"}, ValueError, "style must be one of photo, gouache"),
         (None, {"size": 8}, ValueError, "size must be from 16 to 4096"),
-        (None, {"background": "grey"}, ValueError, "mean, white, black or #rrggbb"),
-        (None, {"seconds": 0}, ValueError, "seconds must be a number more than 0"),
+        (None, {"background": "greyish"}, ValueError, "mean, #rrggbb or a colour's name"),
+        (None, {"seconds": 0}, ValueError, "seconds must be more than 0"),
         (None, {"palette": 0}, ValueError, "palette must be from 1 to 256"),
         (None, {"palette": [[0.1]]}, ValueError, r"colours \[K, 3\]"),
         (None, {"palette": np.zeros((300, 3))}, ValueError, "1 … 256 colours"),
         (None, {"palette": {}}, ValueError, "a palette must be a number or colours, got {}"),
         (None, {"background": {}}, ValueError, "background must have 3 numbers"),
         (None, {"style": ["photo"]}, ValueError, "style must be one of photo, gouache"),
-        (None, {"seconds": "5"}, ValueError, "seconds must be a number more than 0"),
-        (None, {"seconds": True}, ValueError, "seconds must be a number more than 0"),
+        (None, {"seconds": "5"}, ValueError, "seconds must be more than 0"),
+        (None, {"seconds": True}, ValueError, "seconds must be more than 0"),
         (None, {"weight": np.zeros((8, 8))}, ValueError, "the weight is 0 everywhere"),
         (None, {"weight": np.ones((8, 16))}, ValueError, "the picture's shape, 64x64, got 16x8"),
     ],
@@ -548,14 +550,14 @@ def test_the_pen_is_lifted_where_lines_are_too_thin(picture, name):
     ("kwargs", "message"),
     [
         ({"pressure": (0.5, 0.2)}, "pressure must be a range"),
-        ({"pressure": 0.1}, "pressure must be a range"),
+        ({"pressure": 0.1}, "pressure must be two numbers"),
         ({"pressure": (0.0, 0.0)}, "largest pressure must be more than 0"),
-        ({"tones": (0.0, float("nan"))}, "tones must be a range"),
-        ({"bending": -1}, "bending must be 0 or more"),
-        ({"bending": "x"}, "bending must be 0 or more"),
+        ({"tones": (0.0, float("nan"))}, "tones must be from 0 to 1"),
+        ({"bending": -1}, "bending must be from 0"),
+        ({"bending": "x"}, "bending must be from 0"),
         ({"thinnest": 1.0}, "must allow pressures from 0"),
-        ({"angle": float("nan")}, "angle must be a number"),
-        ({"detail": 0}, "detail must be more than 0"),
+        ({"angle": float("nan")}, "angle must be from -3600"),
+        ({"detail": 0}, "detail must be from 0.01"),
         ({"iterations": float("inf")}, "iterations must be a whole number"),
         ({"finish": 0}, "finish must be from 1"),
     ],
@@ -583,6 +585,59 @@ def test_ctrl_c_while_a_film_is_written(picture, tmp_path, monkeypatch, quick, c
     assert films
     assert (tmp_path / "b.png").exists()
     assert json.loads((tmp_path / "r.json").read_text())["strokes"] <= 4
+
+
+def test_names_of_colours(picture, tmp_path):
+    wanted = [[1, 0, 0], [0, 0, 1], [0, 128 / 255, 1]]
+    np.testing.assert_allclose(read_palette("red, Blue,#0080ff"), wanted)
+    np.testing.assert_allclose(read_palette("teal"), [[0, 128 / 255, 128 / 255]])
+    assert read_palette("12") == 12
+    (tmp_path / "a,b.txt").write_text("#00ff00")
+    np.testing.assert_allclose(read_palette(str(tmp_path / "a,b.txt")), [[0, 1, 0]])
+    with pytest.raises(ValueError, match=r"palette red,bleu: unknown color specifier: 'bleu'"):
+        read_palette("red,bleu")
+    with pytest.raises(FileNotFoundError, match="neither a number nor colours"):
+        read_palette("bleu")
+    for background, colour in (
+        ("tomato", (255, 99, 71)),
+        ("Grey", (128,) * 3),
+        ("#0f0", (0, 255, 0)),
+    ):
+        blank = Planner(picture, 4, background=background).blank()
+        np.testing.assert_allclose(blank[:, 0, 0], np.array(colour) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["--to", "b.json", "--report", "b.json"], "--report and --to b.json are the same file"),
+        (["--to", "b.png", "--to", "./b.png"], "a file is said twice|are the same file"),
+        (["--to", "b.png", "--to", "link.png"], "are the same file"),
+        (["--to", "a.png"], "--to a.png and the picture are the same file"),
+        (["--to", "b.png", "--weight", "w.png", "--report", "w.png"], "--report and --weight are"),
+    ],
+)
+def test_files_that_would_overwrite_each_other(
+    files, message, picture, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("a.png", picture)
+    os.symlink("b.png", "link.png")
+    monkeypatch.setattr(Planner, "step", lambda planner: pytest.fail("it worked"))
+    with pytest.raises(SystemExit):
+        command(monkeypatch, "a.png", *files)
+    assert re.search(message, capsys.readouterr().err)
+    assert sorted(os.listdir()) == ["a.png", "link.png"]
+
+
+def test_default_outputs_are_one_for_each_picture(picture, tmp_path, monkeypatch, quick):
+    monkeypatch.chdir(tmp_path)
+    for name in ("scan.1.png", "scan.2.png", "a.jpg", "a.png"):
+        cv2.imwrite(name, picture[:16, :16])
+    pictures = sorted(os.listdir())
+    for name in pictures:
+        command(monkeypatch, name, "--strokes", 1)
+    assert sorted(os.listdir()) == sorted([*pictures, *(f"{p}-painted.png" for p in pictures)])
 
 
 @pytest.mark.parametrize(

@@ -350,7 +350,7 @@ def test_a_subclass_has_a_space_of_its_own():
 
 def test_missing_pygame(monkeypatch):
     monkeypatch.setitem(sys.modules, "pygame", None)
-    with pytest.raises(DependencyNotInstalled, match=r"pip install .*all"):
+    with pytest.raises(DependencyNotInstalled, match=r"run `pip install pygame`"):
         make(render_mode="human")
     make(render_mode="rgb_array")
 

@@ -146,7 +146,7 @@ def test_exports(rng, tmp_path):
         assert film.read()[1].shape == (80, 128, 3)
         film.release()
     svg = (tmp_path / "picture.svg").read_text()
-    assert re.search(r'width="128" height="80" viewBox="0 0 10240 6400"', svg)
+    assert re.search(r'width="128" height="80" viewBox="0 0 5120 3200"', svg)
     with (tmp_path / "picture.csv").open() as file:
         rows = list(csv.DictReader(file))
     # The canvas fills the paper's width, and is centred in its height.

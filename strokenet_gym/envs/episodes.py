@@ -20,7 +20,7 @@ from strokenet_gym.checks import array_of, whole
 from strokenet_gym.display import Scene
 from strokenet_gym.envs.arguments import canvas_sides, check_flag
 from strokenet_gym.envs.arrays import Arrays
-from strokenet_gym.envs.rewards import Reward, check_rewards, find_reward
+from strokenet_gym.envs.rewards import Reward, ask, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
 from strokenet_gym.targets import channels_of, make_targets
@@ -239,7 +239,7 @@ class Episodes:
                 reward = -change[:, kind] / pictures.like(self._start[:, kind], change)
             else:
                 images = before, pictures.kept(after), pictures.kept(pictures.target)
-                reward = _ask(kind, pictures, images, active)
+                reward = ask(kind, pictures, images, active)
                 if reward is None:
                     reward = change[:, 0]
             count = self.stroke + (1 if active is None else active)
@@ -323,27 +323,6 @@ class Episodes:
 def _image(target: Any) -> Any:
     """A target that was given for one episode: no path."""
     return target if is_pil(target) else array_of(target, "a target")
-
-
-def _ask(kind: Reward, pictures: Any, images: Sequence[Any], active: np.ndarray | None) -> Any:
-    """What a user's function says of the rows that have a stroke, ``[B]``; 0 elsewhere.
-
-    Args:
-        kind: the function.
-        pictures: arrays or tensors.
-        images: canvas before, canvas after and target, ``[B, C, H, W]``.
-        active: bool ``[B]``, or None for all.
-
-    Returns:
-        The rewards; None if no row has a stroke.
-    """
-    if active is None:
-        return check_rewards(pictures.rewards(kind(*images)), len(images[0]))
-    rows = np.flatnonzero(active)
-    if len(rows) == 0:
-        return None
-    rewards = pictures.rewards(kind(*(batch[rows] for batch in images)))
-    return pictures.spread(check_rewards(rewards, len(rows)), rows, len(active))
 
 
 def _observation_space(pictures: spaces.Box) -> spaces.Dict:

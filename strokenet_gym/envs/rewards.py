@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from strokenet_gym.extras import import_object
 from strokenet_gym.stroke import is_tensor
 
-__all__ = ["REWARDS", "Reward", "check_rewards", "find_reward"]
+__all__ = ["REWARDS", "Reward", "ask", "find_reward"]
 
 Reward = Callable[[Any, Any, Any], Any]
 
@@ -41,7 +41,28 @@ def find_reward(reward: str | Reward) -> int | Reward:
     return reward
 
 
-def check_rewards(rewards: Any, num_envs: int) -> Any:
+def ask(kind: Reward, pictures: Any, images: Sequence[Any], active: np.ndarray | None) -> Any:
+    """What a user's function says of the rows that have a stroke, ``[B]``; 0 elsewhere.
+
+    Args:
+        kind: the function.
+        pictures: arrays or tensors.
+        images: canvas before, canvas after and target, ``[B, C, H, W]``.
+        active: bool ``[B]``, or None for all.
+
+    Returns:
+        The rewards; None if no row has a stroke.
+    """
+    if active is None:
+        return _check(pictures.rewards(kind(*images)), len(images[0]))
+    rows = np.flatnonzero(active)
+    if len(rows) == 0:
+        return None
+    rewards = pictures.rewards(kind(*(batch[rows] for batch in images)))
+    return pictures.spread(_check(rewards, len(rows)), rows, len(active))
+
+
+def _check(rewards: Any, num_envs: int) -> Any:
     """Return what a reward function gave: a tensor of floats, or a new array of float64.
 
     Raises:

@@ -63,7 +63,7 @@ def paint(
         size: Longer side of the painting in pixels, up to 4096; by default the picture's, up to
             2048.
         seed: The same seed gives the same strokes.
-        background: Of the canvas: mean (of the picture), white, black or #rrggbb; by default the
+        background: Of the canvas: mean (of the picture), a colour's name or #rrggbb; by default the
             style's. Transparent pictures lie on it, by default on one that they differ from.
         palette: How many colours the strokes may have; or which, such as red,blue,#00ff80; or a
             text file with colours, #rrggbb.

@@ -93,7 +93,7 @@ class Palette:
 
 def has_colours(palette: Any) -> bool:
     """Whether a palette, as :class:`Palette` takes it, has a colour that is not grey."""
-    given = np.asarray(palette)
+    given = array_of(palette, "a palette")
     return given.shape[1:] == (3,) and bool((given != given[:, :1]).any())
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import numpy as np
+from PIL import ImageColor
 
 from strokenet_gym.checks import array_of, whole
 from strokenet_gym.interrupts import shielded
@@ -170,7 +170,7 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
 
     Args:
         background: "mean" (of the picture; :func:`contrasting` if it has transparent parts),
-            "white", "black", "#rrggbb", or one number in 0 … 1, or three, or one for each channel.
+            "#rrggbb", a name as in CSS, or one number in 0 … 1, or three, or one for each channel.
         picture: ``[C, H, W]``.
         opacity: its opacity, ``[H, W]``.
 
@@ -188,11 +188,12 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
             return np.array([np.average(c, weights=opacity) for c in picture], np.float32)
         if background in _COLOURS:
             return np.full(channels, _COLOURS[background], np.float32)
-        if not re.fullmatch("#[0-9a-fA-F]{6}", background):
+        try:
+            background = np.array(ImageColor.getrgb(background)[:3]) / 255
+        except ValueError:
             raise ValueError(
-                f"background must be mean, white, black or #rrggbb, got {background!r}"
-            )
-        background = np.frombuffer(bytes.fromhex(background[1:]), np.uint8) / 255
+                f"background must be mean, #rrggbb or a colour's name, got {background!r}"
+            ) from None
     colour = array_of(background, "background")
     numbers = colour.dtype.kind in "iuf" and colour.shape in ((), (1,), (3,))
     if not (numbers and ((colour >= 0) & (colour <= 1)).all()):
