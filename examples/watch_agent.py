@@ -31,19 +31,14 @@ def main(
 ) -> None:
     """Watch a trained agent paint what it was made for; --record keeps the strokes as logs."""
     player = load_agent(agent)
-    arguments = arguments_of(
-        player,
-        targets=targets,
-        canvas_size=canvas_size,
-        max_strokes=strokes or player.max_strokes or 4,
-        brush=brush,
-    )
+    strokes = strokes or player.max_strokes or 4
+    given = {"targets": targets, "canvas_size": canvas_size, "max_strokes": strokes, "brush": brush}
     world = gym.make(
         env,
         data_dir=data_dir,
         render_mode="human",
         stroke_seconds=stroke_seconds,
-        **arguments,
+        **arguments_of(player, **given),  # an agent's file opens no modules and no paths
     )
     player.prepare(world)
     if record is not None:
