@@ -36,7 +36,7 @@ def main(
     player = load_agent(agent)
     count = strokes or player.max_strokes or 4
     task = {"targets": targets, "canvas_size": canvas_size, "max_strokes": count, "brush": brush}
-    arguments = arguments_of(player, **task)
+    arguments = arguments_of(player, **task)  # an agent's file opens no modules and no paths
     arguments |= {"data_dir": data_dir, "stroke_seconds": stroke_seconds}
     world = gym.make(env, render_mode="human", **arguments)
     player.prepare(world)

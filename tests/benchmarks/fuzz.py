@@ -26,9 +26,11 @@ from typing import Any
 import cv2
 import gymnasium as gym
 import numpy as np
+import tifffile
 import torch
 import tyro
 from gymnasium.error import DependencyNotInstalled, ResetNeeded
+from PIL import Image, ImageCms
 from safetensors import safe_open
 from safetensors.torch import save
 
@@ -62,7 +64,9 @@ STRANGE: list[Any] = [
     1j, np.nan, np.float16(0.3), np.int8(5), np.zeros(0), np.zeros((2, 0)), np.array("x"),
     np.array(None), np.full(50, np.inf), np.arange(50), torch.zeros(50), torch.zeros(0),
     torch.zeros(50, dtype=torch.bool), torch.zeros(50, dtype=torch.float16), object(), print,
-    "..:x",
+    "..:x", torch.zeros(50, device="meta"), torch.zeros(50).to_sparse(), [[1.0], [1.0, 2.0]],
+    torch.zeros(50, requires_grad=True), [torch.zeros(2, requires_grad=True)], {0: 1, 1: 2}, {1, 2},
+    torch.zeros(50, dtype=torch.bfloat16), torch.zeros(50, dtype=torch.complex64).conj(),
 ]  # fmt: skip
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 109 109"><g>
 <path d="M10,10L99,10"/><path d="M54.5,20c5,20,5,40,0,60"/></g></svg>"""
@@ -160,6 +164,34 @@ def misshapen(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             return array.swapaxes(0, -1) if array.ndim else array
 
 
+def deep_pictures(picture: np.ndarray, folder: Path) -> dict[str, bytes]:
+    """A picture in other kinds of files, by name: of 16 bits, floats, negatives, with profiles."""
+    deep, kinds = picture.astype(np.uint16) * 257, {}
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, mode, options in (
+        ("profile.png", "RGB", {"icc_profile": profile}), ("grey.png", "L", {"transparency": 7}),
+        ("profile.jpg", "RGB", {"icc_profile": profile, "exif": exif}), ("inks.jpg", "CMYK", {}),
+        ("profile.webp", "RGB", {"icc_profile": profile, "exif": exif}),
+        ("palette.png", "P", {"transparency": 3}),
+    ):  # fmt: skip
+        Image.fromarray(picture).convert(mode).save(folder / name, **options)
+        kinds[name] = (folder / name).read_bytes()
+    for name, values, options in (
+        ("deep.tif", deep, {"photometric": "rgb"}),
+        ("planes.tif", deep.transpose(2, 0, 1), {"photometric": "rgb", "planarconfig": "separate"}),
+        ("tiles.tif", deep, {"photometric": "rgb", "tile": (16, 16), "bigtiff": True}),
+        ("negative.tif", deep[:, :, 0], {"photometric": "miniswhite"}),
+        ("floats.tif", (deep / 65535).astype(np.float32), {"photometric": "rgb"}),
+        ("zipped.tif", deep[:, :, 0] / 65535, {"compression": "zlib", "photometric": "miniswhite"}),
+    ):
+        tifffile.imwrite(folder / name, values, **options)
+        kinds[name] = (folder / name).read_bytes()
+    kinds["deep.png"] = cv2.imencode(".png", deep)[1].tobytes()
+    return kinds
+
+
 class Inputs:
     """Inputs of each kind; files in a folder of their own."""
 
@@ -182,6 +214,7 @@ class Inputs:
             for suffix in (".png", ".jpg", ".bmp", ".tiff", ".webp", ".ppm")
             if cv2.haveImageWriter(suffix)
         }
+        self.pictures |= deep_pictures(picture, folder)
         self.data = {name: self._data_set(name, rng) for name in DATA_SETS}
 
     def _data_set(self, name: str, rng: np.random.Generator) -> tuple[Path, bytes]:
@@ -230,6 +263,8 @@ class Inputs:
             arguments[name] = strange(rng)
             if name in ("canvas_size", "channels", "num_envs") and rng.random() < 0.5:
                 arguments[name] = (int(rng.integers(0, 40)), int(rng.integers(0, 40)))
+        if rng.random() < 0.1:
+            arguments["max_episode_steps"] = [1, 2, -1, 0, 1.5, 10**400][rng.integers(6)]
         env = gym.make_vec(kind, 2, **arguments) if batched else gym.make(kind, **arguments)
         options = {["target", "as_tensor", "reset_mask", "x"][rng.integers(4)]: strange(rng)}
         for call in (
@@ -333,8 +368,7 @@ class Inputs:
                     torch.as_tensor(canvas), torch.as_tensor(canvas), Stroke(*fields), 0.0
                 )
             case 3:
-                many = Stroke(*(np.asarray(field)[:, None] for field in stroke))
-                program.paint_sequence(canvas, many, 0.0)
+                program.paint_sequence(canvas, stroke, 0.0)
 
     def plans(self, rng: np.random.Generator) -> None:
         """Arguments of the planner, of styles and of exports."""
@@ -434,7 +468,7 @@ class Inputs:
     def images(self, rng: np.random.Generator) -> None:
         """Bytes of pictures, and arrays."""
         suffix = list(self.pictures)[rng.integers(len(self.pictures))]
-        path = self.folder / f"picture{suffix}"
+        path = self.folder / f"picture{Path(suffix).suffix}"
         path.write_bytes(mutate(self.pictures[suffix], rng))
         targets = make_targets(path if rng.random() < 0.8 else strange(rng), 32)
         gym.make("Painting-v0", canvas_size=32, targets=targets).reset(seed=0)
