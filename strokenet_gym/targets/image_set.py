@@ -18,6 +18,7 @@ import numpy as np
 
 from strokenet_gym.checks import whole
 from strokenet_gym.files import check_memory, replace_file, user_path
+from strokenet_gym.interrupts import shielded
 from strokenet_gym.messages import stderr
 from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.archives import find_data
@@ -318,7 +319,8 @@ def _checksum(header: dict[str, Any], parts: Iterable[Any]) -> int:
 def _counted(items: Iterator[Item], limit: int | None) -> Iterator[Item]:
     """The items up to the limit of each label, with a bar that says how many there are."""
     counts: dict[str, int] = {}
-    from tqdm import tqdm  # takes its time
+    with shielded():
+        from tqdm import tqdm  # takes its time
 
     with tqdm(unit=" items", disable=None, leave=False, file=stderr()) as bar:
         for label, item in items:
