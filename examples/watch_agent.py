@@ -6,10 +6,6 @@
 Space pauses, the right arrow steps, a shows anchors, s saves a picture, q ends.
 """
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all("torch", "safetensors", "pygame")
-
 from pathlib import Path
 
 import gymnasium as gym
@@ -17,6 +13,7 @@ import tyro
 
 from strokenet_gym import RecordStrokes
 from strokenet_gym.agents import arguments_of, load_agent
+from strokenet_gym.command import one_line_errors
 
 
 def main(

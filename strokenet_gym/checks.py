@@ -21,6 +21,7 @@ __all__ = [
     "behaved",
     "canvases",
     "check_composite",
+    "check_flag",
     "is_stroke",
     "painted_in_place",
     "precision",
@@ -50,6 +51,17 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}, got {value}")
     return int(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return what is to be True or False.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def real_number(value: Any, name: str, low: float, high: float, *, above: bool = False) -> float:

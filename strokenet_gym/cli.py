@@ -48,8 +48,10 @@ def export_log(
             numbers, mypaint:NAME, or module:name of a program.
     """
     from strokenet_gym.exports import export
+    from strokenet_gym.files import check_distinct
     from strokenet_gym.stroke_log import StrokeLog
 
+    check_distinct({"--to": to}, {"the log": log})
     paper = {"paper_mm": paper_mm}
     options: dict[str, dict[str, Any]] = {
         ".gif": {"seconds": seconds, "fps": fps},

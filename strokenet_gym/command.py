@@ -23,7 +23,8 @@ from strokenet_gym.messages import Messages
 __all__ = ["Interrupts", "one_line_errors", "require_all"]
 
 _COLUMNS = 40, 500  # of a terminal, for the help: narrower or wider ones take for ever
-_SIGNALS = signal.SIGINT, signal.SIGTERM
+# A terminal that is closed sends SIGHUP, which Windows does not have.
+_ENDS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 _ARGUMENTS = ConstructorRegistry()
 
 
@@ -46,8 +47,8 @@ def one_line_errors() -> Iterator[None]:
     """Run a command: print an error of the user's as one line on stderr, and end with status 1.
 
     The user's are what the package raises for bad arguments and files: ValueError, OSError and
-    Gymnasium's own. Others, which are ours, keep their traceback. Ctrl-C and SIGTERM end with one
-    line, too, and status 130 and 143. What cannot be printed costs nothing but the status.
+    Gymnasium's own. Others, which are ours, keep their traceback. Ctrl-C, SIGTERM and SIGHUP end
+    with one line, too, and status 130, 143 and 129. What cannot be printed costs the status alone.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = Messages(sys.stdout, wait=True), Messages(sys.stderr, wait=False)
@@ -61,16 +62,16 @@ def one_line_errors() -> Iterator[None]:
         raise KeyboardInterrupt
 
     main = threading.current_thread() is threading.main_thread()
-    terminates = main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if terminates:
-        signal.signal(signal.SIGTERM, end)
+    ours = [number for number in _ENDS if main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
     try:
         with _ARGUMENTS:
             yield
         sys.stdout.flush()
     except KeyboardInterrupt:
         if main:
-            for number in _SIGNALS:  # it is ending
+            for number in (signal.SIGINT, *_ENDS):  # it is ending
                 signal.signal(number, signal.SIG_IGN)
         _tell("stopped")
         raise SystemExit(128 + (came or [signal.SIGINT])[0]) from None
@@ -80,8 +81,9 @@ def one_line_errors() -> Iterator[None]:
     finally:
         out, err = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = before
-        if terminates and not came:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ours:
+            if signal.getsignal(number) is end:
+                signal.signal(number, signal.SIG_DFL)
         for stream in (out, err):
             if isinstance(stream, Messages) and stream.error is not None:
                 stream.abandon()
@@ -96,7 +98,9 @@ def _tell(text: str) -> None:
 
 
 class Interrupts:
-    """Inside this context the first Ctrl-C or SIGTERM only asks to stop, the next one does.
+    """Inside this context the first Ctrl-C, SIGTERM or SIGHUP asks to stop, the next one does.
+
+    Those that are ignored, as under nohup, still are.
 
     Attributes:
         asked: how many there have been. From the second on each raises KeyboardInterrupt.
@@ -109,7 +113,9 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._come) for number in _SIGNALS}
+            for number in (signal.SIGINT, *_ENDS):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._come)
         return self
 
     def __exit__(self, *_: object) -> None:

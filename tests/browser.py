@@ -27,6 +27,34 @@ v.onseeked = () => {
 </script>"""
 
 
+def find_browser():
+    """The browser; the test is skipped where there is none."""
+    browser = next(filter(None, map(shutil.which, _NAMES)), None)
+    if browser is None:
+        pytest.skip("there is no Chromium")
+    return browser
+
+
+def show_picture(file, size):
+    """What a browser shows of an SVG, as a PNG file beside it."""
+    picture = Path(file).with_suffix(".browser.png").resolve()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--hide-scrollbars",
+            "--force-color-profile=srgb",
+            f"--window-size={size},{size}",
+            f"--user-data-dir={profile}",
+            f"--screenshot={picture}",
+        ]
+        command = [find_browser(), *options, Path(file).resolve().as_uri()]
+        subprocess.run(command, check=True, capture_output=True, timeout=100)
+    return picture
+
+
 def show_film(file, places):
     """Show a film's last frame in a browser.
 
@@ -38,10 +66,7 @@ def show_film(file, places):
         ``pixels``, RGBA of each of them; ``seconds``; ``size``, width and height. The test is
         skipped where there is no browser.
     """
-    browser = next(filter(None, map(shutil.which, _NAMES)), None)
-    if browser is None:
-        pytest.skip("there is no Chromium")
-    found, answered = {}, threading.Event()
+    browser, found, answered = find_browser(), {}, threading.Event()
     page = _PAGE.replace("PLACES", json.dumps(places)).encode()
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -345,6 +345,41 @@ def test_derivatives_in_any_layout(layout):
     np.testing.assert_array_equal(given, seed)  # which is not the place of the result
 
 
+@pytest.mark.parametrize("wrong", [{"colour": np.nan}, {"colour": np.inf}, {"pressure": 1e6}])
+@pytest.mark.parametrize("name", ["pencil", "airbrush", "chalk", "watercolour"])
+def test_strokes_of_networks_that_have_diverged(name, wrong):
+    """They paint nothing, at once, and have no gradient; those beside them are painted."""
+    stroke = some_strokes()
+    for field, value in wrong.items():
+        getattr(stroke, field)[0] = value
+    canvas, many = np.full((2, 1, 32, 32), 0.3, np.float32), Stroke(*(f[:, None] for f in stroke))
+    for painted in (
+        BRUSHES[name].paint(canvas, stroke, 1.0),
+        BRUSHES[name].paint_sequence(canvas, many, 1.0),
+    ):
+        np.testing.assert_array_equal(painted[0], canvas[0])
+        assert (painted[1] != canvas[1]).any()
+    tensors = Stroke(*(torch.tensor(field, requires_grad=True) for field in stroke))
+    below = torch.from_numpy(canvas).double()
+    BRUSHES[name].paint_tensors(below, below, tensors, 1.0)[0].sum().backward()
+    for field in tensors[1:]:
+        assert field.grad[0].eq(0).all()
+        assert field.grad[1].isfinite().all()
+    assert tensors.position.grad[1].any()
+
+
+@pytest.mark.parametrize("value", [None, 1, torch.zeros(2), np.zeros(2)])
+def test_flags_are_true_or_false(value, tmp_path):
+    _, back = paint_sequence_vjp(np.zeros((1, 1, 16, 16)), np.zeros((1, 1, 50)))
+    with pytest.raises(ValueError, match="canvas must be True or False"):
+        back(np.zeros((1, 1, 16, 16)), canvas=value)
+    log = StrokeLog(16, (0.0,), PENCIL)
+    with pytest.raises(ValueError, match="lines must be True or False"):
+        export(log, tmp_path / "a.svg", lines=value)
+    with pytest.raises(ValueError, match=r"detail must be from 0\.01 to 100"):
+        export(log, tmp_path / "a.svg", detail=1e-320)
+
+
 def test_the_other_functions_of_sequences():
     good, actions = blank(1), np.zeros((1, 2, 50), np.float32)
     for bad in (

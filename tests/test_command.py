@@ -11,16 +11,18 @@ import time
 
 import numpy as np
 import pytest
+from gymnasium.error import DependencyNotInstalled
 from PIL import Image
 from test_stroke_log import some_log
 
 from strokenet_gym import STYLES, Planner, StrokeLog, exports
 from strokenet_gym.cli import main
 from strokenet_gym.command import Interrupts, one_line_errors
+from strokenet_gym.extras import require
 from strokenet_gym.messages import Messages
 from strokenet_gym.painter import command as painting
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +161,16 @@ def test_other_commands_end_with_one_line(command, number, tmp_path, monkeypatch
     assert names(tmp_path) == ["a.json"]
 
 
+def test_signals_that_are_ignored_still_are():
+    """As under nohup, or of what a shell runs in the background."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Interrupts() as interrupts:
+        come(signal.SIGHUP, signal.SIGHUP)
+    assert interrupts.asked == 0
+    with one_line_errors():
+        come(signal.SIGHUP)
+
+
 def test_what_is_held_is_done_whole():
     done, interrupts = [], Interrupts()
 
@@ -272,6 +284,20 @@ def test_help_on_terminals_of_odd_widths(columns, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "--paper-mm" in "".join(lines)
     assert max(map(len, lines)) <= 500
+
+
+def test_missing_packages_are_named_one_by_one(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(DependencyNotInstalled) as missing:
+        require("numpy", "skimage")
+    assert str(missing.value) == "scikit-image is not installed, run `pip install scikit-image`"
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(DependencyNotInstalled) as missing:
+        require()  # what scripts do
+    assert str(missing.value) == (
+        "imageio-ffmpeg, scikit-image are not installed, "
+        "run `pip install imageio-ffmpeg scikit-image`"
+    )
 
 
 REAL = """

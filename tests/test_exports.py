@@ -11,6 +11,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from browser import show_picture
 from conftest import command
 from defusedxml import ElementTree
 from gymnasium.error import DependencyNotInstalled
@@ -118,6 +119,18 @@ def test_light_soft_strokes_are_not_darker_in_librsvg(tmp_path, brush, paper):
     export(log, tmp_path / "a.svg", 256)
     difference = shown(tmp_path / "a.svg", 256) - to_rgb(log.replay(256)).astype(int)
     assert np.abs(difference.mean((0, 1))).max() < 1
+    assert np.abs(difference).mean() < 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("brush", ["marker", "watercolour"])
+def test_svg_in_a_browser(tmp_path, brush):
+    log = some_log(brush, 24)
+    export(log, tmp_path / "a.svg", 512)
+    with Image.open(show_picture(tmp_path / "a.svg", 512)) as image:
+        seen = np.asarray(image.convert("RGB")).astype(int)[:512, :512]
+    difference = seen - to_rgb(log.replay(512)).astype(int)
+    assert np.abs(difference.mean((0, 1))).max() < 1.5
     assert np.abs(difference).mean() < 2
 
 

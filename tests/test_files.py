@@ -112,7 +112,7 @@ def test_pipes_and_devices_are_written_to(tmp_path):
     fifo = tmp_path / "a.json"
     os.mkfifo(fifo)
     came = []
-    reader = threading.Thread(target=lambda: came.append(fifo.read_text()))
+    reader = threading.Thread(target=lambda: came.append(fifo.read_text()), daemon=True)
     reader.start()
     some_log(count=1).save(fifo)
     reader.join(30)

@@ -13,7 +13,8 @@ import numpy as np
 import tyro
 
 from strokenet_gym import load_program
-from strokenet_gym.envs.arguments import whole
+from strokenet_gym.checks import whole
+from strokenet_gym.files import user_path
 from strokenet_gym.programs import Program
 from strokenet_gym.targets import ImageFiles, ImageSet, Targets, channels_of, make_targets
 
@@ -125,7 +126,7 @@ class Task:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(Task)}
         del values["data_dir"], values["modules"]
         if isinstance(self.source, ImageFiles):
-            values["targets"] = str(Path(self.targets).expanduser().resolve())
+            values["targets"] = str(user_path(self.targets).resolve())
         if str(self.brush).endswith(".json"):
             values["brush"] = self.program.to_json()
         return values | {"channels": self.num_channels, "background": list(self.background)}

@@ -22,7 +22,6 @@ __all__ = [
     "PortableSpec",
     "canvas_sides",
     "check_count",
-    "check_flag",
     "check_observation",
     "check_options",
     "check_render_mode",
@@ -118,17 +117,6 @@ def check_options(options: Any, known: tuple[str, ...]) -> dict[str, Any]:
             f"unknown reset options {sorted(unknown, key=repr)}; known: {', '.join(known)}"
         )
     return dict(options)
-
-
-def check_flag(name: str, value: Any) -> bool:
-    """Return what is to be True or False.
-
-    Raises:
-        ValueError: if it is neither.
-    """
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
 
 
 def check_render_mode(mode: str | None, known: list[str]) -> str | None:

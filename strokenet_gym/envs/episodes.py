@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from strokenet_gym.checks import array_of, whole
+from strokenet_gym.checks import array_of, check_flag, whole
 from strokenet_gym.display import Scene
-from strokenet_gym.envs.arguments import canvas_sides, check_flag
+from strokenet_gym.envs.arguments import canvas_sides
 from strokenet_gym.envs.arrays import Arrays
 from strokenet_gym.envs.rewards import Reward, ask, find_reward
 from strokenet_gym.programs.base import Program, to_bytes

@@ -10,10 +10,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from strokenet_gym.checks import check_flag
 from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
-    check_flag,
     check_options,
     check_render_mode,
     check_seed,

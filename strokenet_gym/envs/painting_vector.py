@@ -13,12 +13,11 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from strokenet_gym.checks import array_of, whole
+from strokenet_gym.checks import array_of, check_flag, whole
 from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
     check_count,
-    check_flag,
     check_options,
     check_render_mode,
     check_seed,

@@ -12,11 +12,10 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from strokenet_gym.checks import array_of, whole
+from strokenet_gym.checks import array_of, check_flag, whole
 from strokenet_gym.display import Scene, frame
 from strokenet_gym.envs.arguments import (
     PortableSpec,
-    check_flag,
     check_options,
     check_render_mode,
     check_seed,

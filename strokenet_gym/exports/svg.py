@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.checks import real_number
+from strokenet_gym.checks import check_flag, real_number
 from strokenet_gym.exports.lines import write_lines
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
@@ -52,7 +52,7 @@ def write_svg(
     are so many strokes that they would be more than 5,000 in all. ``detail`` divides the one and
     multiplies the other. The grain of rough paper is left out.
     """
-    if lines:
+    if check_flag("lines", lines):
         write_lines(log, path, pen_mm, paper_mm)
         return
     if pen_mm is not None:
@@ -62,7 +62,7 @@ def write_svg(
             f"SVG needs the shapes of strokes, which the program {log.brush.name!r} does not tell: "
             "export to .png, .gif, .mp4 or .csv, or export its lines"
         )
-    detail = real_number(detail, "detail", 0, 100, above=True)
+    detail = real_number(detail, "detail", 0.01, 100)
     rows, columns = grid = log.sides(_GRID)
     brush = dataclasses.replace(log.brush, grain=0.0)
     wanted = [_steps(stroke, brush, grid, detail) for stroke in log.strokes]

@@ -236,8 +236,8 @@ class Brush(Program):
         Computes in float64 if the strokes are float64 (for gradient checks), else in float32. The
         derivative is that of the program as it is sampled; at kinks it is one-sided
         (raster_adjoint.py says which side). The kernels run on the CPU: tensors of another device
-        are copied there and back. A stroke whose position, radius or pressure is NaN or infinite
-        paints nothing.
+        are copied there and back. A stroke with a number that is NaN or infinite, or with a
+        pressure beyond 100, paints nothing.
         """
         from strokenet_gym.programs.stamped.autograd import paint
 

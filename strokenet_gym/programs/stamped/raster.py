@@ -131,8 +131,9 @@ def composite_strokes(
     path, (run, extent) = new_path(position.shape[1]), new_run(ink)
     keep_alpha, keep_marks, done = len(alpha) == len(canvas), boxes.size > 0, 0
     for b in range(start, stop):
+        drawn = radius[b] + 0.0 * colour[b].sum()  # nothing in a colour that is none
         path, count = trace_stroke(
-            path, position[b], pressure[b], radius[b], brush, EXACT, shape, 0, shape[0]
+            path, position[b], pressure[b], drawn, brush, EXACT, shape, 0, shape[0]
         )
         box = path.box
         opacity = alpha[b] if keep_alpha else alpha[0]

@@ -201,8 +201,9 @@ def composite_strokes_back(
     brush = brush_of(numbers)
     mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
     for b in range(start, stop):
+        drawn = radius[b] + 0.0 * colour[b].sum()  # nothing in a colour that is none
         path, count = trace_stroke(
-            path, position[b], pressure[b], radius[b], brush, EXACT, shape, 0, shape[0]
+            path, position[b], pressure[b], drawn, brush, EXACT, shape, 0, shape[0]
         )
         box = path.box
         by_own[b] = 0.0

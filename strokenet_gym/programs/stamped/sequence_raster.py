@@ -70,8 +70,9 @@ def composite_sequence(
     keep = alphas.size > 0
     span, pixel, done = 0, 0, 0
     for k in range(begin, len(position)):
+        drawn = radius[k] + 0.0 * colour[k].sum()  # nothing in a colour that is none
         path, count = trace_stroke(
-            path, position[k], pressure[k], radius[k], brush, fineness, shape, low, high
+            path, position[k], pressure[k], drawn, brush, fineness, shape, low, high
         )
         box = path.box
         first, end = cells_of(box)
@@ -183,8 +184,9 @@ def composite_sequence_back(
     touched = np.empty((4, MANY), seed.dtype)
     blocks = np.empty(((seed.shape[0] + 1) // 2, seed.shape[1] // 2), seed.dtype)
     for k in range(stop - 1, begin - 1, -1):
+        drawn = radius[k] + 0.0 * colour[k].sum()  # nothing in a colour that is none
         path, count = trace_stroke(
-            path, position[k], pressure[k], radius[k], brush, fineness, shape, low, high
+            path, position[k], pressure[k], drawn, brush, fineness, shape, low, high
         )
         by_own[k] = 0.0
         pixel = ends[k, 1]
