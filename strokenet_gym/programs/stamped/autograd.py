@@ -21,7 +21,7 @@ from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.numbers import Accuracy, Numbers
 from strokenet_gym.programs.stamped.sequence import Chunk
 from strokenet_gym.programs.transforms import NO_VMAP, eager
-from strokenet_gym.stroke import Stroke
+from strokenet_gym.stroke import Stroke, is_tensor
 
 __all__ = ["draw", "paint", "paint_sequence"]
 
@@ -58,7 +58,7 @@ def _kind(*tensors: Any) -> torch.dtype:
         TypeError: if one of them is no tensor.
     """
     for tensor in tensors:
-        if not isinstance(tensor, Tensor):
+        if not is_tensor(tensor):
             raise TypeError(f"canvases and strokes must all be tensors, got a {type(tensor)}")
     return torch.float64 if tensors[-2].dtype == torch.float64 else torch.float32
 
