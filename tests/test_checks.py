@@ -142,7 +142,10 @@ def test_backgrounds_of_tensors_that_do_not_fit(background):
 def test_networks_take_finite_strokes_of_any_type(compact):
     stroke, canvas = tensors(some_strokes(dtype=np.float32)), torch.zeros(2, 1, 24, 24)
     wanted, _ = compact.paint_tensors(canvas, canvas, stroke, torch.zeros(1))
-    for mixed in (stroke._replace(radius=stroke.radius.double()), Stroke(*map(torch.half, stroke))):
+    for mixed in (
+        stroke._replace(radius=stroke.radius.double()),
+        Stroke(*(f.half() for f in stroke)),
+    ):
         painted, _ = compact.paint_tensors(canvas, canvas, mixed, torch.zeros(1))
         torch.testing.assert_close(painted, wanted, atol=0.05, rtol=0)
     for value in (np.nan, np.inf):
