@@ -19,6 +19,7 @@ __all__ = [
     "array_of",
     "background_of",
     "behaved",
+    "canvas_tensor",
     "canvases",
     "check_composite",
     "check_flag",
@@ -171,6 +172,8 @@ def real_tensor(value: Any, name: str, shape: Shape) -> Any:
     """
     if not is_tensor(value):
         raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    if value.is_meta or "strided" not in str(value.layout):
+        raise TypeError(f"{name} must be a dense tensor with values, got {value!r}")
     if value.is_complex() or str(value.dtype) == "torch.bool":
         raise TypeError(f"{name} must hold real numbers, got dtype {value.dtype}")
     _check_shape(tuple(value.shape), name, shape)
@@ -248,6 +251,17 @@ def canvases(canvas: Any, dtype: Any = np.float32) -> np.ndarray:
     return copy
 
 
+def canvas_tensor(canvas: Any) -> Any:
+    """Return canvases ``[B, C, H, W]``, a tensor, as they are.
+
+    Raises:
+        TypeError: if they are no tensor of real numbers.
+        ValueError: if they have another shape.
+    """
+    count = canvas.shape[:1] if is_tensor(canvas) else ()
+    return real_tensor(canvas, "a canvas", (*count, None, None, None))
+
+
 def painted_in_place(
     canvas: Any, name: str = "the canvas", known: tuple[np.dtype, ...] = (_SINGLE, _DOUBLE)
 ) -> None:
@@ -307,6 +321,6 @@ def background_of(background: Any, channels: int, dtype: Any = np.float32) -> np
         TypeError: if it does not hold real numbers.
         ValueError: if there are more or fewer of them.
     """
-    shape = (channels,) if np.ndim(background) else ()
-    colour = real_array(background, "the background", shape, dtype)
+    colour = array_of(background, "the background")
+    colour = real_array(colour, "the background", (channels,) if colour.ndim else (), dtype)
     return np.broadcast_to(colour, (channels,)).copy()

@@ -128,6 +128,37 @@ def test_tensors_that_do_not_fit(name, wrong, compact):
                 program.draw_tensors(stroke, 24)
 
 
+@pytest.mark.parametrize(
+    "background",
+    [torch.zeros(3), torch.zeros(1, 1), torch.zeros(1, device="meta"), torch.zeros(1) + 1j,
+     np.zeros(3), "white"],
+)  # fmt: skip
+def test_backgrounds_of_tensors_that_do_not_fit(background):
+    canvas = torch.zeros(2, 1, 24, 24)
+    with pytest.raises(ERRORS):
+        BRUSHES["eraser"].paint_tensors(canvas, canvas, tensors(some_strokes()), background)
+
+
+def test_networks_take_finite_strokes_of_any_type(compact):
+    stroke, canvas = tensors(some_strokes(dtype=np.float32)), torch.zeros(2, 1, 24, 24)
+    wanted, _ = compact.paint_tensors(canvas, canvas, stroke, torch.zeros(1))
+    for mixed in (
+        stroke._replace(radius=stroke.radius.double()),
+        Stroke(*(f.half() for f in stroke)),
+    ):
+        painted, _ = compact.paint_tensors(canvas, canvas, mixed, torch.zeros(1))
+        torch.testing.assert_close(painted, wanted, atol=0.05, rtol=0)
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="strokes must be finite"):
+            compact.paint_tensors(
+                canvas, canvas, stroke._replace(radius=stroke.radius * value), 0.0
+            )
+    with pytest.raises(ValueError, match="strokes must be finite"):
+        compact.draw(some_strokes()._replace(radius=np.full(2, np.nan)), 24)
+    none = Stroke(*(field[:0] for field in stroke))
+    assert compact.paint(blank(0), Stroke(*(f.numpy() for f in none))).shape == blank(0).shape
+
+
 def test_arrays_among_tensors():
     with pytest.raises(TypeError, match="must all be tensors"):
         PENCIL.paint_tensors(torch.zeros(2, 1, 24, 24), blank(), tensors(some_strokes()), 0.0)

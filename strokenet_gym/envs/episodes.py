@@ -23,7 +23,7 @@ from strokenet_gym.envs.arrays import Arrays
 from strokenet_gym.envs.rewards import Reward, ask, find_reward
 from strokenet_gym.programs.base import Program, to_bytes
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
-from strokenet_gym.targets import channels_of, make_targets
+from strokenet_gym.targets import ArrayTargets, channels_of, make_targets
 from strokenet_gym.targets.fitting import fit_images
 from strokenet_gym.targets.images import is_pil
 
@@ -169,7 +169,10 @@ class Episodes:
                 f"sample_fitted() of {self.source_name} must return uint8 or float32 of the shape "
                 f"{(len(rngs), *self._shape[1:])}, got {images.dtype} of {images.shape}"
             )
-        if images.dtype == np.float32 and not (images.min() >= 0 and images.max() <= 1):  # nor NaN
+        known = images.dtype == np.uint8 or isinstance(
+            self.source, ArrayTargets
+        )  # which has looked
+        if not known and not (images.min() >= 0 and images.max() <= 1):  # nor NaN
             raise ValueError(
                 f"sample_fitted() of {self.source_name} must return uint8, or float32 in 0 … 1, "
                 f"got {images.min():g} … {images.max():g}"

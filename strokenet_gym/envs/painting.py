@@ -206,7 +206,6 @@ class PaintingEnv(PortableSpec, gym.Env):
             self._window.show(self._episodes.scene(0))
         return first(self._episodes.observe()), self._info()
 
-    @np.errstate(under="ignore")
     def step(self, action: Any) -> tuple[dict[str, Any], Any, bool, bool, dict[str, Any]]:
         """Paint one stroke.
 

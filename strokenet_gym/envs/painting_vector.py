@@ -239,7 +239,6 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         if self._window is not None and mask[self._shown]:
             self._window.show(self._episodes.scene(self._shown))
 
-    @np.errstate(under="ignore")
     def step(
         self, actions: Any
     ) -> tuple[dict[str, Any], Any, np.ndarray, np.ndarray, dict[str, Any]]:

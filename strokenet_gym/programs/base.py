@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strokenet_gym.checks import background_of, canvases, check_composite, strokes, whole
+from strokenet_gym.checks import (
+    background_of,
+    canvas_tensor,
+    canvases,
+    check_composite,
+    real_tensor,
+    strokes,
+    whole,
+)
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
 if TYPE_CHECKING:
@@ -140,6 +148,8 @@ class Program(ABC):
         accuracy: str = "exact",
     ) -> Tensor:
         """The same for tensors, with gradients to all strokes and the canvases."""
+        canvas = canvas_tensor(canvas)
+        stroke = strokes(stroke, (len(canvas), None), canvas.shape[1], real_tensor)
         for k in range(stroke.radius.shape[1]):
             one = Stroke(*(field[:, k] for field in stroke))
             canvas, _ = self.paint_tensors(canvas, canvas.detach(), one, background)  # type: ignore[arg-type]

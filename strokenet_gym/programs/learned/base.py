@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strokenet_gym.checks import background_of, canvases, real_tensor, strokes
+from strokenet_gym.checks import background_of, canvas_tensor, canvases, real_tensor, strokes
 from strokenet_gym.programs.base import Program, Size
 from strokenet_gym.programs.stamped import BLENDS
 from strokenet_gym.reading import shown
@@ -115,9 +115,15 @@ class LearnedGenerator(nn.Module, Program):
         self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0
     ) -> tuple[Tensor, Tensor]:
         """Paint with the network's gradient, see :meth:`Program.paint_tensors`."""
-        canvas = real_tensor(canvas, "a canvas", (*canvas.shape[:1], None, None, None))
+        canvas = canvas_tensor(canvas)
         target = real_tensor(target, "the target", tuple(canvas.shape))
         stroke = strokes(stroke, tuple(canvas.shape[:1]), canvas.shape[1], real_tensor)
+        double = stroke.position.dtype == torch.float64
+        stroke = Stroke(*(field.to(torch.float64 if double else torch.float32) for field in stroke))
+        if not sum(field.sum() for field in stroke).isfinite():
+            raise ValueError("strokes must be finite numbers")
+        if len(canvas) == 0:
+            return canvas, stroke.radius.new_zeros(0, 2)
         size = canvas.shape[2], canvas.shape[3]
         if size[0] != size[1] and not self.any_shape:
             raise ValueError(f"canvases must be square, got {tuple(canvas.shape)}")

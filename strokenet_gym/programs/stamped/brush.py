@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strokenet_gym.checks import background_of, canvases, is_stroke, precision, real_number
+from strokenet_gym.checks import (
+    background_of,
+    canvases,
+    is_stroke,
+    precision,
+    real_array,
+    real_number,
+    real_tensor,
+)
 from strokenet_gym.programs.base import Program, Size, Undo, sides
 from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.blend import BLENDS
@@ -145,10 +153,13 @@ class Brush(Program):
             return stroke
         old = is_stroke(stroke).colour
         if is_tensor(old):
-            colour = old * 0 + background  # so that it gets a gradient, of zeros
-            if colour.shape != old.shape:
-                raise ValueError(f"expected a background of one number or C, got {background!r}")
-            return stroke._replace(colour=colour)
+            old = real_tensor(old, "a stroke's colour", tuple(old.shape))
+            if is_tensor(background):
+                size = tuple(old.shape[-1:]) if background.ndim else ()
+                background = real_tensor(background, "the background", size)
+            else:
+                background = float(real_array(background, "the background", ()))
+            return stroke._replace(colour=old * 0 + background)  # with a gradient, of zeros
         shape = np.shape(old)
         empty = background_of(background, shape[-1] if shape else 1, np.float64)
         return stroke._replace(colour=np.broadcast_to(empty, shape))
