@@ -8,6 +8,8 @@ import pytest
 from gymnasium.error import DependencyNotInstalled, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
+import strokenet_gym  # noqa: F401
+
 WHITE = np.full((64, 64, 3), 255, np.uint8)
 
 
