@@ -127,7 +127,8 @@ def evaluate_all(args: AllArgs) -> dict[str, Any]:
 
 def main(args: AgentArgs | GeneratorArgs | AllArgs) -> None:
     outputs = {f"--{name}": getattr(args, name, None) for name in ("out", "figure", "samples")}
-    check_distinct(outputs)
+    read = {f"--{name}": getattr(args, name, None) for name in ("agent", "brush", "generator")}
+    check_distinct(outputs, read)
     for file in filter(None, outputs.values()):  # before the work
         try_file(file, Path.touch)
     if isinstance(args, AllArgs):

@@ -51,7 +51,7 @@ class Args(Task):
 
 def main(args: Args) -> None:
     check_positive(args, "count", "steps")
-    check_distinct({"--out": args.out, "--figure": args.figure})
+    check_distinct({"--out": args.out, "--figure": args.figure}, {"--brush": args.brush})
     targets, _ = args.test_targets(limit=args.count)
     result: dict[str, dict[str, float]] = {}
     rows: list[np.ndarray] = []

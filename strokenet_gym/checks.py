@@ -30,15 +30,26 @@ __all__ = [
     "real_number",
     "real_tensor",
     "strokes",
+    "told",
     "whole",
 ]
 
 _SINGLE, _DOUBLE, _BYTE = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
 _NO_NUMBERS = bool, np.bool_, np.timedelta64  # though Python and NumPy say so
+_LONGEST = 300  # characters of a value in a message
 _NUMPYS = "torch.float16", "torch.float32", "torch.float64"  # of torch's floats, those of NumPy too
 _ROUNDING = 1e-5  # that canvases may leave 0 … 1
 
 Shape = tuple["int | None", ...]  # None: any size
+
+
+def told(value: Any) -> str:
+    """A value for a message, of a length that can be read; numbers of any size."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python prints no number of so many digits
+        text = f"{type(value).__name__} of thousands of digits"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
@@ -48,9 +59,9 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
         ValueError: if it is not one, or out of its range.
     """
     if not isinstance(value, (int, np.integer)) or isinstance(value, _NO_NUMBERS):
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
+        raise ValueError(f"{name} must be a whole number, got {told(value)}")
     if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {value}")
+        raise ValueError(f"{name} must be from {low} to {high}, got {told(value)}")
     return int(value)
 
 
@@ -61,7 +72,7 @@ def check_flag(name: str, value: Any) -> bool:
         ValueError: if it is neither.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
+        raise ValueError(f"{name} must be True or False, got {told(value)}")
     return bool(value)
 
 
@@ -96,7 +107,7 @@ def real_number(value: Any, name: str, low: float, high: float, *, above: bool =
             found = math.inf
     if not low <= found <= high or (above and found == low):
         limits = f"more than {low:g}, at most {high:g}" if above else f"from {low:g} to {high:g}"
-        raise ValueError(f"{name} must be {limits}, got {value!r}")
+        raise ValueError(f"{name} must be {limits}, got {told(value)}")
     return found
 
 
@@ -321,6 +332,6 @@ def background_of(background: Any, channels: int, dtype: Any = np.float32) -> np
         TypeError: if it does not hold real numbers.
         ValueError: if there are more or fewer of them.
     """
-    colour = array_of(background, "the background")
-    colour = real_array(colour, "the background", (channels,) if colour.ndim else (), dtype)
+    ndim = array_of(background, "the background").ndim
+    colour = real_array(background, "the background", (channels,) if ndim else (), dtype)
     return np.broadcast_to(colour, (channels,)).copy()

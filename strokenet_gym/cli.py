@@ -51,7 +51,7 @@ def export_log(
     from strokenet_gym.files import check_distinct
     from strokenet_gym.stroke_log import StrokeLog
 
-    check_distinct({"--to": to}, {"the log": log})
+    check_distinct({"--to": to}, {"the log": log, "--brush": brush})
     paper = {"paper_mm": paper_mm}
     options: dict[str, dict[str, Any]] = {
         ".gif": {"seconds": seconds, "fps": fps},

@@ -103,12 +103,13 @@ class Interrupts:
     Those that are ignored, as under nohup, still are.
 
     Attributes:
-        asked: how many there have been. From the second on each raises KeyboardInterrupt.
+        asked: how many there have been. The second raises KeyboardInterrupt, and no other: what is
+            done then to keep something is not broken off.
     """
 
     def __init__(self) -> None:
         self.asked = 0
-        self._held = False
+        self._held = self._ended = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -127,7 +128,8 @@ class Interrupts:
         self._end_if_asked()
 
     def _end_if_asked(self) -> None:
-        if self.asked > 1 and not self._held:
+        if self.asked > 1 and not self._held and not self._ended:
+            self._ended = True
             raise KeyboardInterrupt
 
     @contextlib.contextmanager

@@ -83,16 +83,16 @@ def replace_file(path: str | os.PathLike, *, swept: bool = False) -> Iterator[Pa
             new = Path(folder) / f"new{suffix}"
             with _named(new, path):
                 yield new
-            if own and sys.stdout is not None:
-                sys.stdout.flush()
-            with open(os.dup(own) if own else path, "wb") as stream, new.open("rb") as file:
-                shutil.copyfileobj(file, stream)
+                if own and sys.stdout is not None:
+                    sys.stdout.flush()
+                with open(os.dup(own) if own else path, "wb") as stream, new.open("rb") as file:
+                    shutil.copyfileobj(file, stream)
         return
     target = Path(os.path.realpath(path))
     mode = 0o666 if found is None else stat.S_IMODE(found.st_mode)
     if not swept:
         sweep(target.parent)
-    with _unfinished(target.parent, suffix, mode | stat.S_IWUSR) as new, _named(new, path):
+    with _unfinished(target, suffix, mode | stat.S_IWUSR) as new, _named(new, path):
         yield new
         if found is not None and stat.S_IMODE(new.stat().st_mode) != mode:
             new.chmod(mode)
@@ -123,7 +123,7 @@ def add_file(paths: Iterable[Path], *, swept: bool = False) -> Iterator[Path]:
     first.parent.mkdir(parents=True, exist_ok=True)
     if not swept:
         sweep(first.parent)
-    with _unfinished(first.parent) as new, _named(new, first):
+    with _unfinished(first) as new, _named(new, first):
         yield new
         for path in itertools.chain([first], names):
             with contextlib.suppress(FileExistsError):
@@ -165,7 +165,7 @@ def check_distinct(
     """
     taken = {os.path.realpath(user_path(p)): what for what, p in (inputs or {}).items() if p}
     for what, path in outputs.items():
-        if path is None or path == os.devnull:
+        if path is None or os.fspath(path) == os.devnull:
             continue
         place = os.path.realpath(user_path(path))
         if place in taken:
@@ -189,17 +189,18 @@ def _named(new: Path, path: Path) -> Iterator[None]:
     except Exception as error:
         texts = (a.replace(str(new), str(path)) if isinstance(a, str) else a for a in error.args)
         error.args = tuple(texts)
-        if isinstance(error, OSError) and str(error.filename) == str(new):
+        if isinstance(error, OSError) and error.filename in (None, str(new), new):
             error.filename = str(path)
         raise
 
 
 @contextlib.contextmanager
-def _unfinished(folder: Path, suffix: str = "", mode: int = 0o666) -> Iterator[Path]:
-    """A new file, locked, which is removed at the end if it still has its name."""
+def _unfinished(path: Path, suffix: str = "", mode: int = 0o666) -> Iterator[Path]:
+    """A new file beside one, locked, which is removed at the end if it still has its name."""
     while True:
-        new = folder / f"{_PREFIX}{secrets.token_hex(8)}{_NEW}{suffix}"
-        number = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        new = path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_NEW}{suffix}")
+        with _named(new, path):
+            number = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         try:
             if fcntl is not None:
                 with contextlib.suppress(OSError):  # a disk without locks: it is never swept

@@ -11,7 +11,14 @@ import signal
 import threading
 from collections.abc import Iterator
 
-__all__ = ["shielded"]
+__all__ = ["has_come", "shielded"]
+
+_come: list[int] = []  # interrupts that wait for the end of a block
+
+
+def has_come() -> bool:
+    """Whether a Ctrl-C waits for the end of a block: what can be left out is."""
+    return bool(_come)
 
 
 @contextlib.contextmanager
@@ -27,6 +34,7 @@ def shielded() -> Iterator[None]:
     def wait(*_: object) -> None:
         nonlocal came
         came = True
+        _come.append(signal.SIGINT)
 
     signal.signal(signal.SIGINT, wait)
     try:
@@ -34,4 +42,5 @@ def shielded() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, theirs)
         if came:
+            _come.clear()
             signal.raise_signal(signal.SIGINT)

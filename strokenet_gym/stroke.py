@@ -32,6 +32,7 @@ __all__ = [
 NUM_ANCHORS = 16
 RADIUS_MIN = 0.002
 RADIUS_MAX = 0.125
+MOST_PRESSURE = 100.0  # of strokes that paint: beyond it they have stamps without end
 _RADII = RADIUS_MIN, RADIUS_MAX  # the pencil's
 _LOW, _HIGH = np.float32(-1), np.float32(1)
 

@@ -99,6 +99,9 @@ def _captured(work, *args):
             work()
         except SystemExit as end:
             code = end.code or 0
+            if isinstance(code, str):  # as the interpreter does
+                print(code, file=err)
+                code = 1
         finally:
             sys.argv = argv
     return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())

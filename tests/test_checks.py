@@ -28,8 +28,10 @@ from strokenet_gym.checks import real_number
 from strokenet_gym.programs.base import Undo
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import pen_path
+from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.programs.stamped.raster import composite_strokes, draw_strokes
 from strokenet_gym.programs.stamped.sequence_raster import composite_sequence
+from strokenet_gym.targets import ArrayTargets
 
 PENCIL = BRUSHES["pencil"]
 ERRORS = ValueError, TypeError
@@ -148,13 +150,7 @@ def test_networks_take_finite_strokes_of_any_type(compact):
     ):
         painted, _ = compact.paint_tensors(canvas, canvas, mixed, torch.zeros(1))
         torch.testing.assert_close(painted, wanted, atol=0.05, rtol=0)
-    for value in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="strokes must be finite"):
-            compact.paint_tensors(
-                canvas, canvas, stroke._replace(radius=stroke.radius * value), 0.0
-            )
-    with pytest.raises(ValueError, match="strokes must be finite"):
-        compact.draw(some_strokes()._replace(radius=np.full(2, np.nan)), 24)
+    assert not compact.draw(some_strokes()._replace(radius=np.full(2, np.nan)), 24).any()
     none = Stroke(*(field[:0] for field in stroke))
     assert compact.paint(blank(0), Stroke(*(f.numpy() for f in none))).shape == blank(0).shape
 
@@ -409,6 +405,85 @@ def test_flags_are_true_or_false(value, tmp_path):
         export(log, tmp_path / "a.svg", lines=value)
     with pytest.raises(ValueError, match=r"detail must be from 0\.01 to 100"):
         export(log, tmp_path / "a.svg", detail=1e-320)
+
+
+def test_strokes_that_have_diverged_in_a_network(compact):
+    stroke = tensors(some_strokes(4, dtype=np.float32))
+    stroke.position[0, 3, 1], stroke.pressure[1, 2], stroke.colour[2] = np.nan, 101, np.inf
+    stroke = Stroke(*(field.requires_grad_() for field in stroke))
+    canvas = torch.full((4, 1, 32, 32), 0.3)
+    painted, change = compact.paint_tensors(canvas, canvas, stroke)
+    assert painted[:3].eq(canvas[:3]).all()
+    assert change[:3].eq(0).all()
+    assert painted[3].ne(canvas[3]).any()
+    painted.sum().backward()
+    for field in stroke:
+        assert field.grad.isfinite().all()
+        assert field.grad[:3].eq(0).all()
+
+
+def test_a_background_with_a_graph():
+    """It would get no gradient, in silence."""
+    grey = torch.tensor([0.5], requires_grad=True)
+    actions = torch.zeros(1, 1, 50, requires_grad=True)
+    with pytest.raises(TypeError, match="the background requires a gradient"):
+        paint_sequence(torch.zeros(1, 1, 16, 16), actions, "eraser", grey)
+
+
+@pytest.mark.parametrize("accuracy", ["fine", (1, 2), None, ["draft"]])
+def test_accuracies_that_are_none(accuracy):
+    with pytest.raises(ValueError, match="accuracy must be one of exact, draft"):
+        PENCIL.draw(some_strokes(), 16, accuracy)
+
+
+def test_an_accuracy_by_its_name():
+    drawn = [PENCIL.draw(some_strokes(), 32, one) for one in ("draft", ACCURACIES["draft"])]
+    np.testing.assert_array_equal(*drawn)
+
+
+@pytest.mark.parametrize("value", [10**5000, -(10**5000), "x" * 10**6], ids=["huge", "low", "long"])
+def test_messages_about_values_of_any_length(value):
+    for name, call in (
+        ("max_strokes", lambda: gym.make("Painting-v0", max_strokes=value)),
+        ("edge", lambda: Brush(edge=value)),
+        ("grey", lambda: Style(PENCIL, grey=value)),
+        ("brush", lambda: Brush.from_numbers({"edges": value})),
+        ("blend", lambda: Brush(blend=[value])),
+    ):
+        with pytest.raises(ValueError, match=name) as raised:
+            call()
+        assert len(str(raised.value)) < 600
+
+
+@pytest.mark.parametrize("background", [np.nan, 0.5, None])
+def test_backgrounds_of_a_style(background):
+    with pytest.raises(ValueError, match="a style's background must be a text"):
+        Style(PENCIL, background=background)
+
+
+class Careless(ArrayTargets):
+    """A subclass that forgets to look."""
+
+    def sample_fitted(self, rngs, size, channels, background):
+        return np.full((len(rngs), 1, *size), np.nan, np.float32)
+
+
+def test_a_subclass_of_ours_that_samples_nan():
+    fitted = Careless(np.zeros((16, 16)))
+    envs = gym.make_vec("Painting-v0", num_envs=2, canvas_size=16, targets=fitted)
+    with pytest.raises(ValueError, match=r"sample_fitted\(\) of Careless must return"):
+        envs.reset(seed=0)
+
+
+@pytest.mark.parametrize("env_id", ["Painting-v0", "DifferentiablePainting-v0"])
+def test_rewards_that_are_flags(env_id):
+    env = gym.make(env_id, canvas_size=16, reward=lambda b, a, t: (a != b).any(-1).any(-1).any(-1))
+    env.reset(seed=0)
+    action = np.ones(50, np.float32)
+    actions = [action] if env_id == "Painting-v0" else [action, torch.from_numpy(action)]
+    for one in actions:
+        env.reset(seed=0)
+        assert env.step(one)[1] == 1.0
 
 
 def test_the_other_functions_of_sequences():

@@ -362,3 +362,22 @@ def test_transforms_that_are_refused():
     with pytest.raises(ValueError, match="step keeps the canvas"):
         torch.func.grad(lambda action: env.step(action)[1])(some_action())
     env.step(some_action())  # and nothing is broken
+
+
+@pytest.mark.parametrize("env_id", ["Painting-v0", "DifferentiablePainting-v0"])
+def test_steps_with_arrays_are_not_taken_again_either(env_id):
+    env, envs = gym.make(env_id, canvas_size=16), gym.make_vec(env_id, num_envs=2, canvas_size=16)
+    for made, count in ((env, ()), (envs, (2,))):
+        made.reset(seed=0)
+        steps = []
+
+        def step(x, made=made, count=count, steps=steps):
+            if not steps:  # the forward pass
+                made.reset(seed=0)
+            steps.append(made.step(np.zeros((*count, 50), np.float32)))
+            return x * x
+
+        x = torch.ones(1, requires_grad=True)
+        with pytest.raises(ValueError, match="step keeps the canvas, so it cannot run again"):
+            checkpoint(step, x, use_reentrant=False).sum().backward()
+        assert len(steps) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def _check(found: Any, numbers: tuple[str, ...], texts: tuple[str, ...] = ()) ->
     if not isinstance(found, dict):
         raise ValueError(f"expected a dictionary, got {type(found).__name__}")
     for name in numbers:
-        if isinstance(found[name], bool) or not isinstance(found[name], (int, float)):
+        known = isinstance(found[name], (int, float)) and not isinstance(found[name], bool)
+        if not known or not math.isfinite(found[name]):
             raise ValueError(f"{name} must be a number, got {shown(found[name])!r}")
     for name in texts:
         if not isinstance(found[name], str):
@@ -71,7 +73,9 @@ def read_lines(file: Path, *numbers: str, texts: tuple[str, ...] = ()) -> list[d
     Raises:
         ValueError: if another line is damaged.
     """
-    whole = read_bytes(file).rpartition(b"\n")[0] if file.exists() else b""
+    whole, _, half = read_bytes(file).rpartition(b"\n") if file.exists() else (b"", b"", b"")
+    if half and not half.startswith(b"{"):  # not what something that was killed leaves
+        whole += b"\n" + half if whole else half
     rows = []
     for number, line in enumerate(whole.split(b"\n") if whole else (), 1):
         try:

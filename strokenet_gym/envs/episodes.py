@@ -169,9 +169,8 @@ class Episodes:
                 f"sample_fitted() of {self.source_name} must return uint8 or float32 of the shape "
                 f"{(len(rngs), *self._shape[1:])}, got {images.dtype} of {images.shape}"
             )
-        known = images.dtype == np.uint8 or isinstance(
-            self.source, ArrayTargets
-        )  # which has looked
+        known = images.dtype == np.uint8  # and arrays have looked at their own
+        known |= getattr(type(self.source), "sample_fitted", None) is ArrayTargets.sample_fitted
         if not known and not (images.min() >= 0 and images.max() <= 1):  # nor NaN
             raise ValueError(
                 f"sample_fitted() of {self.source_name} must return uint8, or float32 in 0 … 1, "

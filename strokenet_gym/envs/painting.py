@@ -21,6 +21,7 @@ from strokenet_gym.envs.arguments import (
 from strokenet_gym.envs.episodes import Episodes, first
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.transforms import refuse_again
 from strokenet_gym.stroke import Stroke, is_tensor
 
 __all__ = ["PaintingEnv"]
@@ -214,6 +215,7 @@ class PaintingEnv(PortableSpec, gym.Env):
             ValueError: if the action's shape is wrong, or a component is NaN or infinite.
             TypeError: if the action does not hold real numbers.
         """
+        refuse_again("step")
         if not self._running:
             why = (
                 "the episode has ended, or an error broke it off"

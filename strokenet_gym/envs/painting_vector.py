@@ -26,6 +26,7 @@ from strokenet_gym.envs.episodes import Episodes
 from strokenet_gym.envs.painting import VIDEO_FPS
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.transforms import refuse_again
 
 __all__ = ["PaintingVectorEnv"]
 
@@ -113,7 +114,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self.render_mode = check_render_mode(render_mode, [*modes, _COLLECTED])
         self._frames: list[list[np.ndarray]] = [[] for _ in range(episodes.num_envs)]
         self.copy = check_flag("copy", copy)
-        free = limit is None or (isinstance(limit, int) and limit == -1)
+        free = limit is None or (isinstance(limit, (int, np.integer)) and limit == -1)
         self._limit = None if free else whole(limit, "max_episode_steps", 1, 2**62)
         modes = usable_modes(modes, render_mode)
         mode = self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -256,6 +257,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             ValueError: if the actions' shape is wrong, or a component is NaN or infinite.
             TypeError: if the actions do not hold real numbers.
         """
+        refuse_again("step")
         over = self._episodes.finished | self._truncated
         if not self._begun.all() or (self.autoreset_mode is AutoresetMode.DISABLED and over.any()):
             which = np.flatnonzero(~self._begun | over).tolist()

@@ -73,9 +73,11 @@ def _check(rewards: Any, num_envs: int) -> Any:
             f"the reward function must return the shape ({num_envs},), got {tuple(rewards.shape)}"
         )
     tensors = is_tensor(rewards)
+    if tensors and not (rewards.is_floating_point() or rewards.is_complex()):
+        rewards = rewards.float()
     real = not rewards.is_complex() if tensors else rewards.dtype.kind in "fiub"
     if not real or not bool((abs(rewards) < math.inf).all()):
         raise ValueError(f"the reward function must return finite numbers, got {rewards}")
     if not tensors:
         return rewards.astype(np.float64)
-    return rewards if rewards.is_floating_point() else rewards.float()
+    return rewards

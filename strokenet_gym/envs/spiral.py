@@ -22,6 +22,7 @@ from strokenet_gym.envs.arguments import (
 )
 from strokenet_gym.envs.painting import VIDEO_FPS
 from strokenet_gym.programs.mypaint.pen import Pen
+from strokenet_gym.programs.transforms import refuse_again
 from strokenet_gym.targets import make_targets
 from strokenet_gym.targets.fitting import fit_image
 
@@ -187,6 +188,7 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
             ResetNeeded: before the first ``reset`` and after the end of an episode.
             ValueError: if the action is not one of the action space.
         """
+        refuse_again("step")
         if not self._running:
             raise ResetNeeded("there is no episode under way: call reset() before step()")
         chosen = array_of(action, "an action")

@@ -11,13 +11,12 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from PIL import ImageColor
 from tqdm import tqdm
 
 from strokenet_gym.command import Interrupts
@@ -26,6 +25,7 @@ from strokenet_gym.exports import export, writer_of
 from strokenet_gym.extras import require
 from strokenet_gym.files import add_file, check_distinct, try_file, user_path, write_text
 from strokenet_gym.messages import stderr
+from strokenet_gym.painter.picture import named_colour
 from strokenet_gym.painter.planner import Planner
 from strokenet_gym.reading import read_bytes, shown
 from strokenet_gym.stroke_log import StrokeLog
@@ -93,12 +93,14 @@ def paint(
     title = f"{Path(picture).name}, {style}".encode(errors="replace").decode()
     window = Window(title, _SHOW_SECONDS) if watch else None
     with Interrupts() as interrupts:
-        with contextlib.suppress(KeyboardInterrupt):
+
+        def plan() -> float:
             _plan(planner, strokes, window, interrupts)
-        seconds = time.monotonic() - begun
-        if interrupts.asked == 1:
-            print("Writing what there is; Ctrl-C again ends that", file=stderr())
-        _write_all(planner, files, report, seconds, interrupts)
+            if interrupts.asked == 1:
+                print("Writing what there is; Ctrl-C again ends that", file=stderr())
+            return time.monotonic() - begun
+
+        _write_all(planner, files, report, plan, interrupts)
     if window is not None:
         with contextlib.suppress(KeyboardInterrupt):
             _show_strokes(window, planner)
@@ -109,13 +111,14 @@ def _write_all(
     planner: Planner,
     files: Iterable[Path],
     report: Path | None,
-    seconds: float,
+    plan: Callable[[], float],
     interrupts: Interrupts,
 ) -> None:
-    """Write files, so that none costs the others: the strokes first, films last.
+    """Plan, and write files, so that none costs the others: the strokes first, films last.
 
-    A second interrupt leaves out what is not written yet. If a file is missing then and the strokes
-    are in none, they are kept beside it.
+    ``plan`` ends at an interrupt, and returns the seconds that it took. A second interrupt leaves
+    out what is not written yet. If a file is missing then and the strokes are in none, they are
+    kept beside it.
 
     Raises:
         Exception: the first that a file raised.
@@ -136,7 +139,8 @@ def _write_all(
     logs, pictures, films = ([f for f in files if _haste(f) == haste] for haste in range(3))
     stopped = False
     try:
-        with interrupts.held():
+        with interrupts.held():  # whoever asks twice is heard when the strokes are kept
+            seconds = plan()
             log, longer = planner.log(), max(planner.picture.shape)
             for file in logs:
                 write(file, functools.partial(_write, log, file, longer))
@@ -211,7 +215,7 @@ def _show_strokes(window: Window, planner: Planner) -> None:
 
 
 def _check_names(
-    files: Iterable[Path], report: Path | None, read: Mapping[str, str | Path | None]
+    files: Sequence[Path], report: Path | None, read: Mapping[str, str | Path | None]
 ) -> None:
     """Refuse files of which one would take another's place.
 
@@ -219,7 +223,7 @@ def _check_names(
         ValueError: if two are the same.
     """
     named = {f"--to {file}": file for file in files}
-    if len(named) < sum(1 for _ in files):
+    if len(named) < len(files):
         raise ValueError(f"a file is said twice: {', '.join(named)}")
     check_distinct({**named, "--report": report}, read)
 
@@ -273,8 +277,7 @@ def read_palette(palette: str) -> int | np.ndarray:
     if re.fullmatch(r"-?\d+", palette):
         return int(palette)
     try:
-        named = [ImageColor.getrgb(name.strip())[:3] for name in palette.split(",")]
-        return np.array(named) / 255
+        return np.array([named_colour(name.strip()) for name in palette.split(",")])
     except ValueError as error:  # a file, perhaps
         if "," in palette and not user_path(palette).exists():
             raise ValueError(f"palette {shown(palette)}: {error}") from None

@@ -22,6 +22,7 @@ __all__ = [
     "load_motif",
     "load_picture",
     "load_weight",
+    "named_colour",
     "resized",
     "shape_of",
 ]
@@ -29,7 +30,7 @@ __all__ = [
 _SHORTEST, _LONGEST = 16, 4096  # pixels of a side
 _USUAL = 2048  # at most, if nobody says
 _SLIMMEST = 64  # times as long as wide
-_COLOURS = {"white": 1.0, "black": 0.0}
+_OPAQUE = 0.98  # on average: a picture with so little that is transparent has no ground to show
 _ALIKE = 0.25  # of 1: in each channel, so that a colour is hardly seen on another
 _HIDDEN = 0.2  # of what is opaque: so much may be as light as its ground
 
@@ -165,6 +166,18 @@ def load_weight(weight: Any, shape: tuple[int, int]) -> np.ndarray:
     return found / found.mean()
 
 
+def named_colour(text: str) -> np.ndarray:
+    """A colour ``[3]`` in 0 … 1 by its name in CSS, or as #rrggbb.
+
+    Raises:
+        ValueError: if it is none, or not opaque.
+    """
+    rgb = ImageColor.getrgb(text)
+    if len(rgb) != 3 or not all(0 <= level <= 255 for level in rgb):
+        raise ValueError(f"a colour is a name or #rrggbb, got {text!r}")
+    return np.array(rgb) / 255
+
+
 def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     """The colour of an empty canvas.
 
@@ -183,13 +196,11 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
     channels = len(picture)
     if isinstance(background, str):
         if background == "mean":
-            if opacity.min() < 1:
+            if opacity.mean() < _OPAQUE:
                 return contrasting(picture, opacity)
             return np.array([np.average(c, weights=opacity) for c in picture], np.float32)
-        if background in _COLOURS:
-            return np.full(channels, _COLOURS[background], np.float32)
         try:
-            background = np.array(ImageColor.getrgb(background)[:3]) / 255
+            background = named_colour(background)
         except ValueError:
             raise ValueError(
                 f"background must be mean, #rrggbb or a colour's name, got {background!r}"

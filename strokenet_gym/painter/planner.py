@@ -118,7 +118,7 @@ class Planner:
             up to 2048.
         seed: the same one gives the same strokes, unless there is a budget of seconds.
         background: "mean" (of the picture; of one with transparent parts what these are laid on),
-            "white", "black", "#rrggbb", or one number in 0 … 1 or three; by default the style's.
+            a colour's name, "#rrggbb", or one number in 0 … 1 or three; by default the style's.
         palette: how many colours the strokes may have, 1 … 256, which are found with them; or the
             colours, an array ``[K, C]`` in 0 … 1; by default any.
         weight: where the error counts more: a file or an array as a picture, of the same shape up
@@ -198,6 +198,7 @@ class Planner:
         return np.broadcast_to(colour, self.target.shape).copy()
 
     @property
+    @np.errstate(under="ignore")
     def psnr(self) -> float:
         """Peak signal-to-noise ratio of the canvas, dB; infinite if it is the target."""
         error = float(((self.canvas - self.target) ** 2).mean())

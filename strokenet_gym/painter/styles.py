@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from strokenet_gym.checks import real_number, whole
+from strokenet_gym.checks import check_flag, real_number, told, whole
 from strokenet_gym.programs.stamped import BLENDS, Brush
 
 __all__ = ["STYLES", "Style", "find_style"]
@@ -44,7 +44,7 @@ class Style:
             strokes may be thinner than its pixels, and tones come of many of them: hatching.
         grey: whether the picture is painted in grey, unless a palette has colours.
         background: of the canvas, unless somebody says another: "mean" (of the picture, or what
-            differs from it where it is transparent), "white" or "black".
+            differs from it where it is transparent), or a colour's name.
         iterations: steps of the optimiser in each of the stages in which strokes are added, for 256
             strokes at 256 px; they grow with the fourth root of the strokes and with the pixels.
         finish: steps at the end, with all strokes; the same.
@@ -89,6 +89,9 @@ class Style:
             raise ValueError(
                 f"a style that lifts the pen must allow pressures from 0, got {self.pressure}"
             )
+        object.__setattr__(self, "grey", check_flag("a style's grey", self.grey))
+        if not isinstance(self.background, str):
+            raise ValueError(f"a style's background must be a text, got {told(self.background)}")
         for name in ("iterations", "finish"):
             count = whole(getattr(self, name), f"a style's {name}", 1, 10**9)
             object.__setattr__(self, name, count)

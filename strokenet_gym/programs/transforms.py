@@ -21,7 +21,7 @@ from strokenet_gym.stroke import is_tensor
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NO_VMAP", "dense", "eager", "refuse", "usable"]
+__all__ = ["NO_VMAP", "dense", "eager", "refuse", "refuse_again", "usable"]
 
 NO_VMAP = (
     "painting has no rule for torch.vmap: it takes batches itself (gym.make_vec, or "
@@ -62,11 +62,6 @@ def refuse(what: str = "") -> None:
     """
     import torch
 
-    if what and torch._C._current_graph_task_id() != -1:  # type: ignore[attr-defined]
-        raise ValueError(
-            f"{what} keeps the canvas, so it cannot run again inside a backward pass, as in "
-            "torch.utils.checkpoint: use the pure functions paint or strokenet_gym.paint_sequence"
-        )
     functorch: Any = torch._C._functorch
     transforms = functorch.get_interpreter_stack()
     if not transforms:
@@ -77,6 +72,20 @@ def refuse(what: str = "") -> None:
         raise ValueError(
             f"{what} keeps the canvas, so torch.func cannot go through it: use the pure function "
             "paint, or torch.autograd.grad"
+        )
+
+
+def refuse_again(what: str) -> None:
+    """Refuse what keeps its results inside a backward pass, which would take it again.
+
+    Raises:
+        ValueError: if one is under way in this thread.
+    """
+    core: Any = getattr(sys.modules.get("torch"), "_C", None)
+    if core is not None and core._current_graph_task_id() != -1:
+        raise ValueError(
+            f"{what} keeps the canvas, so it cannot run again inside a backward pass, as in "
+            "torch.utils.checkpoint: use the pure functions paint or strokenet_gym.paint_sequence"
         )
 
 

@@ -143,8 +143,9 @@ def _look(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
         try:
             if page is None or not page.left:
                 with _our_limit():
-                    image = stack.enter_context(Image.open(source, formats=_formats()))
-                    image.seek(0 if page is None else page.number)
+                    opened = stack.enter_context(Image.open(source, formats=_formats()))
+                    opened.seek(0 if page is None else page.number)
+                    image = opened
         except Image.DecompressionBombError as error:
             check_memory(name, int(re.findall(r"(\d+) pixels", str(error))[0]) * _BYTES)
         except Exception as error:  # decoders raise whatever comes

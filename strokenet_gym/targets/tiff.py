@@ -124,6 +124,8 @@ def _levels(values: np.ndarray, bits: int) -> np.ndarray:
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):  # nor NaN
             raise ValueError("its values are not from 0 to 1")
+        if values.itemsize < 4:
+            values = values.astype(np.float32)
         values *= 65535
         return np.rint(values, out=values).astype(np.uint16)
     if bits >= 16:

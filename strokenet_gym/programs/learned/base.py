@@ -10,7 +10,7 @@ from strokenet_gym.checks import background_of, canvas_tensor, canvases, real_te
 from strokenet_gym.programs.base import Program, Size
 from strokenet_gym.programs.stamped import BLENDS
 from strokenet_gym.reading import shown
-from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
+from strokenet_gym.stroke import MOST_PRESSURE, RADIUS_MAX, RADIUS_MIN, Stroke
 
 __all__ = ["Imitated", "LearnedGenerator"]
 
@@ -82,10 +82,10 @@ class LearnedGenerator(nn.Module, Program):
         """
         given = stroke.position.dtype
         kind = torch.float64 if given == torch.float64 else torch.float32
+        if given == kind and all(weights.dtype == kind for weights in self.parameters()):
+            return super().__call__(stroke, size)
         state = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         other = {k: v for k, v in state.items() if v.is_floating_point() and v.dtype != kind}
-        if given == kind and not other:
-            return super().__call__(stroke, size)
         stroke = stroke._replace(
             radius=stroke.radius.to(kind),
             position=stroke.position.to(kind),
@@ -120,14 +120,22 @@ class LearnedGenerator(nn.Module, Program):
         stroke = strokes(stroke, tuple(canvas.shape[:1]), canvas.shape[1], real_tensor)
         double = stroke.position.dtype == torch.float64
         stroke = Stroke(*(field.to(torch.float64 if double else torch.float32) for field in stroke))
-        if not sum(field.sum() for field in stroke).isfinite():
-            raise ValueError("strokes must be finite numbers")
         if len(canvas) == 0:
             return canvas, stroke.radius.new_zeros(0, 2)
+        # What has diverged paints nothing.
+        sums = sum(field.flatten(1).sum(1) for field in (*stroke[2:], stroke.radius[:, None]))
+        sums = sums + stroke.colour.sum(1)
+        drawn = sums.isfinite() & (stroke.pressure.abs().amax(1) <= MOST_PRESSURE)
+        stroke = Stroke(
+            *(
+                torch.where(drawn.reshape(-1, *[1] * (field.ndim - 1)), field, 0.0)
+                for field in stroke._replace(radius=stroke.radius.clamp(min=self.radius_min))
+            )
+        )
         size = canvas.shape[2], canvas.shape[3]
         if size[0] != size[1] and not self.any_shape:
             raise ValueError(f"canvases must be square, got {tuple(canvas.shape)}")
-        opacity = self(stroke, size)[:, None]
+        opacity = torch.where(drawn.reshape(-1, 1, 1, 1), self(stroke, size)[:, None], 0.0)
         blend, colour = BLENDS[self.blend], stroke.colour
         if blend.erases:
             colour = colour * 0 + background

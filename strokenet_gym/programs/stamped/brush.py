@@ -19,6 +19,7 @@ from strokenet_gym.checks import (
     real_array,
     real_number,
     real_tensor,
+    told,
 )
 from strokenet_gym.programs.base import Program, Size, Undo, sides
 from strokenet_gym.programs.stamped import painting, sequence
@@ -92,9 +93,9 @@ class Brush(Program):
                 f"brush radius_min must be less than radius_max, got {self.radius_min:g} and "
                 f"{self.radius_max:g}"
             )
-        if self.blend not in BLENDS:
+        if not isinstance(self.blend, str) or self.blend not in BLENDS:
             known = ", ".join(BLENDS)
-            raise ValueError(f"brush blend must be one of {known}, got {self.blend!r}")
+            raise ValueError(f"brush blend must be one of {known}, got {told(self.blend)}")
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, Any]) -> Brush:
@@ -105,7 +106,7 @@ class Brush(Program):
         """
         known = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(numbers, Mapping) or set(numbers) - set(known):
-            raise ValueError(f"a brush has the numbers {', '.join(known)}, got {numbers!r}")
+            raise ValueError(f"a brush has the numbers {', '.join(known)}, got {told(numbers)}")
         return cls(**numbers)
 
     def to_json(self) -> dict[str, Any]:
@@ -164,13 +165,13 @@ class Brush(Program):
         empty = background_of(background, shape[-1] if shape else 1, np.float64)
         return stroke._replace(colour=np.broadcast_to(empty, shape))
 
-    def draw(self, stroke: Stroke, size: Size, accuracy: Accuracy = EXACT) -> np.ndarray:
+    def draw(self, stroke: Stroke, size: Size, accuracy: str | Accuracy = EXACT) -> np.ndarray:
         """Draw strokes as opacity maps, at any accuracy.
 
         Args:
             stroke: a batch: arrays with one leading dimension B; the colour is not used.
             size: side of the canvas in pixels, or height and width.
-            accuracy: how finely the path is sampled.
+            accuracy: how finely the path is sampled: "exact", "draft", or an :class:`Accuracy`.
 
         Returns:
             ``[B, height, width]`` in 0 … 1; float64 if the positions are float64, else float32.
@@ -179,7 +180,7 @@ class Brush(Program):
             TypeError: if a field does not hold real numbers.
             ValueError: if a shape is wrong.
         """
-        return painting.draw(stroke, sides(size), self.numbers, accuracy)
+        return painting.draw(stroke, sides(size), self.numbers, find_accuracy(accuracy))
 
     def draw_tensors(self, stroke: Stroke, size: Size) -> Tensor:
         """The same for tensors, with gradients to the strokes."""

@@ -26,7 +26,8 @@ from typing import Any
 
 import filelock
 
-from strokenet_gym.interrupts import shielded
+from strokenet_gym.interrupts import has_come, shielded
+from strokenet_gym.messages import stderr
 
 with shielded():
     import numba
@@ -41,7 +42,7 @@ __all__ = ["announce", "cfunc", "njit"]
 _config: Any = numba.config
 _announced: set[str] = set()
 _CHECKSUM = 32  # bytes, at the begin of a file
-_PATIENCE = 120.0  # seconds to wait for another process, which may have failed
+_PATIENCE = 120  # seconds to wait for another process, which may have failed
 
 
 def announce(kernel: Any) -> None:
@@ -60,7 +61,7 @@ def _say(about: str, message: str) -> None:
     """Say something on standard error, once about each thing."""
     if about not in _announced:
         _announced.add(about)
-        print(f"strokenet_gym: {message}", file=sys.stderr, flush=True)
+        print(f"strokenet_gym: {message}", file=stderr())
 
 
 def njit(**options: Any) -> Callable[[Callable], Any]:
@@ -72,7 +73,16 @@ def njit(**options: Any) -> Callable[[Callable], Any]:
     def decorate(function: Callable) -> Any:
         kernel = numba.njit(nogil=True, forceinline=True, **options)(function)
         kernel._cache = _KernelCache(function)
-        kernel._compile_for_args = shielded()(kernel._compile_for_args)
+        theirs = kernel._compile_for_args
+
+        def compile_for_args(*args: Any, **kwargs: Any) -> Any:
+            try:
+                with shielded():
+                    return theirs(*args, **kwargs)
+            finally:
+                kernel._cache.release()
+
+        kernel._compile_for_args = compile_for_args
         return kernel
 
     return decorate
@@ -108,24 +118,29 @@ class _KernelCache(_Cache):  # type: ignore[misc]
         """The version for these types; None if there is none, and this process is to compile it."""
         target_context.refresh()
         name = self._file_name(sig, target_context.codegen())
-        self._release()  # what an error while compiling has left
         found = self._read(name, target_context)
         if found is None:
             self._acquire(name)
             found = self._read(name, target_context)  # another may have compiled it
             if found is not None:
-                self._release()
+                self.release()
         return found
 
     def _acquire(self, name: str) -> None:
         """Wait until no other process compiles a version, where files can be locked."""
-        with contextlib.suppress(OSError, filelock.Timeout):
+        with contextlib.suppress(OSError):
             _folders()[0].mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(_folders()[0] / f".{name}.lock", timeout=_PATIENCE)
-            lock.acquire()
-            self._lock = lock
+            lock = filelock.FileLock(_folders()[0] / f".{name}.lock")
+            for _ in range(_PATIENCE):
+                if has_come():  # a Ctrl-C
+                    return
+                with contextlib.suppress(filelock.Timeout):
+                    lock.acquire(timeout=1)
+                    self._lock = lock
+                    return
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let other processes compile, also after an error."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -164,7 +179,7 @@ class _KernelCache(_Cache):  # type: ignore[misc]
                     new.unlink(missing_ok=True)
         else:
             _say("nowhere", f"compiled kernels are kept in no folder, since {why}")
-        self._release()
+        self.release()
 
     def _file_name(self, sig: Any, codegen: Any) -> str:
         made_by = numba.__version__, sys.implementation.cache_tag, codegen.magic_tuple()

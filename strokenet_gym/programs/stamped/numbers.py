@@ -95,13 +95,15 @@ ACCURACIES = {
 EXACT = ACCURACIES["exact"]
 
 
-def find_accuracy(accuracy: str) -> Accuracy:
-    """Return the accuracy of that name.
+def find_accuracy(accuracy: str | Accuracy) -> Accuracy:
+    """Return the accuracy of that name, or one as it is.
 
     Raises:
         ValueError: if there is none.
     """
-    if accuracy not in ACCURACIES:
+    if isinstance(accuracy, Accuracy):
+        return accuracy
+    if not isinstance(accuracy, str) or accuracy not in ACCURACIES:
         known = ", ".join(ACCURACIES)
         raise ValueError(f"accuracy must be one of {known}, got {accuracy!r}")
     return ACCURACIES[accuracy]

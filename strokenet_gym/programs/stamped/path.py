@@ -20,6 +20,7 @@ from strokenet_gym.programs.stamped.spline import (
     spline_tangents,
     velocity,
 )
+from strokenet_gym.stroke import MOST_PRESSURE
 
 __all__ = [
     "DRAWABLE_RADIUS",
@@ -47,7 +48,6 @@ _LONG = 256.0  # and where a segment is longer than that
 _MOST_PIECES = 4096.0  # of a segment
 _MOST_STAMPS = 65536.0  # of a piece: of what jumps across millions of pixels, few are seen
 _ROOM = 2048  # stamps in a table, and in the largest, which takes 16 MB
-_MOST_PRESSURE = 100.0  # beyond it a stroke has stamps without end
 _MOST_ROOM = 2**18
 _FINEST = 0.0025  # spacing: with hard edges and few stamps the ink is still within 0.5/255
 _AROUND = 4  # stamps at least where the path turns
@@ -298,7 +298,7 @@ def trace_stroke(path, position, pressure, radius, brush, accuracy, shape, low, 
         points[i, 1] = (1.0 - position[i, 1]) * (height / 2.0)
         path.pressure[i] = pressure[i]
         total += position[i, 0] + position[i, 1] + pressure[i]
-        if abs(pressure[i]) > _MOST_PRESSURE:
+        if abs(pressure[i]) > MOST_PRESSURE:
             total = math.inf
     if not math.isfinite(total):  # from a network that has diverged: nothing is drawn
         box[:] = 0
