@@ -436,3 +436,20 @@ def test_as_imagemagick_shows_it():
     found = list(compare(cmyk_profile()))
     assert len(found) >= 18
     assert {kind: most for kind, most, _ in found if most > 2} == {}
+
+
+def test_a_page_that_pillow_does_not_know(tmp_path):
+    """It is not taken for the page before, nor for a part of itself."""
+    file = tmp_path / "pages.tif"
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(np.full((16, 16, 3), 200, np.uint8), photometric="rgb")
+        writer.write(np.full((64, 64, 3), 9000, np.uint16), photometric="cielab")
+    with pytest.raises(ValueError, match=r"cannot read .*pages\.tif"):
+        read_image(file)
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
+def test_floats_of_half_precision(photometric, tmp_path):
+    values = np.full((8, 8, 3) if photometric == "rgb" else (8, 8), 0.5, np.float16)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric=photometric)
+    assert np.unique(read_image(tmp_path / "a.tif")).tolist() == [128]

@@ -127,6 +127,26 @@ def test_interrupts_when_all_is_planned(count, picture, monkeypatch):
     assert names(picture) == ["a.png", *sorted(files)]
 
 
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_interrupts_at_the_message_leave_the_strokes(count, picture, monkeypatch):
+    """However often, and at whatever moment: here while what comes is told."""
+    told = []
+
+    def interrupted():
+        told.append(1)
+        if len(told) == 2:  # the first is the bar
+            come(*[signal.SIGINT] * (count - 1))
+        return sys.stderr
+
+    step = Planner.step
+    monkeypatch.setattr(Planner, "step", lambda planner: (step(planner), come(signal.SIGINT)))
+    monkeypatch.setattr(painting, "stderr", interrupted)
+    with pytest.raises(SystemExit, match=r"stopped: b\.png is not written"):
+        paint(monkeypatch, "b.png")
+    assert names(picture) == ["a.png", "b.json"]
+    StrokeLog.load("b.json")
+
+
 def test_a_file_that_cannot_be_written_costs_no_other(picture, monkeypatch, capsys):
     write = painting._write
 

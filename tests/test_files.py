@@ -252,11 +252,19 @@ def test_errors_name_the_file_not_its_temporary_one(tmp_path):
         raise ValueError(f"{n} is bad")
 
 
+def test_errors_of_what_cannot_be_begun_name_the_file(tmp_path):
+    (tmp_path / "full").symlink_to("/dev/full")
+    for path in ("/proc/x.png", tmp_path / "full"):
+        with pytest.raises(OSError, match=r"(x\.png|full)'$") as caught:
+            write_text(path, "text")
+        assert caught.value.filename == str(path)
+
+
 def test_two_outputs_are_two_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("link").symlink_to("a")
     check_distinct({"--out": "a", "--figure": "b", "--samples": None}, {"picture": "c"})
-    check_distinct({"--out": os.devnull, "--figure": os.devnull})
+    check_distinct({"--out": os.devnull, "--figure": Path(os.devnull)})
     for outputs, inputs in (
         ({"--out": "a", "--figure": tmp_path / "a"}, {}),
         ({"--out": "link", "--figure": "a"}, {}),

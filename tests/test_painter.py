@@ -333,6 +333,13 @@ def test_a_logo_differs_from_its_ground(colour, ground, name, kind):
     np.testing.assert_allclose(said[:, 0, 0], 128 / 255, atol=1e-6)
 
 
+def test_a_photograph_with_a_rounded_corner_has_its_mean(picture):
+    corner = np.dstack([picture, np.full((64, 64), 255, np.uint8)])
+    corner[0, :5, 3] = 100
+    plain, rounded = (Planner(p, 4, QUICK["photo"]).log().background for p in (picture, corner))
+    np.testing.assert_allclose(rounded, plain, atol=0.01)
+
+
 def test_a_logo_in_black_and_white_lies_on_grey():
     logo = clear_logo((0, 0, 0))
     logo[:, 32:, :3] = 255

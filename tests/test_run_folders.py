@@ -129,6 +129,12 @@ def test_damaged_curves(folder, line):
             ValueError, match=r"curve\.jsonl, line 2, is damaged: .*Delete that line"
         ):
             read()
+    file.write_text("\0" * 50)
+    with pytest.raises(ValueError, match=r"curve\.jsonl, line 1, is damaged"):
+        start(folder)
+    file.write_text('{"seconds": NaN, "step": 1}\n')
+    with pytest.raises(ValueError, match="seconds must be a number, got 'nan'"):
+        start(folder)
     file.write_text(good + "\0" * 50)  # half a line at the end, as a computer that went down leaves
     assert start(folder).step == read_curve(folder)[-1]["step"]
 

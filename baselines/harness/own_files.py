@@ -74,8 +74,8 @@ def read_lines(file: Path, *numbers: str, texts: tuple[str, ...] = ()) -> list[d
         ValueError: if another line is damaged.
     """
     whole, _, half = read_bytes(file).rpartition(b"\n") if file.exists() else (b"", b"", b"")
-    if half and not half.startswith(b"{"):  # not what something that was killed leaves
-        whole += b"\n" + half if whole else half
+    if not whole and not half.startswith(b"{"):  # nothing that something killed has written
+        whole = half
     rows = []
     for number, line in enumerate(whole.split(b"\n") if whole else (), 1):
         try:

@@ -140,7 +140,9 @@ def _write_all(
     stopped = False
     try:
         with interrupts.held():  # whoever asks twice is heard when the strokes are kept
-            seconds = plan()
+            seconds = 0.0
+            with contextlib.suppress(KeyboardInterrupt):
+                seconds = plan()
             log, longer = planner.log(), max(planner.picture.shape)
             for file in logs:
                 write(file, functools.partial(_write, log, file, longer))
