@@ -26,6 +26,7 @@ _COLUMNS = 40, 500  # of a terminal, for the help: narrower or wider ones take f
 # A terminal that is closed sends SIGHUP, which Windows does not have.
 _ENDS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 _ARGUMENTS = ConstructorRegistry()
+_came: list[int] = []  # signals that end the command, for one that runs in another too
 
 
 @_ARGUMENTS.primitive_rule
@@ -55,10 +56,9 @@ def one_line_errors() -> Iterator[None]:
     least, most = _COLUMNS
     if not least <= (columns := shutil.get_terminal_size().columns) <= most:
         os.environ["COLUMNS"] = str(min(max(columns, least), most))
-    came: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+        _came.append(number)
         raise KeyboardInterrupt
 
     main = threading.current_thread() is threading.main_thread()
@@ -74,7 +74,7 @@ def one_line_errors() -> Iterator[None]:
             for number in (signal.SIGINT, *_ENDS):  # it is ending
                 signal.signal(number, signal.SIG_IGN)
         _tell("stopped")
-        raise SystemExit(128 + (came or [signal.SIGINT])[0]) from None
+        raise SystemExit(128 + (_came or [signal.SIGINT])[0]) from None
     except (ValueError, OSError, Error) as error:
         _tell(" ".join(str(error).split()))
         raise SystemExit(1) from None
@@ -84,6 +84,8 @@ def one_line_errors() -> Iterator[None]:
         for number in ours:
             if signal.getsignal(number) is end:
                 signal.signal(number, signal.SIG_DFL)
+        if ours:
+            _came.clear()
         for stream in (out, err):
             if isinstance(stream, Messages) and stream.error is not None:
                 stream.abandon()

@@ -181,6 +181,14 @@ def test_other_commands_end_with_one_line(command, number, tmp_path, monkeypatch
     assert names(tmp_path) == ["a.json"]
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_commands_in_commands_end_as_they_do_alone(number, capsys):
+    with pytest.raises(SystemExit, match=str(128 + number)):  # noqa: SIM117
+        with one_line_errors(), one_line_errors():
+            come(number)
+    assert capsys.readouterr().err.count("stopped") == 1
+
+
 def test_signals_that_are_ignored_still_are():
     """As under nohup, or of what a shell runs in the background."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
