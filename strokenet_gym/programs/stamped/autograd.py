@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from strokenet_gym.checks import array_of, behaved
 from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.numbers import Accuracy, Numbers
 from strokenet_gym.programs.stamped.sequence import Chunk
@@ -24,6 +23,8 @@ from strokenet_gym.programs.transforms import NO_VMAP, eager
 from strokenet_gym.stroke import Stroke, is_tensor
 
 __all__ = ["draw", "paint", "paint_sequence"]
+
+_NUMPYS = {torch.float32, torch.float64, torch.float16, torch.uint8, torch.int64, torch.int32}
 
 
 def draw(stroke: Stroke, shape: tuple[int, int], brush: Numbers) -> Tensor:
@@ -60,6 +61,10 @@ def _kind(*tensors: Any) -> torch.dtype:
     for tensor in tensors:
         if not is_tensor(tensor):
             raise TypeError(f"canvases and strokes must all be tensors, got a {type(tensor)}")
+        if tensor.is_meta or tensor.layout is not torch.strided or tensor.is_quantized:
+            raise TypeError("canvases and strokes must be dense tensors with values")
+        if tensor.is_complex() or tensor.dtype == torch.bool:
+            raise TypeError(f"canvases and strokes must be real numbers, got {tensor.dtype}")
     return torch.float64 if tensors[-2].dtype == torch.float64 else torch.float32
 
 
@@ -95,7 +100,7 @@ class _Paint(_Once):
         arrays = [_array(tensor) for tensor in (canvas, target, *fields)]
         painted = arrays[0].copy()
         ink = painting.new_ink(len(painted), painted.shape[2:], painted.dtype)
-        change = painting.composite(painted, arrays[1], Stroke(*arrays[2:]), brush, ink=ink)
+        change = painting.composite(painted, arrays[1], _strokes(arrays[2:]), brush, ink=ink)
         mean = torch.from_numpy(change / math.prod(painted.shape[1:])).to(
             canvas.device, canvas.dtype
         )
@@ -132,7 +137,7 @@ class _PaintBack(_Once):
         by_change = np.zeros((len(arrays[0]), 2))
         if by_mean is not None:
             by_change += _array(by_mean) / math.prod(canvas.shape[1:])
-        stroke, ink = Stroke(*arrays[2:6]), painting.Ink(*arrays[6:])
+        stroke, ink = _strokes(arrays[2:6]), painting.Ink(*arrays[6:])
         by_stroke = painting.composite_back(
             above, by_change, arrays[0], ink, arrays[1], stroke, brush, by_canvas=by_canvas
         )
@@ -149,7 +154,7 @@ class _PaintSequence(_Once):
         canvas: Tensor, brush: Numbers, accuracy: Accuracy, needed: bool, *fields: Tensor
     ) -> Any:
         painted = _array(canvas).copy()
-        stroke = Stroke(*(_array(field) for field in fields))
+        stroke = _strokes([_array(field) for field in fields])
         kept = sequence.composite(painted, stroke, brush, accuracy, needed)
         # Tensors can be saved: the chunks' arrays in one row, and where they belong.
         where = [[[tuple(chunk[4:]) for chunk in band] for band in bands] for bands in kept]
@@ -194,7 +199,7 @@ class _PaintSequenceBack(_Once):
             ]
             for bands in where
         ]
-        above, stroke = _array(by_painted), Stroke(*arrays[:4])
+        above, stroke = _array(by_painted), _strokes(arrays[:4])
         by_canvas = above.copy() if through else sequence.inked(above, kept)
         by_stroke = sequence.composite_back(by_canvas, kept, stroke, brush, accuracy)
         below = torch.from_numpy(by_canvas) if through else by_painted.new_empty(0)
@@ -209,6 +214,11 @@ def _like(arrays: Stroke, tensors: Sequence[Tensor]) -> list[Tensor]:
     ]
 
 
+def _strokes(fields: Sequence[np.ndarray]) -> Stroke:
+    """As kernels take them."""
+    return Stroke(*(np.ascontiguousarray(field, np.float64) for field in fields))
+
+
 def _array(tensor: Tensor) -> np.ndarray:
-    array = array_of(tensor, "what is painted")
-    return behaved(array, array.dtype)
+    tensor = tensor.detach().cpu()
+    return np.ascontiguousarray((tensor if tensor.dtype in _NUMPYS else tensor.float()).numpy())
