@@ -205,11 +205,7 @@ def _check_shape(found: tuple[int, ...], name: str, wanted: Shape) -> None:
 
 
 def is_stroke(stroke: Any) -> Stroke:
-    """Return a stroke as it is.
-
-    Raises:
-        TypeError: if it is none.
-    """
+    """Return a stroke as it is; raise TypeError if it is none."""
     if not isinstance(stroke, Stroke):
         raise TypeError(f"expected a Stroke, got {type(stroke).__name__}")
     return stroke
@@ -217,13 +213,16 @@ def is_stroke(stroke: Any) -> Stroke:
 
 def _are_ready(stroke: Stroke, leading: Shape, channels: int | None) -> bool:
     """Whether kernels can take strokes as they are: looked at in less than a microsecond."""
+    colour, radius, position, pressure = stroke
     anchors = (*leading, NUM_ANCHORS)
-    shapes = (*leading, channels), leading, (*anchors, 2), anchors
-    for field, shape in zip(stroke, shapes, strict=True):
-        plain = type(field) is np.ndarray and field.dtype is _DOUBLE
-        if not plain or field.shape != shape or not field.flags.carray:
-            return False
-    return True
+    return (
+        type(radius) is type(position) is type(pressure) is type(colour) is np.ndarray
+        and radius.dtype is position.dtype is pressure.dtype is colour.dtype is _DOUBLE
+        and radius.shape == leading and colour.shape == (*leading, channels)
+        and pressure.shape == anchors and position.shape == (*anchors, 2)
+        and radius.flags.carray and colour.flags.carray
+        and pressure.flags.carray and position.flags.carray
+    )  # fmt: skip
 
 
 def strokes(
@@ -278,12 +277,7 @@ def canvases(canvas: Any, dtype: Any = np.float32) -> np.ndarray:
 
 
 def canvas_tensor(canvas: Any) -> Any:
-    """Return canvases ``[B, C, H, W]``, a tensor, as they are.
-
-    Raises:
-        TypeError: if they are no tensor of real numbers.
-        ValueError: if they have another shape.
-    """
+    """Return canvases ``[B, C, H, W]`` as they are, see :func:`real_tensor`."""
     count = canvas.shape[:1] if is_tensor(canvas) else ()
     return real_tensor(canvas, "a canvas", (*count, None, None, None))
 
