@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from strokenet_gym.reading import shown
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke, is_tensor
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "real_array",
     "real_number",
     "real_tensor",
+    "shape_of",
     "strokes",
     "told",
     "whole",
@@ -36,7 +38,6 @@ __all__ = [
 
 _SINGLE, _DOUBLE, _BYTE = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
 _NO_NUMBERS = bool, np.bool_, np.timedelta64  # though Python and NumPy say so
-_LONGEST = 300  # characters of a value in a message
 _NUMPYS = "torch.float16", "torch.float32", "torch.float64"  # of torch's floats, those of NumPy too
 _ROUNDING = 1e-5  # that canvases may leave 0 … 1
 
@@ -46,10 +47,9 @@ Shape = tuple["int | None", ...]  # None: any size
 def told(value: Any) -> str:
     """A value for a message, of a length that can be read; numbers of any size."""
     try:
-        text = repr(value)
+        return shown(repr(value))
     except ValueError:  # Python prints no number of so many digits
-        text = f"{type(value).__name__} of thousands of digits"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
+        return f"{type(value).__name__} of thousands of digits"
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
@@ -66,11 +66,7 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """Return what is to be True or False.
-
-    Raises:
-        ValueError: if it is neither.
-    """
+    """Return what is to be True or False; raise ValueError if it is neither."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be True or False, got {told(value)}")
     return bool(value)
@@ -134,6 +130,11 @@ def array_of(value: Any, what: str) -> np.ndarray:
     except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{what} must be an array: {str(error).splitlines()[0]}") from error
     raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
+
+
+def shape_of(value: Any, what: str) -> tuple[int, ...]:
+    """The shape of an array, a tensor or a list, see :func:`array_of`."""
+    return value.shape if hasattr(value, "shape") else array_of(value, what).shape
 
 
 def behaved(array: np.ndarray, dtype: Any) -> np.ndarray:
@@ -246,7 +247,7 @@ def strokes(
     if real is real_array and type(stroke) is Stroke and _are_ready(stroke, leading, channels):
         return stroke
     colour, radius, position, pressure = is_stroke(stroke)
-    found = radius.shape if hasattr(radius, "shape") else np.shape(radius)
+    found = shape_of(radius, "a stroke's radius")
     if len(found) != len(leading):
         sizes = ", ".join("BN"[: len(leading)])
         raise ValueError(f"a stroke's radius must have the shape [{sizes}], got {found}")
@@ -269,7 +270,7 @@ def canvases(canvas: Any, dtype: Any = np.float32) -> np.ndarray:
         TypeError: if they do not hold real numbers.
         ValueError: if they have another shape, or a value is not in 0 … 1.
     """
-    count = np.shape(canvas)[:1] or (None,)
+    count = shape_of(canvas, "a canvas")[:1] or (None,)
     copy = real_array(canvas, "a canvas", (*count, None, None, None), dtype).copy()
     if copy.size and not (copy.min() >= -_ROUNDING and copy.max() <= 1 + _ROUNDING):  # nor NaN
         raise ValueError(f"a canvas must be in 0 … 1, got {copy.min():g} … {copy.max():g}")
@@ -339,8 +340,10 @@ def background_of(background: Any, channels: int, dtype: Any = np.float32) -> np
 
     Raises:
         TypeError: if it does not hold real numbers.
-        ValueError: if there are more or fewer of them.
+        ValueError: if there are more or fewer of them, or one is not in 0 … 1.
     """
     ndim = array_of(background, "the background").ndim
     colour = real_array(background, "the background", (channels,) if ndim else (), dtype)
+    if not (colour.min() >= 0 and colour.max() <= 1):  # nor NaN
+        raise ValueError(f"the background must be in 0 … 1, got {told(background)}")
     return np.broadcast_to(colour, (channels,)).copy()

@@ -422,6 +422,28 @@ def test_strokes_that_have_diverged_in_a_network(compact):
         assert field.grad[:3].eq(0).all()
 
 
+@pytest.mark.parametrize("background", [-1e300, 1.1, np.nan, np.inf])
+def test_backgrounds_beyond_their_range(background):
+    eraser = BRUSHES["eraser"]
+    canvas = torch.zeros(2, 1, 24, 24)
+    for paint in (
+        lambda: eraser.paint(blank(), some_strokes(), background),
+        lambda: eraser.paint_tensors(canvas, canvas, tensors(some_strokes()), background),
+    ):
+        with pytest.raises(ValueError, match="the background must be"):
+            paint()
+
+
+@pytest.mark.parametrize("field", ["radius", "colour"])
+def test_lists_of_tensors_with_a_graph(field):
+    stroke = some_strokes()._replace(**{field: [torch.zeros(2, requires_grad=True)]})
+    for name in ("pencil", "eraser"):
+        with pytest.raises(ERRORS, match=r"a (stroke's|canvas)"):
+            BRUSHES[name].paint(blank(), stroke, 0.0)
+    with pytest.raises(ERRORS, match="a canvas"):
+        PENCIL.paint([torch.zeros(2, requires_grad=True)], some_strokes(), 0.0)
+
+
 def test_a_background_with_a_graph():
     """It would get no gradient, in silence."""
     grey = torch.tensor([0.5], requires_grad=True)

@@ -140,7 +140,7 @@ def mutate_json(value: Any, rng: np.random.Generator) -> Any:
 
 def misshapen(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The array in another shape, type, order of bytes or memory layout; or as it is."""
-    array = np.asarray(array)
+    array = array_of(array, "an array")
     match rng.integers(9):
         case 0:
             return array[..., : int(rng.integers(array.shape[-1] + 1))] if array.ndim else array

@@ -16,9 +16,9 @@ from strokenet_gym.checks import (
     canvases,
     is_stroke,
     precision,
-    real_array,
     real_number,
     real_tensor,
+    shape_of,
     told,
 )
 from strokenet_gym.programs.base import Program, Size, Undo, sides
@@ -159,9 +159,9 @@ class Brush(Program):
                 size = tuple(old.shape[-1:]) if background.ndim else ()
                 background = real_tensor(background, "the background", size)
             else:
-                background = float(real_array(background, "the background", ()))
+                background = real_number(background, "the background", 0, 1)
             return stroke._replace(colour=old * 0 + background)  # with a gradient, of zeros
-        shape = np.shape(old)
+        shape = shape_of(old, "a stroke's colour")
         empty = background_of(background, shape[-1] if shape else 1, np.float64)
         return stroke._replace(colour=np.broadcast_to(empty, shape))
 
