@@ -192,8 +192,8 @@ def expected(name: str, folder: str) -> tuple[str, float]:
 def run(command: list[str]) -> subprocess.Popen[str]:
     variables = os.environ | {"NUMBA_NUM_THREADS": "2"}
     return subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", *command], cwd=Path(__file__).parent, env=variables, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-X", "faulthandler", *command], cwd=Path(__file__).parent, text=True,
+        env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
