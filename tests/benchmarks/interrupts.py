@@ -192,8 +192,8 @@ def expected(name: str, folder: str) -> tuple[str, float]:
 def run(command: list[str]) -> subprocess.Popen[str]:
     variables = os.environ | {"NUMBA_NUM_THREADS": "2"}
     return subprocess.Popen(
-        [sys.executable, *command], cwd=Path(__file__).parent, env=variables, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-X", "faulthandler", *command], cwd=Path(__file__).parent, text=True,
+        env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
@@ -208,7 +208,8 @@ def interrupt(name: str, folder: str, rounds: int, longest: float, rng: random.R
         found.append(process.stdout.readline().strip() or "nothing")
     _, error = process.communicate(timeout=LONGEST)
     if len(found) < rounds or "nothing" in found:
-        found[-1:] = [error.strip().splitlines()[-1] if error.strip() else "ended"]
+        said = " ".join(error.split())[-600:]
+        found[-1:] = [f"it ended with {process.returncode}: {said}"]
     return found
 
 
