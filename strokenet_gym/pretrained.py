@@ -58,7 +58,7 @@ def read_weights(
         with open_regular(path) as stream:
             header = int.from_bytes(stream.read(8), "little")
         if header > _HEADER:
-            raise ValueError(f"its header is said to have {header:,} bytes, at most {_HEADER:,} do")
+            raise ValueError(f"its header claims {header:,} bytes, at most {_HEADER:,} are read")
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {shown(error)}") from None
     check_memory(str(path), _GROWTH * path.stat().st_size)

@@ -618,7 +618,7 @@ def test_names_of_colours(picture, tmp_path):
     ("files", "message"),
     [
         (["--to", "b.json", "--report", "b.json"], "--report and --to b.json are the same file"),
-        (["--to", "b.png", "--to", "./b.png"], "a file is said twice|are the same file"),
+        (["--to", "b.png", "--to", "./b.png"], "a file is given twice|are the same file"),
         (["--to", "b.png", "--to", "link.png"], "are the same file"),
         (["--to", "a.png"], "--to a.png and the picture are the same file"),
         (["--to", "b.png", "--weight", "w.png", "--report", "w.png"], "--report and --weight are"),

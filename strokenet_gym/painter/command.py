@@ -70,7 +70,7 @@ def paint(
         weight: A picture that is bright where the error counts more.
         seconds: Time to search in; by default as long as the style takes.
         to: A file to write: .png, .svg, .gif, .mp4 (up to 640 px), .csv (points for a plotter)
-            or .json (the strokes); may be said several times. By default PICTURE-painted.png
+            or .json (the strokes); repeatable. By default PICTURE-painted.png
             (of photo.jpg photo.jpg-painted.png).
         report: A JSON file for mse, psnr, ssim, strokes, seconds and size.
         watch: Show in a window how the picture forms, and then its strokes.
@@ -226,7 +226,7 @@ def _check_names(
     """
     named = {f"--to {file}": file for file in files}
     if len(named) < len(files):
-        raise ValueError(f"a file is said twice: {', '.join(named)}")
+        raise ValueError(f"a file is given twice: {', '.join(named)}")
     check_distinct({**named, "--report": report}, read)
 
 
