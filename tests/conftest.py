@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import io
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,13 @@ import torch
 from hypothesis import settings
 
 from strokenet_gym.cli import main
+
+# However the tests are started: what a shell runs in the background ignores Ctrl-C, and what is to
+# outlive its terminal the end of that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _name in ("SIGTERM", "SIGHUP"):
+    if hasattr(signal, _name):
+        signal.signal(getattr(signal, _name), signal.SIG_DFL)
 
 # The same examples in every run of CI; new ones on a developer's machine.
 # However slow the machine is.
