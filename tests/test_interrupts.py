@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from conftest import succeed
+from conftest import run_process, succeed
 from PIL import Image
 
 from strokenet_gym import BRUSHES, Stroke
@@ -463,5 +463,6 @@ def test_scratch_is_never_another_canvases(monkeypatch):
 
 @pytest.mark.slow
 def test_interrupts_of_new_processes_and_of_those_at_work():
-    found = succeed("tests/benchmarks/interrupts.py", "--fresh", 6, "--warm", 12, timeout=900)
+    command = ("tests/benchmarks/interrupts.py", "--fresh", 6, "--warm", 12)
+    found = succeed(*command, run=run_process, timeout=900)
     assert "18 interrupts, after 0 of them the next call was wrong" in found
