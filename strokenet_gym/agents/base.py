@@ -64,7 +64,7 @@ class Agent(nn.Module):
         channels: colour channels of the environments that it paints in.
         max_strokes: strokes in the episodes that it is trained for.
         task: what it is trained for, by the names of the environments' arguments; kept in files,
-            and as anybody wrote it there: :func:`arguments_of` checks it.
+            and as anybody wrote it there: :func:`strokenet_gym.agents.arguments_of` checks it.
         fast: whether to run the convolutions in bfloat16 while in training mode, where the
             processor has it: twice as fast.
     """

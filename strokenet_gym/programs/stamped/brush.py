@@ -171,7 +171,7 @@ class Brush(Program):
         Args:
             stroke: a batch: arrays with one leading dimension B; the colour is not used.
             size: side of the canvas in pixels, or height and width.
-            accuracy: how finely the path is sampled: "exact", "draft", or an :class:`Accuracy`.
+            accuracy: how finely the path is sampled: "exact", "draft", or an ``Accuracy``.
 
         Returns:
             ``[B, height, width]`` in 0 … 1; float64 if the positions are float64, else float32.
