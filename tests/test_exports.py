@@ -259,7 +259,7 @@ def test_lines_and_points_stay_on_the_canvas(tmp_path, size, paper, places):
     assert (np.abs(points) <= half + 1e-3).all()
     drawn = [row["pressure"] for row in found]
     assert set(np.round(drawn, 6)) <= {0.0, 0.5}
-    # The pen draws what is inside, and no way back along the border.
+    # The pen draws what is inside, and does not return along the border.
     for number, stroke in enumerate(log.strokes, 1):
         path = pen_path(stroke.position, stroke.pressure)[:, :2]
         fine = np.concatenate([np.linspace(*ends, 300) for ends in itertools.pairwise(path)])

@@ -181,7 +181,7 @@ def test_ink_goes_with_the_graph(work):
 
 @pytest.mark.parametrize("work", ["step", "sequence", "network"])
 def test_a_graph_that_is_retained_keeps_its_ink(work):
-    """Up to the last way back, and no longer."""
+    """Until the last backward pass, and no longer."""
     kind = "NeuralPainting-v0" if work == "network" else "DifferentiablePainting-v0"
     env = make(kind, canvas_size=256, targets=np.zeros((256, 256)))
     canvas, action = torch.zeros(1, 1, 256, 256), some_action(True)

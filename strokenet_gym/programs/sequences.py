@@ -99,8 +99,8 @@ def paint_sequence_vjp(
     Returns:
         The painted canvases, and a function: from the derivative of a loss by these,
         ``[B, C, H, W]``, to the one by the canvases and the one by the actions (their
-        vector-Jacobian product). With ``canvas=False`` the former is None, and the time that
-        the way back takes follows the ink, not the canvas. It raises what this function raises.
+        vector-Jacobian product). With ``canvas=False`` the former is None, and the time of
+        the backward pass follows the ink, not the canvas. It raises what this function raises.
 
     Raises:
         ValueError: as :func:`paint_sequence`, or if the brush has no exact gradient.
