@@ -13,8 +13,8 @@ import numpy as np
 from strokenet_gym.checks import whole
 from strokenet_gym.envs.arguments import canvas_sides, check_seed
 from strokenet_gym.files import replace_file, user_path
+from strokenet_gym.kernels.canvas import sides
 from strokenet_gym.programs import Program, load_program
-from strokenet_gym.programs.base import sides
 from strokenet_gym.reading import read_json, shown
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 

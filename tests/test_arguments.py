@@ -25,9 +25,9 @@ from strokenet_gym import (
     unpack,
 )
 from strokenet_gym.agents import StrokeNetAgent
+from strokenet_gym.kernels import threads
 from strokenet_gym.programs.learned import CompactGenerator
 from strokenet_gym.programs.learned.three_body import three_body_strokes
-from strokenet_gym.programs.stamped import threads
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.targets import channels_of, make_targets
 
@@ -336,7 +336,7 @@ def test_numbers_of_a_brush():
 
 
 def threads_of(**variables):
-    code = "from strokenet_gym.programs.stamped import threads; print(threads.THREADS)"
+    code = "from strokenet_gym.kernels import threads; print(threads.THREADS)"
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_NUM_THREADS"} | variables
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False

@@ -19,8 +19,9 @@ from PIL import Image
 from strokenet_gym import BRUSHES, Stroke
 from strokenet_gym.extras import require
 from strokenet_gym.interrupts import shielded
-from strokenet_gym.programs.stamped import painting, threads
-from strokenet_gym.programs.stamped.cache import njit
+from strokenet_gym.kernels import threads
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.programs.stamped import painting
 
 ALL = ("Painting-v0", "DifferentiablePainting-v0", "NeuralPainting-v0")
 
@@ -158,7 +159,7 @@ def test_ctrl_c_at_any_moment(rng):
 
 _AT_EACH_MOMENT = """
 import faulthandler, itertools, sys, threading, time
-from strokenet_gym.programs.stamped import threads
+from strokenet_gym.kernels import threads
 
 threads.THREADS = 2
 done, at_work = [], []

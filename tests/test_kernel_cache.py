@@ -9,7 +9,7 @@ import pytest
 from numba.core.errors import TypingError
 
 import strokenet_gym
-from strokenet_gym.programs.stamped import cache
+from strokenet_gym.kernels import cache
 
 CODE = """
 import gymnasium as gym, strokenet_gym
@@ -86,7 +86,7 @@ import sys
 import strokenet_gym.programs.mypaint, strokenet_gym.targets.filling
 import strokenet_gym.programs.stamped.planning
 from numba.core.dispatcher import Dispatcher
-from strokenet_gym.programs.stamped.cache import _folders
+from strokenet_gym.kernels.cache import _folders
 for name, module in list(sys.modules.items()):
     for kernel in vars(module).values() if name.startswith("strokenet_gym") else ():
         if isinstance(kernel, Dispatcher) and kernel._cache.cache_path:
@@ -117,7 +117,7 @@ else:
 TOGETHER = """
 import sys
 from pathlib import Path
-from strokenet_gym.programs.stamped import cache
+from strokenet_gym.kernels import cache
 
 cache._folders = lambda: [Path(sys.argv[1])]
 cache.announce = lambda kernel: None

@@ -155,7 +155,7 @@ AFTER_MAIN = """
 import atexit, threading, time
 import gymnasium as gym
 import strokenet_gym
-from strokenet_gym.programs.stamped import threads
+from strokenet_gym.kernels import threads
 
 threads.THREADS = 4
 envs = gym.make_vec("Painting-v0", num_envs=64, canvas_size=16, max_strokes=50)

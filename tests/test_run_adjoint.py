@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.programs.stamped.numbers import RUN
 from strokenet_gym.programs.stamped.run_adjoint import MANY, add_blocks, add_up
-from strokenet_gym.programs.stamped.stamping import LANES, LOW, A, B, X, Y, new_run
+from strokenet_gym.programs.stamped.stamping import LOW, A, B, X, Y, new_run
 
 
 def a_run(rng, radius, edge, count, dtype):

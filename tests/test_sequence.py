@@ -15,8 +15,9 @@ from strokenet_gym import (
     paint_sequence_vjp,
     unpack,
 )
+from strokenet_gym.kernels import threads
 from strokenet_gym.programs.learned.three_body import three_body_strokes
-from strokenet_gym.programs.stamped import sequence, threads
+from strokenet_gym.programs.stamped import sequence
 from strokenet_gym.programs.stamped.numbers import ACCURACIES, EXACT
 
 SOFT = Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5)

@@ -13,7 +13,7 @@ from conftest import write_idx
 from gymnasium.error import DependencyNotInstalled
 
 import strokenet_gym  # noqa: F401
-from strokenet_gym.programs.stamped import threads
+from strokenet_gym.kernels import threads
 from strokenet_gym.targets import (
     MNIST,
     ArrayTargets,

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.checks import array_of
-from strokenet_gym.programs.base import Program, Undo, to_bytes
+from strokenet_gym.kernels.canvas import to_bytes
+from strokenet_gym.programs.base import Program, Undo
 from strokenet_gym.stroke import Stroke, check_action, is_tensor
 from strokenet_gym.targets.filling import put
 

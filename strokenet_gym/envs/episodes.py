@@ -21,7 +21,8 @@ from strokenet_gym.display import Scene
 from strokenet_gym.envs.arguments import canvas_sides
 from strokenet_gym.envs.arrays import Arrays
 from strokenet_gym.envs.rewards import Reward, ask, find_reward
-from strokenet_gym.programs.base import Program, to_bytes
+from strokenet_gym.kernels.canvas import to_bytes
+from strokenet_gym.programs.base import Program
 from strokenet_gym.stroke import Stroke, action_size, is_tensor, unpack
 from strokenet_gym.targets import ArrayTargets, channels_of, make_targets
 from strokenet_gym.targets.fitting import fit_images

@@ -13,10 +13,16 @@ from strokenet_gym.programs.stamped import pen_path
 from strokenet_gym.stroke_log import StrokeLog
 from strokenet_gym.targets.drawings import simplified
 
-__all__ = ["write_csv", "write_lines"]
+__all__ = ["css", "write_csv", "write_lines"]
 
 _LIFTED = 1e-3  # pressure at which the pen leaves no ink
 _OFF_MM = 0.01  # that a simplified line may be off
+
+
+def css(colour: np.ndarray) -> str:
+    """A colour in 0 … 1, of 1 or 3 channels, as ``#rrggbb``."""
+    levels = np.rint(np.broadcast_to(colour, 3).clip(0, 1) * 255).astype(int)
+    return "#" + "".join(f"{level:02x}" for level in levels)
 
 
 def write_csv(
@@ -45,8 +51,6 @@ def write_lines(
     Where the pen is lifted a path goes on elsewhere. Its width is the pen's, or the mean of the
     stroke's.
     """
-    from strokenet_gym.exports.svg import css
-
     if pen_mm is not None:
         pen_mm = real_number(pen_mm, "pen_mm", 0, 1000, above=True)
     found = list(_points(log, paper_mm))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.checks import check_flag, real_number
-from strokenet_gym.exports.lines import write_lines
+from strokenet_gym.exports.lines import css, write_lines
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
 from strokenet_gym.stroke import Stroke
@@ -89,12 +89,6 @@ def write_svg(
         ]
         text.append("</g>")
     path.write_text("\n".join([*text, "</svg>"]) + "\n")
-
-
-def css(colour: np.ndarray) -> str:
-    """A colour in 0 … 1, of 1 or 3 channels, as ``#rrggbb``."""
-    levels = np.rint(np.broadcast_to(colour, 3).clip(0, 1) * 255).astype(int)
-    return "#" + "".join(f"{level:02x}" for level in levels)
 
 
 def _opacity(

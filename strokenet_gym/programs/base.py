@@ -19,20 +19,19 @@ from strokenet_gym.checks import (
     check_composite,
     real_tensor,
     strokes,
-    whole,
 )
+from strokenet_gym.kernels import threads
+from strokenet_gym.kernels.canvas import LANES, Size, sides, to_bytes
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CELL", "MYPAINT", "Program", "Size", "Undo", "sides", "to_bytes"]
+__all__ = ["MYPAINT", "Program", "Undo"]
 
 _TOGETHER = 8  # canvases, so that what is computed of them stays in the processor's caches
-_LONGEST = 2**16  # pixels of a side
 _ROUNDING = 1e-5  # that a program's canvases may leave 0 … 1
 MYPAINT = "mypaint:"  # what the names of libmypaint's brushes begin with
-CELL = 8  # pixels of a row that a mark stands for: they fill a vector register
 
 
 class Program(ABC):
@@ -170,7 +169,7 @@ class Program(ABC):
             TypeError: if a field does not hold real numbers.
             ValueError: if a shape is wrong.
         """
-        from strokenet_gym.programs.stamped import BLENDS  # compiled kernels
+        from strokenet_gym.programs.blend import BLENDS
 
         blank = BLENDS[self.blend].blank  # on which the opposite colour is opacity
         stroke = strokes(stroke, (None,), None)
@@ -209,8 +208,6 @@ class Program(ABC):
             TypeError: if one of them does not hold real numbers, or is no array.
             ValueError: if a shape or a layout is wrong.
         """
-        from strokenet_gym.programs.stamped import threads
-
         target, stroke = check_composite(canvas, target, stroke, pixels, undo)
         colour = background_of(background, canvas.shape[1])
         change = np.zeros((len(canvas), 2))
@@ -251,7 +248,7 @@ class Undo:
 
     Attributes:
         painted: uint8 ``[B]``, which canvases have had the stroke.
-        marks: uint8 ``[B, H, cells]``, for each :data:`CELL` pixels of a row whether there is ink.
+        marks: uint8 ``[B, H, cells]``, for each :data:`LANES` pixels of a row whether there is ink.
         before: ``[B, C, H, W]``, the canvases before, where marked.
         boxes: int64 ``[B, 4]``, outside of which there are no marks: x0, x1, y0, y1.
         inked: the same, outside of which the canvases are empty.
@@ -261,7 +258,7 @@ class Undo:
     def __init__(self, canvas: np.ndarray) -> None:
         count, _, height, width = canvas.shape
         self.painted = np.zeros(count, np.uint8)
-        self.marks = np.zeros((count, height, -(-width // CELL)), np.uint8)
+        self.marks = np.zeros((count, height, -(-width // LANES)), np.uint8)
         self.before = np.empty_like(canvas)
         self.boxes = np.zeros((count, 4), np.int64)
         self.whole = np.array([0, width, 0, height], np.int64)
@@ -275,29 +272,7 @@ class Undo:
     def restore(self, canvas: np.ndarray, pixels: np.ndarray) -> None:
         """Put the canvases back to what they were."""
         marked = self.marks.astype(bool) & self.painted.astype(bool)[:, None, None]
-        inked = np.repeat(marked, CELL, 2)[:, None, :, : canvas.shape[3]]
+        inked = np.repeat(marked, LANES, 2)[:, None, :, : canvas.shape[3]]
         np.copyto(canvas, self.before, where=inked)
         np.copyto(pixels, to_bytes(canvas), where=inked)
         self.painted[:] = 0
-
-
-def to_bytes(image: np.ndarray) -> np.ndarray:
-    """Round an image in 0 … 1 to 8 bits."""
-    return (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-
-
-Size = int | tuple[int, int]  # of a canvas in pixels: its side, or height and width
-
-
-def sides(size: Size) -> tuple[int, int]:
-    """Height and width of a canvas that is given by them, or by one number if it is square.
-
-    Raises:
-        ValueError: if they are no whole numbers from 1.
-    """
-    if not isinstance(size, (tuple, list, np.ndarray)):
-        return (whole(size, "a canvas' side", 1, _LONGEST),) * 2
-    if len(size) != 2:
-        raise ValueError(f"expected one number, or height and width, got {size!r}")
-    height, width = size
-    return whole(height, "a canvas' side", 1, _LONGEST), whole(width, "a canvas' side", 1, _LONGEST)

@@ -25,7 +25,7 @@ def misfit(program: Program) -> float | None:
         The squared difference, over six strokes on a coloured canvas, to what their opacity says,
         in units of the squared change: 0 fits. None if they leave no ink on an empty canvas.
     """
-    from strokenet_gym.programs.stamped import BLENDS  # compiled kernels
+    from strokenet_gym.programs.blend import BLENDS
 
     stroke = _strokes(program.radii)
     alpha = program.draw(stroke, _SIZE)[:, None]

@@ -9,9 +9,9 @@ import numpy as np
 
 from strokenet_gym.checks import behaved
 from strokenet_gym.interrupts import shielded
-from strokenet_gym.programs.base import to_bytes
-from strokenet_gym.programs.stamped import threads
-from strokenet_gym.programs.stamped.cache import announce
+from strokenet_gym.kernels import threads
+from strokenet_gym.kernels.cache import announce
+from strokenet_gym.kernels.canvas import to_bytes
 from strokenet_gym.targets.raster import draw_glyphs, draw_lines, place_images, set_targets
 
 with shielded():

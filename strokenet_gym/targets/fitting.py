@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.interrupts import shielded
-from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.targets.images import LUMA, load_image, plane
 
 with shielded():

@@ -17,7 +17,7 @@ from gymnasium.error import DependencyNotInstalled
 
 from strokenet_gym.checks import whole
 from strokenet_gym.interrupts import shielded
-from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.targets.fitting import fit_images
 
 with shielded():

@@ -19,8 +19,8 @@ import numpy as np
 from strokenet_gym.checks import whole
 from strokenet_gym.files import check_memory, replace_file, user_path
 from strokenet_gym.interrupts import shielded
+from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.messages import stderr
-from strokenet_gym.programs.base import Size, sides
 from strokenet_gym.targets.archives import find_data
 from strokenet_gym.targets.cache import cache_folder
 from strokenet_gym.targets.drawings import UNIT

@@ -18,7 +18,7 @@ import numpy as np
 
 from strokenet_gym.checks import array_of
 from strokenet_gym.files import replace_file, user_path
-from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.reading import shown
 from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets.cache import cache_folder

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from strokenet_gym.programs.base import CELL
-from strokenet_gym.programs.stamped.cache import njit
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.canvas import LANES
 
 __all__ = ["draw_glyphs", "draw_lines", "place_images", "set_targets"]
 
@@ -220,7 +220,7 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
         stop: one past the last.
     """
     _, height, columns = drawn.shape
-    stride = columns + CELL  # rows are drawn in whole vector registers
+    stride = columns + LANES  # rows are drawn in whole vector registers
     ink = np.empty(height * stride, np.float32)
     half, nothing, pixel_half = np.float32(width / 2), np.float32(0.0), np.float32(0.5)
     reach, one = np.float32(width / 2 + 0.5), np.float32(1.0)
@@ -242,7 +242,7 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
                 bottom = min(np.int32(height - 1), np.int32(max(y0, y0 + dy) + reach))
                 left = np.int32(max(min(x0, x0 + dx) - reach, nothing))
                 right = min(np.int32(columns - 1), np.int32(max(x0, x0 + dx) + reach))
-                full = np.int32((right - left) // CELL * CELL + CELL)
+                full = np.int32((right - left) // LANES * LANES + LANES)
                 at = np.float32(left) - x0
                 for y in range(top, bottom + 1):
                     v = np.float32(np.int32(y)) - y0

@@ -26,14 +26,15 @@ from harness.stroke_samples import agent_strokes
 from numba import njit
 
 import strokenet_gym  # noqa: F401
+from strokenet_gym.kernels import threads
+from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.programs import Program
 from strokenet_gym.programs.learned import load_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
-from strokenet_gym.programs.stamped import BRUSHES, threads
+from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.programs.stamped.numbers import EXACT, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import ENDS, new_path, trace_stroke
 from strokenet_gym.programs.stamped.stamping import (
-    LANES,
     fill_run,
     new_run,
     next_run,

@@ -18,8 +18,8 @@ import numpy as np
 import tyro
 
 from strokenet_gym import Stroke, load_program, pack
+from strokenet_gym.kernels import threads
 from strokenet_gym.programs.learned.three_body import three_body_strokes
-from strokenet_gym.programs.stamped import threads
 
 
 @dataclasses.dataclass

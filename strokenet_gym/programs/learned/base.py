@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from strokenet_gym.checks import background_of, canvas_tensor, canvases, real_tensor, strokes
-from strokenet_gym.programs.base import Program, Size
+from strokenet_gym.kernels.canvas import Size
+from strokenet_gym.programs.base import Program
 from strokenet_gym.programs.stamped import BLENDS
 from strokenet_gym.reading import shown
 from strokenet_gym.stroke import MOST_PRESSURE, RADIUS_MAX, RADIUS_MIN, Stroke

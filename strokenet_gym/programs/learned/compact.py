@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.programs.learned.base import LearnedGenerator
 from strokenet_gym.programs.learned.features import resample, survey
 from strokenet_gym.stroke import Stroke

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokenet_gym.programs.base import Size, sides
+from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.programs.learned.base import LearnedGenerator
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 

@@ -7,12 +7,12 @@ import threading
 import numpy as np
 
 from strokenet_gym.checks import background_of, canvases, strokes, whole
+from strokenet_gym.kernels import threads
+from strokenet_gym.kernels.cache import announce
 from strokenet_gym.programs.base import MYPAINT, Program
 from strokenet_gym.programs.mypaint import drawing
 from strokenet_gym.programs.mypaint.library import Surface, load_library
 from strokenet_gym.programs.mypaint.settings import find_brush, number_of, read_settings
-from strokenet_gym.programs.stamped import threads
-from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["MyPaintBrush"]

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from strokenet_gym.interrupts import shielded
-from strokenet_gym.programs.stamped.cache import cfunc, njit
+from strokenet_gym.kernels.cache import cfunc, njit
 from strokenet_gym.programs.stamped.spline import cubic, place, spline_tangents
 
 with shielded():

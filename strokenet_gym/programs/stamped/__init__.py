@@ -27,7 +27,7 @@ kernels share); painting.py, sequence.py and planning.py call them on all thread
 torch; threads.py, fastmath.py and cache.py make it fast.
 """
 
-from strokenet_gym.programs.stamped.blend import BLENDS, Blend
+from strokenet_gym.programs.blend import BLENDS, Blend
 from strokenet_gym.programs.stamped.brush import BRUSHES, Brush
 from strokenet_gym.programs.stamped.painting import pen_path
 

@@ -21,9 +21,10 @@ from strokenet_gym.checks import (
     shape_of,
     told,
 )
-from strokenet_gym.programs.base import Program, Size, Undo, sides
+from strokenet_gym.kernels.canvas import Size, sides
+from strokenet_gym.programs.base import Program, Undo
+from strokenet_gym.programs.blend import BLENDS
 from strokenet_gym.programs.stamped import painting, sequence
-from strokenet_gym.programs.stamped.blend import BLENDS
 from strokenet_gym.programs.stamped.numbers import EXACT, Accuracy, Numbers, find_accuracy
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke, is_tensor
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strokenet_gym.programs.stamped.cache import njit
+from strokenet_gym.kernels.cache import njit
 
 __all__ = [
     "ACCURACIES",

@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from strokenet_gym.checks import check_composite, precision, real_array, strokes, whole
+from strokenet_gym.kernels import threads
+from strokenet_gym.kernels.cache import announce
+from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.programs.base import Undo
-from strokenet_gym.programs.stamped import threads
-from strokenet_gym.programs.stamped.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import EXACT, GRAIN, Accuracy, Numbers
 from strokenet_gym.programs.stamped.raster import composite_strokes, draw_strokes
 from strokenet_gym.programs.stamped.raster_adjoint import composite_strokes_back
 from strokenet_gym.programs.stamped.spline import spline_tangents
-from strokenet_gym.programs.stamped.stamping import LANES
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["Ink", "composite", "composite_back", "draw", "new_ink", "pen_path"]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.fastmath import FAST
 from strokenet_gym.programs.stamped.numbers import Stamp
 from strokenet_gym.programs.stamped.spline import (
     bounding_box,

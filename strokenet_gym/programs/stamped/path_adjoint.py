@@ -6,8 +6,8 @@ run_adjoint.py.
 
 import numpy as np
 
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.fastmath import FAST
 from strokenet_gym.programs.stamped.path import DRAWABLE_RADIUS, power
 from strokenet_gym.programs.stamped.spline import cubic, knot, velocity
 

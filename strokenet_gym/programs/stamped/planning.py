@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.checks import strokes
-from strokenet_gym.programs.stamped import threads
-from strokenet_gym.programs.stamped.cache import announce
+from strokenet_gym.kernels import threads
+from strokenet_gym.kernels.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import (
     GRAIN,

@@ -14,14 +14,14 @@ Another colour. With P and u as above, a stroke's colour changed by s changes th
 
 import numpy as np
 
-from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.canvas import LANES
+from strokenet_gym.kernels.fastmath import FAST
+from strokenet_gym.programs.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.numbers import PATIENCE, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.raster import opacity_row
 from strokenet_gym.programs.stamped.stamping import (
-    LANES,
     cells_of,
     new_run,
     next_span,

@@ -17,13 +17,13 @@ pixel, there are 7 stamps to a pixel of length, and a run takes 85 ns for its tw
 
 import numpy as np
 
-from strokenet_gym.programs.stamped.blend import shade
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST, exp
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.canvas import LANES
+from strokenet_gym.kernels.fastmath import FAST, exp
+from strokenet_gym.programs.blend import shade
 from strokenet_gym.programs.stamped.numbers import EXACT, PATIENCE, accuracy_of, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.stamping import (
-    LANES,
     cells_of,
     new_run,
     next_span,

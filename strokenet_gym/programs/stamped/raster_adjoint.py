@@ -14,15 +14,15 @@ nothing (pressure 0, or a pixel that is opaque already) has the derivative 0.
 
 import numpy as np
 
-from strokenet_gym.programs.stamped.blend import by_canvas, by_colour, shade
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.canvas import LANES
+from strokenet_gym.kernels.fastmath import FAST
+from strokenet_gym.programs.blend import by_canvas, by_colour, shade
 from strokenet_gym.programs.stamped.numbers import EXACT, PATIENCE, RUN, brush_of
 from strokenet_gym.programs.stamped.path import new_path, trace_on, trace_stroke
 from strokenet_gym.programs.stamped.path_adjoint import spline_tangents_back, trace_run_back
 from strokenet_gym.programs.stamped.run_adjoint import MANY, add_blocks, add_up, run_back
 from strokenet_gym.programs.stamped.stamping import (
-    LANES,
     cells_of,
     fill_run,
     new_run,

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST, log
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.canvas import LANES
+from strokenet_gym.kernels.fastmath import FAST, log
 from strokenet_gym.programs.stamped.numbers import RUN
 from strokenet_gym.programs.stamped.path import MAX_COVERAGE
 from strokenet_gym.programs.stamped.stamping import (
-    LANES,
     LOW,
     A,
     B,

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from strokenet_gym.checks import painted_in_place, strokes
-from strokenet_gym.programs.stamped import threads
-from strokenet_gym.programs.stamped.cache import announce
+from strokenet_gym.kernels import threads
+from strokenet_gym.kernels.cache import announce
+from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import GRAIN, Accuracy, Numbers
 from strokenet_gym.programs.stamped.sequence_raster import (
@@ -23,7 +24,6 @@ from strokenet_gym.programs.stamped.sequence_raster import (
     composite_sequence,
     composite_sequence_back,
 )
-from strokenet_gym.programs.stamped.stamping import LANES
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["Chunk", "beneath", "composite", "composite_back", "inked", "new_scratch"]

@@ -2,8 +2,8 @@
 
 import math
 
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.fastmath import FAST
 
 __all__ = [
     "bounding_box",

@@ -9,14 +9,13 @@ import math
 
 import numpy as np
 
-from strokenet_gym.programs.base import CELL
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST, log
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.canvas import LANES, LOG_LANES
+from strokenet_gym.kernels.fastmath import FAST, log
 from strokenet_gym.programs.stamped.numbers import RUN
 from strokenet_gym.programs.stamped.path import ENDS, MAX_COVERAGE, trace_on
 
 __all__ = [
-    "LANES",
     "cells_of",
     "fill_run",
     "new_run",
@@ -28,9 +27,6 @@ __all__ = [
     "visits",
 ]
 
-# Rows are stamped in cells of LANES pixels, which fill a vector register.
-LANES = CELL
-_CELL = 3  # log2 of LANES
 _SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
 
 
@@ -168,7 +164,7 @@ def _stamp_run(ink, marks, box, run, extent, weight, look):
         y4, y5, y6, y7 = y4 * y4, y5 * y5, y6 * y6, y7 * y7
         left &= -LANES
         while left < right:
-            marks[row, left >> _CELL] = 1
+            marks[row, left >> LOG_LANES] = 1
             block = ink[row, left : left + LANES]
             translucent = 1
             if look:
@@ -232,7 +228,7 @@ def visits(path, total):
 @njit()
 def cells_of(box):
     """The cells in the columns of a bounding box, as a half-open range."""
-    return box[0] >> _CELL, ((box[1] - 1) >> _CELL) + 1
+    return box[0] >> LOG_LANES, ((box[1] - 1) >> LOG_LANES) + 1
 
 
 @njit()

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from strokenet_gym.checks import real_number
-from strokenet_gym.programs.stamped.cache import njit
-from strokenet_gym.programs.stamped.fastmath import FAST
+from strokenet_gym.kernels.cache import njit
+from strokenet_gym.kernels.fastmath import FAST
 
 __all__ = ["BLENDS", "Blend", "by_canvas", "by_colour", "shade"]
 

@@ -200,12 +200,15 @@ class _KernelCache(_Cache):  # type: ignore[misc]
 def _folders() -> list[Path]:
     """Where kernels may be, the best place first."""
     here, key = Path(__file__).parent, hashlib.sha256()
-    elsewhere = (
-        here.parent / "base.py",
-        here.parent / "mypaint" / "drawing.py",
-        here.parents[1] / "targets" / "raster.py",
+    programs = here.parent / "programs"
+    files = (
+        *sorted(here.glob("*.py")),
+        programs / "blend.py",
+        *sorted((programs / "stamped").glob("*.py")),
+        programs / "mypaint" / "drawing.py",
+        here.parent / "targets" / "raster.py",
     )
-    for file in [*sorted(here.glob("*.py")), *elsewhere]:
+    for file in files:
         key.update(file.read_bytes())
     bases = [here / "__pycache__"]
     if _config.CACHE_DIR:  # the user's NUMBA_CACHE_DIR
