@@ -8,7 +8,7 @@ TESTS := -m pytest --numprocesses logical --dist loadscope
 .PHONY: demo test test-slow test-all test-latest lint docs format bench soak fuzz wheel clean
 
 demo: $(READY)  ## paint characters with the trained agent, and a photograph with the planner
-	$(BIN)/python baselines/demo.py
+	$(BIN)/strokenet-gym demo
 
 test: $(READY)  ## run the tests, but for the slow ones
 	$(BIN)/python $(TESTS) -m "not slow"
@@ -38,7 +38,7 @@ format: $(READY)  ## bring the code into shape
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)  ## measure speed
-	PYTHONPATH=baselines $(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/bench_sequences.py
 	$(BIN)/python tests/benchmarks/bench_targets.py
 	$(BIN)/python tests/benchmarks/bench_exports.py

@@ -1,6 +1,6 @@
 """Train several methods for the same time on the same task, and say how they compare.
 
-    python baselines/compare.py --targets mnist --data-dir DIR --minutes 6 --seeds 3
+    python -m baselines.compare --targets mnist --data-dir DIR --minutes 6 --seeds 3
 
 One method at a time, so that none steals another's cores. All are scored on the same test targets
 on the real program, beside the blank canvas, a random agent, and what the planner reaches, which
@@ -10,35 +10,25 @@ report.json, report.md, curves.png and paintings.png to the output folder.
 
 from __future__ import annotations
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
-
-import ctypes
 import dataclasses
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from harness.fitting import fit, paint
-from harness.methods import METHODS
-from harness.own_files import read_own
-from harness.report import draw_curves, draw_paintings, summarise, table
-from harness.run import lock
-from harness.scoring import SCORES, rollout
-from harness.task import Task, check_positive
 
 from strokenet_gym import Brush, PlannerAgent
-from strokenet_gym.files import write_text
+from strokenet_gym.command import run_command
+from strokenet_gym.files import user_path, write_text
 from strokenet_gym.programs.learned import twin_of
-from strokenet_gym.reading import shown
 
-HERE = Path(__file__).parent
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+from .harness.fitting import fit
+from .harness.own_files import keep_settings
+from .harness.report import draw_curves, draw_paintings, summarise, table
+from .harness.run import lock
+from .harness.scoring import SCORES, rollout
+from .harness.task import Task
+from .methods import METHODS
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -67,60 +57,16 @@ def settings_of(args: Args) -> dict[str, Any]:
     return {**own, "threads": torch.get_num_threads(), **args.settings()}
 
 
-def check_settings(args: Args) -> None:
-    """Keep one comparison's settings in its folder, and refuse others."""
-    settings = settings_of(args)
-    file = args.out / "settings.json"
-    if file.exists() and (before := read_own(file)) != settings:
-        raise ValueError(
-            f"{args.out} holds a comparison with other settings, {shown(before)}: choose another "
-            "--out, or delete it"
-        )
-    write_text(file, json.dumps(settings) + "\n")
-
-
-def train(args: Args, name: str, seed: int) -> Path:
-    """Train and score one method, unless that is done already; return the folder of the run."""
-    method, folder = METHODS[name], args.out / f"{name}-{seed}"
-    if not (folder / SCORES).exists():
-        options = {
-            "minutes": args.minutes, "seed": seed, "out": folder,
-            "evaluate-every": max(2.0, args.minutes * 60 / 15),
-        }  # fmt: skip
-        script = [sys.executable, str(HERE / method.script)]
-        command = [*script, *method.arguments, *args.command_line()]
-        options |= {"updates": args.updates, "score-limit": args.score_limit}
-        for key, value in options.items():
-            command += [] if value is None else [f"--{key}", str(value)]
-        print(f"{name}, seed {seed}: {method.label}", flush=True)
-        status = run(command)
-        if status != 0:
-            raise SystemExit(status)
-    return folder
-
-
-def end_with_parent() -> None:
-    """Have this process sent SIGTERM as soon as its parent is gone."""
-    LIBC.prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
-
-
-def run(command: list[str]) -> int:
-    """Run a script; a signal that is to stop us stops it, and we wait until it has saved.
-
-    We can't when we are killed outright. Then Linux tells it to stop; elsewhere it goes on to its
-    end, and keeps others out of its folder.
-    """
-    ends_with_us = end_with_parent if LIBC else None
-    with subprocess.Popen(command, start_new_session=True, preexec_fn=ends_with_us) as child:
-        previous = {
-            number: signal.signal(number, lambda number, _: child.send_signal(number))
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            return child.wait()
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+def train(args: Args, folder: Path, name: str, seed: int) -> None:
+    """Train and score one method, unless that is done already."""
+    if (folder / SCORES).exists():
+        return
+    print(f"{name}, seed {seed}: {METHODS[name].label}", flush=True)
+    every = max(2.0, args.minutes * 60 / 15)
+    METHODS[name].train(
+        args, folder, seed=seed, minutes=args.minutes, updates=args.updates,
+        score_limit=args.score_limit, evaluate_every=every,
+    )  # fmt: skip
 
 
 def optimum(args: Args) -> float | None:
@@ -131,15 +77,16 @@ def optimum(args: Args) -> float | None:
     is none of these.
     """
     targets, _ = args.test_targets(limit=args.planned)
+    policy: Any
     if isinstance(args.program, Brush):
-        planner = PlannerAgent(args.program, args.max_strokes)
-        return float(rollout(args, planner.act, targets, "Painting-v0")["residual"].mean())
-    if args.program.gradient == "exact":
-        return float(fit(args, targets, "DifferentiablePainting-v0")[1].mean())
-    if twin_of(args.program) is None:
+        policy = PlannerAgent(args.program, args.max_strokes).act
+    elif args.program.gradient == "exact":
+        policy = fit(args, targets, "DifferentiablePainting-v0")
+    elif twin_of(args.program) is not None:
+        policy = fit(args, targets, "NeuralPainting-v0", device="cpu")
+    else:
         return None
-    actions = fit(args, targets, "NeuralPainting-v0", device="cpu")
-    return float(paint(args, targets, actions)[0].mean())
+    return float(rollout(args, policy, targets)["residual"].mean())
 
 
 def choose_methods(args: Args) -> list[str]:
@@ -151,40 +98,39 @@ def choose_methods(args: Args) -> list[str]:
     exact = args.program.gradient == "exact"
     has = {"twin": twin_of(args.program) is not None, "exact": exact, None: True}
     allowed = [name for name, method in METHODS.items() if has[method.needs]]
-    wrong = set(args.methods or ()) - set(allowed)
-    if wrong or args.methods == ():
+    chosen = allowed if args.methods is None else list(args.methods)
+    if not chosen or set(chosen) - set(allowed):
         raise ValueError(
             f"--methods must be of {', '.join(allowed)} with --brush {args.brush}, got "
-            f"{', '.join(args.methods)}"
+            f"{', '.join(chosen)}"
         )
-    return list(args.methods or allowed)
+    return chosen
 
 
 def main(args: Args) -> None:
-    check_positive(args, "minutes", "updates", "score_limit")
-    for name in ("seeds", "planned"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    args.prepare("minutes", "updates", "score_limit", "seeds", "planned")
     methods = choose_methods(args)
-    if args.out is None:
-        brush = "" if args.brush == "pencil" else f"-{Path(args.brush).name}"
-        args.out = Path("runs") / f"compare-{Path(args.targets).name}-{args.max_strokes}{brush}"
-    args.out.mkdir(parents=True, exist_ok=True)
-    with lock(args.out):
-        check_settings(args)
-        folders: dict[str, list[Path]] = {name: [] for name in methods}
+    brush = "" if args.brush == "pencil" else f"-{Path(args.brush).name}"
+    name = f"compare-{Path(args.targets).name}-{args.max_strokes}{brush}"
+    out = user_path(args.out or Path("runs") / name)
+    out.mkdir(parents=True, exist_ok=True)
+    with lock(out):
+        settings = settings_of(args)
+        keep_settings(out / "settings.json", "a comparison", settings)
+        folders = {name: [out / f"{name}-{k}" for k in range(args.seeds)] for name in methods}
         for seed in range(args.seeds):
             for name in methods:
-                folders[name].append(train(args, name, seed))
-        report = summarise(settings_of(args), folders, optimum(args))
-        write_text(args.out / "report.json", json.dumps(report, indent=2) + "\n")
-        write_text(args.out / "report.md", table(report) + "\n")
-        draw_curves(report, args.out / "curves.png")
-        draw_paintings(folders, args.out / "paintings.png")
+                train(args, folders[name][seed], name, seed)
+        before = {name: METHODS[name].minutes_before(settings["brush"]) for name in methods}
+        labels = {name: METHODS[name].label for name in methods}
+        report = summarise(settings, labels, before, folders, optimum(args))
+        write_text(out / "report.json", json.dumps(report, indent=2) + "\n")
+        write_text(out / "report.md", table(report) + "\n")
+        draw_curves(report, out / "curves.png")
+        draw_paintings(folders, out / "paintings.png")
     print(table(report))
-    print(f"\nWrote report.json, report.md, curves.png and paintings.png to {args.out}")
+    print(f"\nWrote report.json, report.md, curves.png and paintings.png to {out}")
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(Args.from_command_line())
+    run_command(main)

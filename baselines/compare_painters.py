@@ -1,7 +1,7 @@
 """Paint the same pictures in so many strokes by our planner and by older ways, and compare them.
 
-    python baselines/compare_painters.py --data-dir DIR
-    python baselines/compare_painters.py photo.jpg --painters photo gouache --crop 0
+    python -m baselines.compare_painters --data-dir DIR
+    python -m baselines.compare_painters photo.jpg --painters photo gouache --crop 0
 
 All but fogleman's primitive (which runs if its binary is on the path) paint with our program. Each
 picture is cropped to a square in its centre. PSNR and SSIM are of the paintings in 8 bits, seconds
@@ -10,10 +10,6 @@ curves.png and all paintings to the output folder.
 """
 
 from __future__ import annotations
-
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
 
 import dataclasses
 import json
@@ -24,26 +20,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import matplotlib
 import numpy as np
 import tyro
-from harness.measures import psnr
-from harness.own_files import read_lines, read_own
-from harness.painters import PAINTERS, PRIMITIVE
-from harness.run import lock
-from harness.task import check_seed
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from tqdm import tqdm
 
 from strokenet_gym import paint_picture
+from strokenet_gym.command import run_command
 from strokenet_gym.exports.pictures import encode, to_rgb
 from strokenet_gym.files import replace_file, write_text
 from strokenet_gym.painter.command import measures
 from strokenet_gym.painter.picture import load_picture
-from strokenet_gym.reading import shown
 
-matplotlib.use("Agg")
-from matplotlib import pyplot
-from matplotlib.ticker import LogLocator, NullFormatter
+from .harness.measures import psnr, write_figure
+from .harness.own_files import keep_settings, read_lines
+from .harness.painters import PAINTERS, PRIMITIVE
+from .harness.run import lock
+from .harness.task import check_seed
 
 PHOTOGRAPHS = (
     "photos/*.png",
@@ -81,12 +75,10 @@ def find_pictures(args: Args) -> list[Path]:
     Raises:
         ValueError: if there are none.
     """
-    folder = args.data_dir or os.environ.get("STROKENET_DATA")
-    if not args.pictures and folder is None:
+    folder = args.data_dir or os.environ.get("STROKENET_DATA", "")
+    if not args.pictures and not folder:
         raise ValueError("name pictures, or give --data-dir, the folder with the data sets")
-    found = args.pictures or tuple(
-        p for part in PHOTOGRAPHS for p in sorted(Path(folder).glob(part))
-    )
+    found = args.pictures or [p for part in PHOTOGRAPHS for p in sorted(Path(folder).glob(part))]
     if not found:
         raise ValueError(f"there are no pictures in {folder}: expected photos/ and images/")
     names = [path.stem for path in found]
@@ -154,7 +146,7 @@ def paint_all(args: Args, pictures: list[Path], painters: list[str]) -> Iterator
             row = {
                 "painter": name, "picture": path.stem, "path": where, "marks": painted.marks,
                 "used": painted.used, "seconds": round(painted.seconds, 2),
-                "psnr": psnr(found["mse"]), "ssim": found["ssim"],
+                "psnr": psnr(found["mse"] or 0.0), "ssim": found["ssim"],
             }  # fmt: skip
             image = args.out / name / f"{path.stem}-{painted.marks}.png"
             with replace_file(image) as new:
@@ -198,7 +190,8 @@ def table(found: dict[str, dict[int, dict[str, float]]]) -> str:
 
 def draw_curves(found: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
     """PSNR and SSIM against marks, PSNR against their numbers and against time."""
-    figure, plots = pyplot.subplots(1, 4, figsize=(18, 4.5), layout="constrained")
+    figure = Figure((18, 4.5), layout="constrained")
+    plots = figure.subplots(1, 4)
     for name in (name for name in PAINTERS if name in found):
         rows = found[name]
         counts = np.array(list(rows))
@@ -209,17 +202,15 @@ def draw_curves(found: dict[str, dict[int, dict[str, float]]], path: Path) -> No
         lines = ((counts, psnr), (counts, ssim), (numbers, psnr), (seconds, psnr))
         for axes, (x, y) in zip(plots, lines, strict=True):
             axes.plot(x, y, marker="o", label=PAINTERS[name].label)
-    names = (("marks", "PSNR, dB"), ("marks", "SSIM"), ("numbers", "PSNR, dB"))
-    for axes, (x, y) in zip(plots, (*names, ("seconds of one core", "PSNR, dB")), strict=True):
-        axes.set(xscale="log", xlabel=x, ylabel=y)
+    names = ("marks", "PSNR, dB"), ("marks", "SSIM"), ("numbers", "PSNR, dB")
+    for axes, label in zip(plots, (*names, ("seconds of one core", "PSNR, dB")), strict=True):
+        axes.set(xscale="log", xlabel=label[0], ylabel=label[1])
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     plots[0].legend(fontsize="small")
-    with replace_file(path) as new:
-        figure.savefig(new, dpi=100)
-    pyplot.close(figure)
+    write_figure(figure, path)
 
 
 def main(args: Args) -> None:
@@ -232,10 +223,7 @@ def main(args: Args) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     with lock(args.out):
         settings = {"crop": args.crop, "seed": args.seed}
-        file = args.out / "settings.json"
-        if file.exists() and (before := read_own(file)) != settings:
-            raise ValueError(f"{args.out} holds a comparison with other settings, {shown(before)}")
-        write_text(file, json.dumps(settings) + "\n")
+        keep_settings(args.out / "settings.json", "a comparison", settings)
         paint_picture(np.eye(32), 2)  # so that nobody's time is that of the compiler
         paths, counts = {str(path.resolve()) for path in pictures}, set(args.strokes)
         rows = [
@@ -251,5 +239,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(tyro.cli(Args))
+    run_command(main)

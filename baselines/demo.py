@@ -7,28 +7,25 @@ plans a photograph that scikit-image ships in 200 strokes, to PNG, SVG and GIF.
 
 from __future__ import annotations
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
-
 import dataclasses
 import time
 from pathlib import Path
 
 import numpy as np
-import tyro
-from harness.measures import picture_grid
-from harness.scoring import random_policy, rollout
-from harness.task import Task, check_seed
 from PIL import Image
 from skimage import data
 
 from strokenet_gym import BRUSHES
 from strokenet_gym.agents import load_agent
+from strokenet_gym.command import run_command
 from strokenet_gym.files import replace_file
 from strokenet_gym.painter.command import paint
 from strokenet_gym.stroke import NUM_ANCHORS, part_way, unpack
 from strokenet_gym.targets import Glyphs
+
+from .harness.measures import picture_grid
+from .harness.scoring import random_policy, rollout
+from .harness.task import Task, check_positive, check_seed
 
 
 @dataclasses.dataclass
@@ -107,9 +104,7 @@ def paint_photograph(args: Args) -> None:
 def main(args: Args) -> None:
     start = time.monotonic()
     check_seed(args)
-    for name in ("count", "strokes"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    check_positive(args, "count", "strokes")
     if args.quick:
         args.count, args.strokes = min(args.count, 4), min(args.strokes, 50)
     paint_characters(args)
@@ -118,5 +113,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(tyro.cli(Args))
+    run_command(main)

@@ -1,10 +1,10 @@
 """Measure an agent or a generator on what it was not trained on.
 
-    python baselines/evaluate.py agent --agent mnist --data-dir DIR --out mnist.json
-    python baselines/evaluate.py agent --agent runs/strokenet-glyphs-0/agent.safetensors
-    python baselines/evaluate.py agent --agent planner --targets glyphs --max-strokes 4 --limit 100
-    python baselines/evaluate.py generator --out generator.json
-    python baselines/evaluate.py all --data-dir DIR
+    python -m baselines.evaluate agent --agent mnist --data-dir DIR --out mnist.json
+    python -m baselines.evaluate agent --agent runs/strokenet-glyphs-0/agent.safetensors
+    python -m baselines.evaluate agent --agent planner --targets glyphs --max-strokes 4 --limit 100
+    python -m baselines.evaluate generator --out generator.json
+    python -m baselines.evaluate all --data-dir DIR
 
 Agents are scored on the real program ("exact") and in the network ("neural"), beside the blank
 canvas and a random agent. harness/scoring.py explains the keys.
@@ -12,23 +12,22 @@ canvas and a random agent. harness/scoring.py explains the keys.
 
 from __future__ import annotations
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
-
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from harness.generator_scores import GeneratorArgs, evaluate_generator
-from harness.scoring import score
-from harness.task import Task
 
 from strokenet_gym import PlannerAgent
 from strokenet_gym.agents import AGENTS, Agent, arguments_of, load_agent
+from strokenet_gym.command import run_command
 from strokenet_gym.files import check_distinct, try_file, write_text
+
+from .harness.generator_scores import GeneratorArgs, evaluate_generator
+from .harness.scoring import score
+from .harness.task import Task
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -78,11 +77,13 @@ def task_of(agent: Agent | PlannerAgent, args: Any) -> Task:
 def evaluate_agent(args: AgentArgs) -> dict[str, Any]:
     Task(modules=args.modules).prepare()
     agent = load_agent(args.agent)
-    options = {"split": args.split, "limit": args.limit, "generator": args.generator}
     task = task_of(agent, args)
     if isinstance(agent, PlannerAgent):
         agent = PlannerAgent(task.brush, task.max_strokes)
-    return score(agent.act, task, figure=args.figure, samples=args.samples, **options)
+    return score(
+        agent.act, task, split=args.split, limit=args.limit, generator=args.generator,
+        figure=args.figure, samples=args.samples,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -125,19 +126,20 @@ def evaluate_all(args: AllArgs) -> dict[str, Any]:
     return results
 
 
-def main(args: AgentArgs | GeneratorArgs | AllArgs) -> None:
+def main(
+    args: Annotated[AgentArgs, tyro.conf.subcommand("agent")]
+    | Annotated[GeneratorArgs, tyro.conf.subcommand("generator")]
+    | Annotated[AllArgs, tyro.conf.subcommand("all")],
+) -> None:
     outputs = {f"--{name}": getattr(args, name, None) for name in ("out", "figure", "samples")}
     read = {f"--{name}": getattr(args, name, None) for name in ("agent", "brush", "generator")}
     check_distinct(outputs, read)
     for file in filter(None, outputs.values()):  # before the work
         try_file(file, Path.touch)
-    if isinstance(args, AllArgs):
-        result = evaluate_all(args)
-    elif isinstance(args, AgentArgs):
-        result = evaluate_agent(args)
-    else:
-        result = evaluate_generator(args)
-    text = json.dumps(result, indent=2)
+    work: dict[type, Callable[[Any], dict[str, Any]]] = {
+        AgentArgs: evaluate_agent, GeneratorArgs: evaluate_generator, AllArgs: evaluate_all,
+    }  # fmt: skip
+    text = json.dumps(work[type(args)](args), indent=2)
     if not isinstance(args, AllArgs):
         print(text)
     if args.out is not None:
@@ -145,11 +147,4 @@ def main(args: AgentArgs | GeneratorArgs | AllArgs) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(
-            tyro.cli(
-                Annotated[AgentArgs, tyro.conf.subcommand("agent")]
-                | Annotated[GeneratorArgs, tyro.conf.subcommand("generator")]
-                | Annotated[AllArgs, tyro.conf.subcommand("all")]
-            )
-        )
+    run_command(main)

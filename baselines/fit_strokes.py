@@ -1,6 +1,6 @@
 """Fit strokes by gradient descent through some programs, and see what they leave on the brush.
 
-    python baselines/fit_strokes.py --brush mypaint:classic/charcoal --through twin pencil marker
+    python -m baselines.fit_strokes --brush mypaint:classic/charcoal --through twin pencil marker
 
 How much a learned imitation of a black box is worth: without one, there is only the gradient of
 another program.
@@ -8,22 +8,21 @@ another program.
 
 from __future__ import annotations
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
-
 import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness.fitting import fit, paint
-from harness.measures import picture_grid
-from harness.task import Task, check_positive
 
 from strokenet_gym import pack, unpack
+from strokenet_gym.command import run_command
 from strokenet_gym.files import check_distinct, write_text
+
+from .harness.fitting import fit
+from .harness.measures import picture_grid
+from .harness.scoring import rollout
+from .harness.task import Task
 
 TWIN = "twin"
 SHOWN = 8  # pictures in the figure
@@ -50,7 +49,7 @@ class Args(Task):
 
 
 def main(args: Args) -> None:
-    check_positive(args, "count", "steps")
+    args.prepare("count", "steps")
     check_distinct({"--out": args.out, "--figure": args.figure}, {"--brush": args.brush})
     targets, _ = args.test_targets(limit=args.count)
     result: dict[str, dict[str, float]] = {}
@@ -58,19 +57,21 @@ def main(args: Args) -> None:
     print("| through | residual there | on the brush |\n|---|---|---|")
     for name in args.through:
         if name == TWIN:
-            program, env_id = args, "NeuralPainting-v0"
+            program, env_id = Task.of(vars(args)), "NeuralPainting-v0"
             options: dict[str, Any] = {"generator": args.generator, "device": "cpu"}
         else:
-            program, env_id = dataclasses.replace(args, brush=name), "DifferentiablePainting-v0"
+            program = Task.of(vars(args) | {"brush": name})
+            env_id = "DifferentiablePainting-v0"
             options = {}
         fitted = fit(program, targets, env_id, args.steps, **options)
-        there, view = paint(program, targets, fitted, env_id, **options)
+        there = rollout(program, fitted, targets, env_id, **options)
         stroke = unpack(fitted, args.num_channels, program.program.radii)
         actions = pack(stroke, args.program.radii).astype(np.float32)
-        here, seen = paint(args, targets, actions)
-        result[name] = {"there": float(there.mean()), "here": float(here.mean())}
-        print(f"| {name} | {there.mean():.4f} | {here.mean():.4f} |", flush=True)
-        rows = rows or [c[:SHOWN] for c in (seen["target"], view["canvas"], seen["canvas"])]
+        here = rollout(args, actions, targets)
+        painted = {"there": there, "here": here}
+        result[name] = {where: float(p["residual"].mean()) for where, p in painted.items()}
+        print("| {} | {there:.4f} | {here:.4f} |".format(name, **result[name]), flush=True)
+        rows = rows or [c[:SHOWN] for c in (here["target"], there["canvas"], here["canvas"])]
     if args.out is not None:
         write_text(args.out, json.dumps(result, indent=2) + "\n")
     if args.figure is not None:
@@ -78,5 +79,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(Args.from_command_line())
+    run_command(main)

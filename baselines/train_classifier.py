@@ -2,29 +2,26 @@
 
 On real MNIST training digits only, never on painted ones:
 
-    python baselines/train_classifier.py --data-dir DIR
+    python -m baselines.train_classifier --data-dir DIR
 """
 
 from __future__ import annotations
-
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
 
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
-from harness.classifier import DigitClassifier, crop_digits
-from harness.run import Run, RunArgs
-from harness.task import check_seed
 from torch import Tensor
 from torch.nn import functional as F
 
+from strokenet_gym.command import run_command
 from strokenet_gym.pretrained import write_weights
 from strokenet_gym.targets import MNIST
+
+from .harness.classifier import DigitClassifier, crop_digits
+from .harness.run import Run
+from .harness.task import RunArgs
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -33,14 +30,12 @@ class Args(RunArgs):
 
     data_dir: Path
     """Folder with the MNIST files, or with a subfolder mnist."""
-    out: Path = Path("runs/classifier")
+    out: Path | None = Path("runs/classifier")
     """Folder of the run; one that has a checkpoint is resumed."""
     minutes: float = 4.0
     """Time budget."""
     lr: float = 2e-3
     """Learning rate at the start; falls to zero on a cosine."""
-    seed: int = 0
-    """Seed of weights and data order."""
 
 
 def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
@@ -60,7 +55,6 @@ def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def main(args: Args) -> None:
-    check_seed(args)
     torch.manual_seed(args.seed)
     # On a canvas and back, as the repainted digits will be.
     sets = {split: MNIST(args.data_dir, split) for split in ("train", "test")}
@@ -83,18 +77,16 @@ def main(args: Args) -> None:
         optimizer.step()
         if run.step % 20 == 0:
             run.log(loss=loss.item())
-    weights = {
-        k: v.half() if v.is_floating_point() else v for k, v in classifier.state_dict().items()
-    }
-    write_weights(args.out / "classifier.safetensors", weights)
+    weights = classifier.state_dict()
+    weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    write_weights(run.folder / "classifier.safetensors", weights)
     classifier.eval()
     test = sets["test"]
     canvases = np.stack([np.rint(test[i] * 255).astype(np.uint8) for i in range(len(test))])
     found = classifier.classify(canvases[:, None])
     print(f"accuracy on {len(test)} test digits: {(found == test.labels.astype(int)).mean():.4f}")
-    print(f"Wrote {args.out / 'classifier.safetensors'}")
+    print(f"Wrote {run.folder / 'classifier.safetensors'}")
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(tyro.cli(Args))
+    run_command(main)

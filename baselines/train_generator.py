@@ -3,39 +3,34 @@
 Strokes from three-body motion are drawn by the real program on the fly. The loss is L2 in units
 of the ink (so that thin strokes do not drown in black); batches of 64, then of 32.
 
-    python baselines/train_generator.py --minutes 20 --out runs/generator
-    python baselines/train_generator.py --brush mypaint:classic/charcoal --minutes 4 --workers 1
-    python baselines/train_generator.py --architecture paper --width 32 --minutes 60
-    torchrun --nproc-per-node 2 baselines/train_generator.py          # several GPUs (or CPUs)
+    python -m baselines.train_generator --minutes 20 --out runs/generator
+    python -m baselines.train_generator --brush mypaint:classic/charcoal --minutes 4 --workers 1
+    python -m baselines.train_generator --architecture paper --width 32 --minutes 60
+    torchrun --nproc-per-node 2 -m baselines.train_generator          # several GPUs (or CPUs)
 
 The original trained on a data set of 600,000 strokes on disk. That can be had as well:
 
-    python baselines/train_generator.py --write DIR --count 600000
-    python baselines/train_generator.py --architecture paper --read DIR
+    python -m baselines.train_generator --write DIR --count 600000
+    python -m baselines.train_generator --architecture paper --read DIR
 """
 
 from __future__ import annotations
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
-
 import dataclasses
+import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-import tyro
-from harness.drawn_ahead import DrawnAhead
-from harness.run import Run, RunArgs
-from harness.stroke_files import StrokeFiles, write_strokes
-from harness.task import check_positive, check_seed
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset
 
 from strokenet_gym import load_program
+from strokenet_gym.command import run_command
 from strokenet_gym.envs.tensors import find_device
 from strokenet_gym.programs.learned import (
     ARCHITECTURES,
@@ -48,6 +43,11 @@ from strokenet_gym.programs.learned.paper import DRAWN_SIZE, gaussian_dots
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.opacity import why_no_twin
 from strokenet_gym.stroke import Stroke
+
+from .harness.run import Run
+from .harness.stroke_files import StrokeFiles, write_strokes
+from .harness.stroke_samples import join
+from .harness.task import RunArgs, check_positive, check_seed
 
 DOTS_SHARE = 1 / 6  # of the time, for the position encoder of the paper's generator
 
@@ -62,7 +62,7 @@ class Args(RunArgs):
     """Channels of the network; 8 for compact, and the original's 256 for paper, by default."""
     hidden: int | None = None
     """Units of the encoders in the paper's network; the original's 1024 by default."""
-    out: Path = Path("runs/generator")
+    out: Path | None = Path("runs/generator")
     """Folder of the run; one that has a checkpoint is resumed."""
     minutes: float = 20.0
     """Time budget."""
@@ -82,8 +82,6 @@ class Args(RunArgs):
     """Share of strokes with uniformly random anchors."""
     broad: float = 0.15
     """Share of batches with radii up to four times the largest, as on a larger canvas (compact)."""
-    seed: int = 0
-    """Seed of weights and strokes."""
     device: str = "cpu"
     """cpu or cuda."""
     write: Path | None = None
@@ -99,14 +97,24 @@ class Args(RunArgs):
 def sample(rng: np.random.Generator, batch: int, args: Args) -> Stroke:
     """A batch of random strokes."""
     scribbles, radii = rng.binomial(batch, args.scribbles), load_program(args.brush).radii
-    parts = (
-        three_body_strokes(rng, batch - scribbles, radii=radii),
-        uniform_strokes(rng, scribbles, radii=radii),
-    )
-    stroke = Stroke(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+    smooth = three_body_strokes(rng, batch - scribbles, radii=radii)
+    stroke = join([smooth, uniform_strokes(rng, scribbles, radii=radii)])
     if args.architecture == "compact" and rng.random() < args.broad:
         stroke = stroke._replace(radius=stroke.radius * np.float32(rng.uniform(1, 4)))
     return stroke
+
+
+class Drawn(Dataset):
+    """Of strokes and a size: these, and their opacity ``[B, size, size]`` in 0 … 1."""
+
+    def __init__(self, brush: str) -> None:
+        self.brush = brush
+
+    def __getitem__(self, job: tuple[Stroke, int]) -> tuple[Stroke, np.ndarray]:
+        return job[0], _load(self.brush).draw(*job)
+
+
+_load = functools.cache(load_program)
 
 
 def relative_error(prediction: Tensor, truth: Tensor) -> Tensor:
@@ -140,8 +148,8 @@ def main(args: Args) -> None:
         raise ValueError(f"no network can imitate --brush {args.brush}: it {why}")
     files = None if args.read is None else StrokeFiles(args.read, args.brush)
     paper = args.architecture == "paper"
-    sizes = {"width": args.width, "hidden": args.hidden}
-    sizes = {name: value for name, value in sizes.items() if value is not None}
+    given = {"width": args.width, "hidden": args.hidden}
+    sizes = {name: value for name, value in given.items() if value is not None}
     generator = ARCHITECTURES[args.architecture](**sizes).to(device)
     if args.start is not None:
         before = load_generator(args.start)
@@ -180,14 +188,23 @@ def main(args: Args) -> None:
                 run.log_images("dots above prediction", picture[:, None])
         generator.dots.requires_grad_(False)
     learner = parallel(generator)
-    drawn = DrawnAhead(args.brush, args.workers)
+    batch = args.batch
+
+    def jobs() -> Iterator[tuple[Stroke, int]]:
+        while True:
+            size = DRAWN_SIZE if paper else int(run.rng.choice(args.sizes))
+            yield sample(run.rng, batch, args), size
+
+    drawn = iter(
+        DataLoader(
+            Drawn(args.brush), batch_size=None, sampler=jobs(), num_workers=args.workers,
+            collate_fn=tuple, multiprocessing_context="spawn" if args.workers else None,
+        )
+    )  # fmt: skip
     for progress in run.part(begin, 1.0):
         batch = args.batch if progress < 0.6 else -(-args.batch // 2)
         if files is None:
-            while drawn.wanted:
-                size = DRAWN_SIZE if paper else int(run.rng.choice(args.sizes))
-                drawn.add(sample(run.rng, batch, args), size)
-            stroke, opacity = drawn.next()
+            stroke, opacity = next(drawn)
         else:
             stroke, opacity = files.sample(run.rng, batch)
         truth = torch.from_numpy(opacity).to(device)
@@ -198,15 +215,14 @@ def main(args: Args) -> None:
         if run.step % 1000 == 0:
             picture = torch.cat([truth[:8], prediction[:8]])
             run.log_images("truth above prediction", picture[:, None])
-    drawn.close()
+    del drawn  # ends the processes
     if run.first:
-        sizes = (DRAWN_SIZE,) if paper else args.sizes
-        save_generator(generator, args.out / "generator.safetensors", args.brush, sizes)
-        print(f"Wrote {args.out / 'generator.safetensors'}")
+        file = run.folder / "generator.safetensors"
+        save_generator(generator, file, args.brush, (DRAWN_SIZE,) if paper else args.sizes)
+        print(f"Wrote {file}")
     if several:
         distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(tyro.cli(Args))
+    run_command(main)

@@ -1,21 +1,18 @@
 """Train stable-baselines3's PPO on the painting environment.
 
-python baselines/train_ppo.py --targets mnist --data-dir DIR --minutes 15
+python -m baselines.train_ppo --targets mnist --data-dir DIR --minutes 15
 """
 
 from __future__ import annotations
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
-
 import dataclasses
 import math
-from pathlib import Path
 
-from harness import rl
-from harness.task import check_positive
 from stable_baselines3 import PPO
+
+from strokenet_gym.command import run_command
+
+from .harness import rl
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -33,9 +30,7 @@ class Args(rl.Args):
 
 
 def main(args: Args) -> None:
-    if args.out is None:
-        args.out = Path("runs") / f"ppo-{Path(args.targets).name}-{args.seed}"
-    check_positive(args, "rollout", "batch", "epochs", "clip")
+    args.begin("ppo", "rollout", "batch", "epochs", "clip")
     if min(args.num_envs * args.rollout, args.batch) < 2:
         raise ValueError(
             "an update needs two strokes or more: --num-envs times --rollout must be at least 2, "
@@ -65,5 +60,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(Args.from_command_line())
+    run_command(main)

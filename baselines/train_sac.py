@@ -1,24 +1,22 @@
 """Train stable-baselines3's SAC on the painting environment.
 
-    python baselines/train_sac.py --targets mnist --data-dir DIR --minutes 15
+    python -m baselines.train_sac --targets mnist --data-dir DIR --minutes 15
 
 The replay buffer is not kept in checkpoints: a resumed run fills it again with its own strokes.
 """
 
 from __future__ import annotations
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
-
 import dataclasses
 import math
-from pathlib import Path
+from typing import Any
 
 import torch
-from harness import rl
-from harness.task import check_positive
 from stable_baselines3 import SAC
+
+from strokenet_gym.command import run_command
+
+from .harness import rl
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -59,9 +57,7 @@ class PacedSAC(SAC):
 
 
 def main(args: Args) -> None:
-    if args.out is None:
-        args.out = Path("runs") / f"sac-{Path(args.targets).name}-{args.seed}"
-    check_positive(args, "batch", "gradient_steps", "buffer", "temperature")
+    args.begin("sac", "batch", "gradient_steps", "buffer", "temperature")
     envs = rl.make_envs(args)
     model = PacedSAC(
         "MultiInputPolicy",
@@ -86,7 +82,7 @@ def main(args: Args) -> None:
         },
     )
     model.pace, model.warmup = args.actor_pace, args.warmup
-    actor = model.policy.actor
+    actor: Any = model.policy.actor
     with torch.no_grad():
         for head in (actor.mu, actor.log_std):
             head.weight.mul_(0.1)
@@ -96,5 +92,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(Args.from_command_line())
+    run_command(main)

@@ -4,33 +4,31 @@ reset → agent → step → backward through the reward: no value function, no 
 the negative return plus a penalty on the distance of neighbouring anchors, which falls to a
 tenth over the run. With many strokes a picture, gradients may end after a few of them.
 
-    python baselines/train_strokenet.py                        # glyphs, offline
-    python baselines/train_strokenet.py --generator exact      # the real program's own gradient
-    python baselines/train_strokenet.py --targets mnist --data-dir DIR
-    python baselines/train_strokenet.py --brush marker --background 1 --targets FOLDER --channels 3
-    python baselines/train_strokenet.py --targets kanjivg --data-dir DIR --generator exact \
+    python -m baselines.train_strokenet                        # glyphs, offline
+    python -m baselines.train_strokenet --generator exact      # the real program's own gradient
+    python -m baselines.train_strokenet --targets mnist --data-dir DIR
+    python -m baselines.train_strokenet --brush marker --background 1 --targets FOLDER --channels 3
+    python -m baselines.train_strokenet --targets kanjivg --data-dir DIR --generator exact \
         --agent tracing --max-strokes 16 --penalty 0.3 --lr 1e-3
 """
 
 from __future__ import annotations
 
-from strokenet_gym.command import one_line_errors, require_all
-
-require_all()
-
 import dataclasses
-from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from harness.run import AgentRunArgs, Run
-from harness.scoring import rollout, write_scores
-from harness.task import check_positive
 
 from strokenet_gym.agents import ARCHITECTURES, load_agent, neighbour_penalty
+from strokenet_gym.command import run_command
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.targets import Targets
+
+from .harness.run import Run
+from .harness.scoring import evaluate, write_scores
+from .harness.task import AgentRunArgs
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -71,20 +69,19 @@ class Jittered:
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         image = self.targets.sample(rng)
-        size = np.array(image.shape[1::-1])
+        size = image.shape[1::-1]
         angle, slant, *rest = self.amount * rng.uniform(-0.1, 0.1, 6)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         matrix = turn @ np.array([[1, slant], [0, 1]]) @ np.diag(np.exp(rest[:2]))
-        centre = (size - 1) / 2
+        centre = (np.array(size) - 1) / 2
         offset = centre + np.array(rest[2:]) * size / 2 - matrix @ centre
         edge = cv2.BORDER_REPLICATE  # paper is white in some sets and black in others
-        return cv2.warpAffine(image, np.column_stack([matrix, offset]), size, borderMode=edge)
+        matrix = np.column_stack([matrix, offset])
+        return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=edge))
 
 
 def main(args: Args) -> None:
-    if args.out is None:
-        args.out = Path("runs") / f"strokenet-{Path(args.targets).name}-{args.seed}"
-    check_positive(args, "horizon", "batch", "lr", "width")
+    args.begin("strokenet", "horizon", "batch", "lr", "width")
     horizon = args.max_strokes if args.horizon is None else args.horizon
     if args.max_strokes % horizon:
         raise ValueError(
@@ -92,8 +89,7 @@ def main(args: Args) -> None:
         )
     if not 0 <= args.jitter <= 5:
         raise ValueError(f"--jitter must be in 0 … 5, got {args.jitter}")
-    if args.batch is None:
-        args.batch = 32 if args.max_strokes == 1 else 16
+    batch = args.batch or (32 if args.max_strokes == 1 else 16)
     if args.agent not in ARCHITECTURES:
         raise ValueError(f"--agent must be of {', '.join(ARCHITECTURES)}, got {args.agent}")
     if args.generator is None:
@@ -101,18 +97,18 @@ def main(args: Args) -> None:
     torch.manual_seed(args.seed)
     envs = args.make_vec(
         "NeuralPainting-v0",
-        args.batch,
+        batch,
         targets=Jittered(args.source, args.jitter) if args.jitter else args.source,
         generator=args.generator,
         device=args.device,
     )
-    sizes = {"channels": args.num_channels, "max_strokes": args.max_strokes}
+    sizes: dict[str, Any] = {"channels": args.num_channels, "max_strokes": args.max_strokes}
     if args.width is not None:
         sizes["width"] = args.width
     agent = ARCHITECTURES[args.agent](**sizes)
     agent.task = args.settings()
     if args.start is not None:
-        before = load_agent(args.start)
+        before: Any = load_agent(args.start)
         if before.architecture != agent.architecture or before.sizes | sizes != agent.sizes:
             raise ValueError(
                 f"--start {args.start} is a {before.architecture} of the sizes {before.sizes}, "
@@ -123,28 +119,19 @@ def main(args: Args) -> None:
     agent.fast = True
     optimizer = torch.optim.Adam(agent.parameters(), args.lr)
     run = Run(args, agent, optimizer)
-
-    def evaluate() -> None:
-        """Score the agent as it is on the real program."""
-        with run.uncounted():
-            scores = rollout(args, agent.eval().act, held_out, "Painting-v0")
-            agent.train()
-            strokes = run.step * args.batch * horizon
-            run.record(residual_exact=float(scores["residual"].mean()), strokes=strokes)
-
-    held_out = args.held_out()
     # A resumed run must not see the first targets again.
     envs.reset(seed=int(run.rng.integers(2**31)))
     painted = args.max_strokes  # of the pictures at hand
     for progress in run:
         if run.every(args.evaluate_every):
-            evaluate()
+            evaluate(run, args, agent.eval().act, run.step * batch * horizon)
+            agent.train()
         for group in optimizer.param_groups:
             group["lr"] = args.lr * min(1, run.step / 100) * (0.5 + 0.5 * np.cos(np.pi * progress))
         if painted == args.max_strokes:
             observation, _ = envs.reset(options={"as_tensor": True})
             painted = 0
-        total, far = 0.0, 0.0
+        total = far = torch.zeros(batch, device=envs.device)
         for _ in range(horizon):
             action = agent(observation)
             observation, reward, _, _, info = envs.step(action)
@@ -162,16 +149,15 @@ def main(args: Args) -> None:
         if painted == args.max_strokes and run.step % 500 < args.max_strokes // horizon:
             rows = torch.cat([observation["target"][:8], observation["canvas"][:8]])
             run.log_images("target above canvas", rows)
-    agent.save(args.out / "agent.safetensors")  # first: evaluations take their time
+    file = run.folder / "agent.safetensors"
+    agent.save(file)  # first: evaluations take their time
     if args.evaluate_every > 0:
-        evaluate()
+        evaluate(run, args, agent.eval().act, run.step * batch * horizon)
     # As it is on disk: in half precision.
     generator = None if args.generator == "exact" else args.generator
-    policy = load_agent(args.out / "agent.safetensors", envs.device).act
-    write_scores(args, policy, generator)
-    print(f"Wrote agent.safetensors and scores.json to {args.out}")
+    write_scores(run, args, load_agent(file, envs.device).act, generator)
+    print(f"Wrote agent.safetensors and scores.json to {run.folder}")
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(Args.from_command_line())
+    run_command(main)

@@ -1,6 +1,6 @@
 """A black box in twenty lines: strokes by cairo, whose lines are as wide as the pressure.
 
-PYTHONPATH=examples python baselines/train_generator.py --brush cairo_pen:CairoPen --out runs/cairo
+PYTHONPATH=examples strokenet-gym train generator --brush cairo_pen:CairoPen --out runs/cairo
 """
 
 import cairocffi as cairo

@@ -35,7 +35,7 @@ def brushes(
     """List the brushes: ours, and those of MyPaint that are installed.
 
     Of each is said whether it has an exact gradient, and whether a network imitates it or could be
-    trained to (baselines/train_generator.py).
+    trained to (`strokenet-gym train generator`).
 
     Args:
         names: Only these; as --brush takes them.

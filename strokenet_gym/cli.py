@@ -5,15 +5,16 @@ What takes its time to load is loaded inside the commands, where Ctrl-C ends wit
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from strokenet_gym.command import one_line_errors
-from strokenet_gym.scripts import SCRIPTS, run_script, summary
+from strokenet_gym.command import one_line_errors, run_command
 
 __all__ = ["main"]
 
@@ -110,33 +111,42 @@ def train(
     """
 
 
+# Commands that are modules of baselines/ and examples/, and take their arguments themselves.
+_MODULES = {
+    "demo": ("baselines.demo", "Paint characters with the shipped agent, and a photograph."),
+    "play": ("examples.play", "Paint against the agent: one stroke of the mouse."),
+    "watch": ("examples.watch_agent", "Watch the shipped agent paint characters, live."),
+    "evaluate": ("baselines.evaluate", "Measure an agent or a generator on unseen data."),
+    "compare": ("baselines.compare", "Train several methods for the same time, and compare them."),
+    "train strokenet": ("baselines.train_strokenet", ""),
+    "train ppo": ("baselines.train_ppo", ""),
+    "train sac": ("baselines.train_sac", ""),
+    "train generator": ("baselines.train_generator", ""),
+}
+
+
 def main() -> None:
     """Run the command."""
-    given = sys.argv[1:]
     with one_line_errors():
-        for count in (1, 2):  # scripts take their arguments themselves
+        given = sys.argv[1:]
+        for count in (1, 2):
             command = " ".join(given[:count])
-            if command in SCRIPTS:
-                return run_script(command, given[count:])
+            if command in _MODULES:
+                sys.argv = [f"strokenet-gym {command}", *given[count:]]
+                # The wheel has them in the package, a checkout beside it.
+                place = "strokenet_gym." if find_spec("strokenet_gym.baselines") else ""
+                return run_command(importlib.import_module(place + _MODULES[command][0]).main)
         from strokenet_gym.brush_sheet import brushes
         from strokenet_gym.painter.command import paint
 
-        app = tyro.extras.SubcommandApp()
-        for command in SCRIPTS:
-            if " " not in command:
-                app.command(name=command)(_described(command))
-        for name, work in (
-            ("train", train), ("paint", paint), ("export", export_log), ("brushes", brushes),
-            ("download", download_data), ("cache", cache),
-        ):  # fmt: skip
-            app.command(name=name)(work)
-        app.cli(prog="strokenet-gym", description=__doc__.partition("\n")[0])
-
-
-def _described(command: str) -> Callable[[], None]:
-    """A function with the docstring that a script's command has in the help."""
-
-    def described() -> None: ...
-
-    described.__doc__ = summary(command)
-    return described
+        commands: dict[str, Callable[..., None]] = {}
+        for command, (_, text) in _MODULES.items():  # for the help
+            if text:
+                commands[command] = lambda: None
+                commands[command].__doc__ = text
+        commands |= {
+            "train": train, "paint": paint, "export": export_log, "brushes": brushes,
+            "download": download_data, "cache": cache,
+        }  # fmt: skip
+        about = "Paint with strokes: what people do without writing Python."
+        tyro.extras.subcommand_cli_from_dict(commands, prog="strokenet-gym", description=about)

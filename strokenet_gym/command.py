@@ -8,39 +8,22 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, get_type_hints
 
+import tyro
 from gymnasium.error import Error
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from strokenet_gym.extras import require
-from strokenet_gym.files import user_path
 from strokenet_gym.messages import Messages
 
-__all__ = ["Interrupts", "one_line_errors", "require_all"]
+__all__ = ["Interrupts", "one_line_errors", "require_all", "run_command"]
 
 _COLUMNS = 40, 500  # of a terminal, for the help: narrower or wider ones take for ever
 # A terminal that is closed sends SIGHUP, which Windows does not have.
 _ENDS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-_ARGUMENTS = ConstructorRegistry()
-_came: list[int] = []  # signals that end the command, for one that runs in another too
-
-
-@_ARGUMENTS.primitive_rule
-def _path(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
-    """Arguments that are paths may have ``~``, wherever the shell leaves it."""
-    if info.type is not Path:
-        return None
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="PATH",
-        instance_from_str=lambda texts: user_path(texts[0]),
-        is_instance=lambda value: isinstance(value, Path),
-        str_from_instance=lambda path: [str(path)],
-    )
 
 
 @contextlib.contextmanager
@@ -50,53 +33,70 @@ def one_line_errors() -> Iterator[None]:
     The user's are what the package raises for bad arguments and files: ValueError, OSError and
     Gymnasium's own. Others, which are ours, keep their traceback. Ctrl-C, SIGTERM and SIGHUP end
     with one line, too, and status 130, 143 and 129. What cannot be printed costs the status alone.
+    Arguments that are paths may begin with ``~``, also where the shell leaves it.
     """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = Messages(sys.stdout, wait=True), Messages(sys.stderr, wait=False)
+    out, err = Messages(sys.stdout, wait=True), Messages(sys.stderr, wait=False)
+    sys.stdout, sys.stderr = out, err
     least, most = _COLUMNS
     if not least <= (columns := shutil.get_terminal_size().columns) <= most:
         os.environ["COLUMNS"] = str(min(max(columns, least), most))
+    sys.argv[1:] = map(_at_home, sys.argv[1:])
 
     def end(number: int, frame: FrameType | None) -> None:
-        _came.append(number)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(number)
 
     main = threading.current_thread() is threading.main_thread()
     ours = [number for number in _ENDS if main and signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
         signal.signal(number, end)
     try:
-        with _ARGUMENTS:
-            yield
-        sys.stdout.flush()
-    except KeyboardInterrupt:
+        yield
+        out.flush()
+    except KeyboardInterrupt as interrupt:
         if main:
             for number in (signal.SIGINT, *_ENDS):  # it is ending
                 signal.signal(number, signal.SIG_IGN)
         _tell("stopped")
-        raise SystemExit(128 + (_came or [signal.SIGINT])[0]) from None
+        came = next((n for n in interrupt.args if isinstance(n, int)), signal.SIGINT)
+        raise SystemExit(128 + came) from None
     except (ValueError, OSError, Error) as error:
         _tell(" ".join(str(error).split()))
         raise SystemExit(1) from None
     finally:
-        out, err = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = before
         for number in ours:
             if signal.getsignal(number) is end:
                 signal.signal(number, signal.SIG_DFL)
-        if ours:
-            _came.clear()
         for stream in (out, err):
-            if isinstance(stream, Messages) and stream.error is not None:
+            if stream.error is not None:
                 stream.abandon()
-    if isinstance(out, Messages) and out.error is not None:
+    if out.error is not None:
         if not isinstance(out.error, BrokenPipeError):  # `| head` has seen enough
-            print(f"{Path(sys.argv[0]).name}: cannot print: {out.error}", file=sys.stderr)
+            _tell(f"cannot print: {out.error}")
         raise SystemExit(1)
+
+
+def _at_home(argument: str) -> str:
+    """An argument, or the value in ``--name=value``, with ``~`` as the user's home."""
+    name, equals, value = argument.partition("=") if argument[:1] == "-" else ("", "", argument)
+    return name + equals + os.path.expanduser(value)
 
 
 def _tell(text: str) -> None:
     print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr, flush=True)
+
+
+def run_command(main: Callable[..., object]) -> None:
+    """Run a command with the arguments on the command line, and :func:`one_line_errors`.
+
+    Args:
+        main: what it does; its options are its arguments, or what a single one, ``args``, is made
+            of: a dataclass, or a union of these, which are subcommands.
+    """
+    with one_line_errors():
+        kind, name = get_type_hints(main, include_extras=True).get("args"), Path(sys.argv[0]).name
+        tyro.cli(main, prog=name) if kind is None else main(tyro.cli(kind, prog=name))
 
 
 class Interrupts:

@@ -9,6 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core of its own
 
 import contextlib
 import gzip
+import importlib
 import io
 import runpy
 import signal
@@ -24,6 +25,7 @@ import torch
 from hypothesis import settings
 
 from strokenet_gym.cli import main
+from strokenet_gym.command import run_command
 
 # However the tests are started: what a shell runs in the background ignores Ctrl-C, and what is to
 # outlive its terminal the end of that.
@@ -42,7 +44,6 @@ _cache = tempfile.TemporaryDirectory(prefix="strokenet-tests-")
 os.environ["STROKENET_CACHE"] = _cache.name
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "baselines"))  # the scripts import each other by name
 
 
 @pytest.fixture(autouse=True)
@@ -86,12 +87,16 @@ def tiny_mnist(tmp_path, rng):
 
 
 def run(script, *args):
-    """Run a script in this process, which has imported what it needs.
+    """Run a script, or a module of baselines/, in this process, which has imported what it needs.
 
     Returns:
         What ``subprocess.run`` does. A script that fails in a way that it does not report raises.
     """
-    return _captured(lambda: runpy.run_path(str(ROOT / script), run_name="__main__"), script, *args)
+    if Path(script).suffix == ".py":
+        return _captured(
+            lambda: runpy.run_path(str(ROOT / script), run_name="__main__"), script, *args
+        )
+    return _captured(lambda: run_command(importlib.import_module(script).main), script, *args)
 
 
 def command(*args):
@@ -116,8 +121,9 @@ def _captured(work, *args):
 
 
 def run_process(*args, cwd=ROOT, timeout=300, **variables):
-    """Run a script as a user does, in a process of its own, from the project's root."""
-    command = [sys.executable, *map(str, args)]
+    """Run a script or a module as a user does, in a process, from the project's root."""
+    module = ["-m"] if str(args[0]).startswith("baselines.") else []
+    command = [sys.executable, *module, *map(str, args)]
     env = os.environ | variables
     return subprocess.run(
         command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout

@@ -87,13 +87,13 @@ def test_twins_are_found_by_their_brush_and_refused_for_another(libmypaint):
 @pytest.mark.slow
 def test_twins_of_black_boxes_are_trained_by_processes_that_paint_ahead(libmypaint, tmp_path):
     out = tmp_path / "twin"
-    succeed("baselines/train_generator.py", "--brush", "mypaint:classic/charcoal", "--out", out,
+    succeed("baselines.train_generator", "--brush", "mypaint:classic/charcoal", "--out", out,
             "--updates", 3, "--batch", 8, "--sizes", 32, "--workers", 1, "--start",
             "mypaint:classic/charcoal", "--lr", 1e-4, run=run_process)  # fmt: skip
     twin = load_generator(out / "generator.safetensors")
     assert twin.imitates.name == "mypaint:classic/charcoal"
     gym.make("NeuralPainting-v0", brush="mypaint:classic/charcoal", generator=twin)
-    smudge = run("baselines/train_generator.py", "--brush", "mypaint:classic/smudge", "--out", out)
+    smudge = run("baselines.train_generator", "--brush", "mypaint:classic/smudge", "--out", out)
     assert smudge.returncode == 1
     assert "it leaves no ink on an empty canvas" in smudge.stderr
 
@@ -101,7 +101,7 @@ def test_twins_of_black_boxes_are_trained_by_processes_that_paint_ahead(libmypai
 def test_strokes_fitted_through_the_twin_are_as_good_on_the_brush(libmypaint, tmp_path):
     """And those that are fitted through our own pencil are not."""
     out = tmp_path / "fit.json"
-    succeed("baselines/fit_strokes.py", "--brush", "mypaint:classic/charcoal", "--canvas-size", 64,
+    succeed("baselines.fit_strokes", "--brush", "mypaint:classic/charcoal", "--canvas-size", 64,
             "--count", 6, "--steps", 60, "--through", "twin", "pencil", "--out", out)  # fmt: skip
     found = json.loads(out.read_text())
     assert found["twin"]["here"] < 1.5 * found["twin"]["there"]

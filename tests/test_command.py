@@ -282,16 +282,17 @@ def test_messages_that_cannot_be_told(kind, picture, monkeypatch):
     assert len(names(picture)) == 7
 
 
-def test_what_is_told_of_what_cannot_be_printed(capsys):
+def test_what_is_told_of_what_cannot_be_printed(capsys, monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     print("ä\udcff", file=Messages(stream, wait=True), flush=True)
     assert stream.buffer.getvalue() == b"\\xe4\\udcff\n"
     messages = Messages(None, wait=False)
     print("text", file=messages)
     assert not messages.isatty()
-    with open("/dev/full", "w") as full, contextlib.suppress(SystemExit), one_line_errors():
-        sys.stdout = Messages(full, wait=True)
-        print("the work's result")
+    with full() as stream, monkeypatch.context() as patch, contextlib.suppress(SystemExit):
+        patch.setattr(sys, "stdout", stream)
+        with one_line_errors():
+            print("the work's result")
     assert "cannot print: [Errno 28] No space left on device" in capsys.readouterr().err
 
 

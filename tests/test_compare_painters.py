@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 from conftest import run, succeed
-from harness import hertzmann
-from harness.hill_climbing import climb
-from harness.painters import PAINTERS
+
+from baselines.harness import hertzmann
+from baselines.harness.hill_climbing import climb
+from baselines.harness.painters import PAINTERS
 
 # Paints its picture in as many bars as it has marks, and takes as long for each.
 PRIMITIVE = """
@@ -48,7 +49,7 @@ def error(canvas, picture):
 
 def test_compare_painters(tmp_path, picture):
     out = tmp_path / "out"
-    command = ["baselines/compare_painters.py", picture, "--crop", 48, "--strokes", 4, 8,
+    command = ["baselines.compare_painters", picture, "--crop", 48, "--strokes", 4, 8,
                "--out", out, "--painters"]  # fmt: skip
     names = ["photo", "hill-climbing", "hertzmann-1998"]
     text = succeed(*command, *names)

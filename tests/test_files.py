@@ -283,7 +283,7 @@ def test_the_cache_folder_may_be_in_the_home(home, monkeypatch):
 
 def test_pictures_of_the_window_and_grids(tmp_path):
     """What baselines write goes the same way."""
-    from harness.measures import picture_grid
+    from baselines.harness.measures import picture_grid
 
     (tmp_path / "grid.png").symlink_to("real.png")
     picture_grid([[np.zeros((1, 4, 4), np.uint8)]], tmp_path / "grid.png", 1)

@@ -123,7 +123,7 @@ def test_planner_refuses_what_has_no_exact_gradient():
 
 def test_it_can_be_evaluated_and_watched(tmp_path):
     out = tmp_path / "scores.json"
-    succeed("baselines/evaluate.py", "agent", "--agent", "planner", "--limit", 2, "--canvas-size",
+    succeed("baselines.evaluate", "agent", "--agent", "planner", "--limit", 2, "--canvas-size",
             32, "--max-strokes", 2, "--brush", "marker", "--out", out)  # fmt: skip
     assert json.loads(out.read_text())["residual_exact"] < 0.3
     logs = tmp_path / "logs"

@@ -1,39 +1,29 @@
 """Folders of runs that are damaged, or finished, and started again; trainings that cannot be."""
 
-import dataclasses
 import importlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from compare_painters import Args as PaintersArgs
-from compare_painters import paint_all
-from harness.own_files import read_arrays, read_own
-from harness.report import draw_paintings, summarise
-from harness.run import Run, RunArgs, read_curve
-from harness.scoring import SAMPLES, SCORES
-from harness.stroke_files import StrokeFiles, write_strokes
-from harness.task import Task
-from safetensors import safe_open
-from safetensors.torch import save_file
+
+from baselines.compare_painters import Args as PaintersArgs
+from baselines.compare_painters import paint_all
+from baselines.harness.own_files import read_arrays, read_own
+from baselines.harness.report import draw_paintings, summarise
+from baselines.harness.run import Run, read_curve
+from baselines.harness.scoring import SAMPLES, SCORES
+from baselines.harness.stroke_files import StrokeFiles, write_strokes
+from baselines.harness.task import RunArgs
 
 REMEDY = r"Delete it to have it made again, or its folder to begin anew"
-
-
-@dataclasses.dataclass(kw_only=True)
-class Args(RunArgs):
-    out: Path
-    minutes: float = 1e-4
-    seed: int = 0
 
 
 def start(folder, width=3):
     """A run that learns nothing, and records one point at its end, as the scripts do."""
     model = torch.nn.Linear(width, 1)
     optimizer = torch.optim.Adam(model.parameters())
-    run = Run(Args(out=folder), model, optimizer)
+    run = Run(RunArgs(out=folder, minutes=1e-4), model, optimizer)
     for _ in run:
         optimizer.zero_grad()
         model(torch.ones(width)).sum().backward()
@@ -45,7 +35,7 @@ def start(folder, width=3):
 @pytest.fixture(autouse=True)
 def _no_lock(monkeypatch):
     """Runs of one process, which all hold their folder to its end."""
-    monkeypatch.setattr("harness.run.lock", lambda folder, wait: None)
+    monkeypatch.setattr("baselines.harness.run.lock", lambda folder, wait: None)
 
 
 @pytest.fixture
@@ -64,7 +54,8 @@ def test_a_finished_run_started_again_adds_no_line(folder):
 
 
 def test_a_run_that_goes_on_adds_its_points(folder):
-    run = Run(Args(out=folder, minutes=2e-3), torch.nn.Linear(3, 1))
+    model = torch.nn.Linear(3, 1)
+    run = Run(RunArgs(out=folder, minutes=2e-3), model, torch.optim.Adam(model.parameters()))
     for _ in run:
         pass
     run.record(residual_exact=0.4, strokes=run.step)
@@ -74,43 +65,52 @@ def test_a_run_that_goes_on_adds_its_points(folder):
 
 
 def rewritten(file, change):
-    """Write a file of tensors anew, with other tensors and metadata."""
-    with safe_open(file, "pt") as opened:
-        tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-        metadata = dict(opened.metadata())
-    change(tensors, metadata)
-    save_file(tensors, file, metadata)
+    """Write a checkpoint anew, changed."""
+    checkpoint = torch.load(file, weights_only=True)
+    change(checkpoint)
+    torch.save(checkpoint, file)
+
+
+class Evil:
+    """What a pickle would do, and a checkpoint must not."""
+
+    def __reduce__(self):
+        return print, ("done",)
 
 
 DAMAGES = {
     "half": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
     "nothing": lambda file: file.write_bytes(b""),
     "zeros": lambda file: file.write_bytes(bytes(file.stat().st_size)),
-    "no metadata": lambda file: save_file({"a": torch.zeros(3)}, file),
+    "no checkpoint": lambda file: torch.save([torch.zeros(3)], file),
+    "a program": lambda file: torch.save({"settings": Evil()}, file),
     "other weights": lambda file: rewritten(
-        file, lambda tensors, _: tensors.update({"model.weight": torch.zeros(1, 9)})
+        file, lambda found: found["model"].update(weight=torch.zeros(1, 9))
     ),
     "other states": lambda file: rewritten(
-        file, lambda tensors, _: tensors.update({"optimizer.0.0.exp_avg": torch.zeros(1, 9)})
+        file, lambda found: found["optimizers"][0][0].update(exp_avg=torch.zeros(1, 9))
     ),
-    "no weights": lambda file: rewritten(file, lambda tensors, _: tensors.pop("model.weight")),
-    "no chance": lambda file: rewritten(file, lambda tensors, _: tensors.pop("random")),
-    "no time": lambda file: rewritten(file, lambda _, said: said.update(seconds="nan")),
-    "no step": lambda file: rewritten(file, lambda _, said: said.update(step="many")),
-    "no numbers": lambda file: rewritten(file, lambda _, said: said.update(rng='{"a": 1}')),
-    "a long text": lambda file: rewritten(file, lambda _, said: said.update(rng="x" * 10**6)),
+    "no weights": lambda file: rewritten(file, lambda found: found["model"].pop("weight")),
+    "no optimizers": lambda file: rewritten(file, lambda found: found["optimizers"].clear()),
+    "no chance": lambda file: rewritten(file, lambda found: found.pop("random")),
+    "no time": lambda file: rewritten(file, lambda found: found.update(seconds=float("nan"))),
+    "no step": lambda file: rewritten(file, lambda found: found.update(step="many")),
+    "no numbers": lambda file: rewritten(file, lambda found: found.update(rng={"a": 1})),
+    "a long text": lambda file: rewritten(file, lambda found: found.update(rng="x" * 10**6)),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_checkpoints(folder, damage):
     """The file is named, and what to do; doing it helps."""
-    file = folder / "checkpoint.safetensors"
+    file = folder / "checkpoint.pt"
     DAMAGES[damage](file)
-    with pytest.raises(
-        ValueError, match=rf"checkpoint\.safetensors is damaged: .*{REMEDY}"
-    ) as caught:
-        Run(Args(out=folder), model := torch.nn.Linear(3, 1), torch.optim.Adam(model.parameters()))
+    with pytest.raises(ValueError, match=rf"checkpoint\.pt is damaged: .*{REMEDY}") as caught:
+        Run(
+            RunArgs(out=folder),
+            model := torch.nn.Linear(3, 1),
+            torch.optim.Adam(model.parameters()),
+        )
     assert len(str(caught.value)) < 1000
     file.unlink()
     assert start(folder).step > 0
@@ -145,7 +145,7 @@ def test_damaged_curves(folder, line):
 def test_damaged_scores(folder, text):
     (folder / SCORES).write_text(text)
     with pytest.raises(ValueError, match=rf"scores\.json is damaged: .*{REMEDY}"):
-        summarise({}, {"exact": [folder]}, None)
+        summarise({}, {}, {}, {"exact": [folder]}, None)
 
 
 def test_damaged_samples_and_settings(tmp_path):
@@ -200,13 +200,7 @@ def test_damaged_strokes_on_disk(tmp_path):
     ],
 )
 def test_trainings_that_cannot_be(tmp_path, script, options, match):
-    module = importlib.import_module(script)
+    module = importlib.import_module(f"baselines.{script}")
     args = module.Args(out=tmp_path, **options)
-
-    def train():
-        if isinstance(args, Task):
-            args.prepare()
-        module.main(args)
-
     with pytest.raises(ValueError, match=match):
-        train()
+        module.main(args)

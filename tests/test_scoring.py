@@ -7,19 +7,18 @@ import filelock
 import numpy as np
 import pytest
 import torch
-import tyro
 from conftest import run, succeed
-from harness import stroke_files
-from harness.classifier import DigitClassifier, crop_digits
-from harness.gradients import gradient_cosines
-from harness.methods import METHODS
-from harness.report import as_good, reached, share, table
-from harness.scoring import random_policy, score
-from harness.stroke_files import StrokeFiles, write_strokes
-from harness.stroke_samples import agent_strokes, far_apart_strokes
-from harness.task import Task
 from PIL import Image, ImageSequence
 
+from baselines.harness import stroke_files
+from baselines.harness.classifier import DigitClassifier, crop_digits
+from baselines.harness.gradients import gradient_cosines
+from baselines.harness.report import as_good, reached, share, table
+from baselines.harness.scoring import random_policy, score
+from baselines.harness.stroke_files import StrokeFiles, write_strokes
+from baselines.harness.stroke_samples import agent_strokes, far_apart_strokes
+from baselines.harness.task import Task
+from baselines.methods import METHODS
 from strokenet_gym import Brush
 from strokenet_gym.agents import load_agent
 from strokenet_gym.programs.learned import CompactGenerator, save_generator
@@ -61,7 +60,7 @@ def test_stroke_files(tmp_path, monkeypatch, capsys):
 @pytest.mark.slow  # each training is a process
 def test_compare(tmp_path):
     out = tmp_path / "comparison"
-    command = ["baselines/compare.py", "--updates", 3, "--score-limit", 20, "--seeds", 1,
+    command = ["baselines.compare", "--updates", 3, "--score-limit", 20, "--seeds", 1,
                "--canvas-size", 32, "--out", out, "--methods", "exact", "ppo", "--planned",
                5]  # fmt: skip
     text = succeed(*command)
@@ -114,7 +113,10 @@ def test_table_of_what_methods_need():
     results = {"residual_exact": 0.1, "spread": 0.0, "runs": [run], "as_good_as": {}}
     report = {
         "optimum": 0.01,
-        "methods": {name: {"label": METHODS[name].label} | results for name in ("neural", "exact")},
+        "methods": {
+            name: {"label": METHODS[name].label, "minutes_before": before} | results
+            for name, before in (("neural", 60.0), ("exact", 0.0))
+        },
     }
     assert "as good as" not in table(report)  # nobody to compare with
     ratios = {"time": 20, "time_with_generator": 0.25, "strokes": 50}
@@ -128,7 +130,7 @@ def test_table_of_what_methods_need():
 def test_train_classifier(tiny_mnist):
     out = tiny_mnist / "run"
     text = succeed(
-        "baselines/train_classifier.py", "--data-dir", tiny_mnist, "--updates", 20, "--out", out
+        "baselines.train_classifier", "--data-dir", tiny_mnist, "--updates", 20, "--out", out
     )
     assert "accuracy on 12 test digits" in text
     assert (out / "classifier.safetensors").exists()
@@ -151,7 +153,7 @@ def test_shipped_classifier(data_dir):
 
 def test_evaluate_agent_on_digits(tiny_mnist):
     scores = tiny_mnist / "scores.json"
-    succeed("baselines/evaluate.py", "agent", "--agent", "mnist", "--targets", "mnist",
+    succeed("baselines.evaluate", "agent", "--agent", "mnist", "--targets", "mnist",
             "--data-dir", tiny_mnist, "--split", "test", "--limit", 5, "--out", scores)  # fmt: skip
     result = json.loads(scores.read_text())
     expected = {"l2_blank", "count"}
@@ -167,7 +169,7 @@ def test_evaluate_agent_on_digits(tiny_mnist):
 
 def test_evaluate_all(tiny_mnist):
     out = tiny_mnist / "all.json"
-    text = succeed("baselines/evaluate.py", "all", "--data-dir", tiny_mnist, "--limit", 5,
+    text = succeed("baselines.evaluate", "all", "--data-dir", tiny_mnist, "--limit", 5,
                    "--canvas-size", 64, "--out", out, "--agents", "glyphs", "mnist")  # fmt: skip
     assert json.loads(out.read_text()).keys() == {"glyphs", "mnist"}
     assert len([line for line in text.splitlines() if line.startswith("| ")]) == 3
@@ -177,7 +179,7 @@ def test_evaluate_all(tiny_mnist):
 def test_evaluate_generator(tmp_path, generator):
     scores, figures = tmp_path / "scores.json", tmp_path / "figures"
     small = ["--count", 20, "--canvas-size", 64, "--sizes", 32, 64]
-    succeed("baselines/evaluate.py", "generator", "--generator", generator, *small,
+    succeed("baselines.evaluate", "generator", "--generator", generator, *small,
             "--out", scores, "--figures", figures)  # fmt: skip
     result = json.loads(scores.read_text())
     assert result["ink_error_by_size"].keys() == {"32", "64"}
@@ -228,7 +230,7 @@ def test_the_exact_gradient_agrees_with_itself():
 
 
 def test_demo(tmp_path):
-    text = succeed("baselines/demo.py", "--out", tmp_path, "--strokes", 20)
+    text = succeed("baselines.demo", "--out", tmp_path, "--strokes", 20)
     for line in ("blank canvas", "random agent", "StrokeNet agent"):
         assert line in text
     photograph, painting = (
@@ -244,7 +246,7 @@ def test_demo(tmp_path):
         assert film.n_frames >= 16
         ink = [np.asarray(frame.convert("L")).sum() for frame in ImageSequence.Iterator(film)]
     assert ink[0] < ink[8] < ink[15]  # the strokes grow
-    succeed("baselines/demo.py", "--out", tmp_path, "--count", 1, "--strokes", 1)
+    succeed("baselines.demo", "--out", tmp_path, "--count", 1, "--strokes", 1)
 
 
 @pytest.mark.parametrize("brush", ["watercolour", "eraser"])
@@ -252,7 +254,7 @@ def test_evaluate_a_network_of_another_brush(tmp_path, brush):
     """On an empty canvas on which its strokes show: multiplying ink leaves nothing on black."""
     file = tmp_path / "twin.safetensors"
     save_generator(CompactGenerator(), file, brush)
-    succeed("baselines/evaluate.py", "generator", "--generator", file, "--count", 5,
+    succeed("baselines.evaluate", "generator", "--generator", file, "--count", 5,
             "--canvas-size", 32, "--sizes", 32, "--out", tmp_path / "scores.json",
             "--figures", tmp_path / "figures")  # fmt: skip
     scores = json.loads((tmp_path / "scores.json").read_text())
@@ -277,13 +279,13 @@ def test_another_task_from_training_to_evaluation(folder, tmp_path):
     out = tmp_path / "run"
     task = ["--targets", folder, "--brush", "marker", "--background", 1, "--channels", 3]
     small = ["--canvas-size", 32, "--updates", 60]
-    succeed("baselines/train_strokenet.py", *task, *small, "--width", 4, "--out", out)
+    succeed("baselines.train_strokenet", *task, *small, "--width", 4, "--out", out)
     agent = load_agent(out / "agent.safetensors")
     assert agent.task | {"targets": ""} == {
         "targets": "", "canvas_size": 32, "max_strokes": 1, "channels": 3, "brush": "marker",
         "background": [1.0], "reward": "l2",
     }  # fmt: skip
-    text = succeed("baselines/evaluate.py", "agent", "--agent", out / "agent.safetensors",
+    text = succeed("baselines.evaluate", "agent", "--agent", out / "agent.safetensors",
                    "--targets", folder, "--figure", tmp_path / "grid.png")  # fmt: skip
     scores = json.loads(text)
     assert scores == json.loads((out / "scores.json").read_text())
@@ -296,16 +298,13 @@ def test_another_task_from_training_to_evaluation(folder, tmp_path):
     assert cv2.imread(str(tmp_path / "grid.png")).size > 0
     small[-1] = 2
     small += ["--num-envs", 16, "--batch", 16, "--rollout", 2, "--evaluate-every", 0]
-    succeed("baselines/train_ppo.py", *task, *small, "--out", tmp_path / "ppo")
+    succeed("baselines.train_ppo", *task, *small, "--out", tmp_path / "ppo")
     assert json.loads((tmp_path / "ppo" / "scores.json").read_text())["count"] == 6
 
 
-def test_task_on_a_command_line_and_back(tmp_path):
+def test_task_in_json_and_back():
     task = Task(targets="glyphs", brush="marker", background=(1.0, 0.5, 0.2), channels=3,
                 max_strokes=4)  # fmt: skip
-    line = task.command_line()
-    assert tyro.cli(Task, args=line) == task
-    assert Task().command_line() == []
     assert Task.of(json.loads(json.dumps(task.settings()))) == task
 
 
@@ -329,6 +328,6 @@ def test_scores_do_not_depend_on_the_reward():
 
 def test_methods_that_a_brush_allows(tmp_path):
     out = tmp_path / "out"
-    wrong = run("baselines/compare.py", "--brush", "marker", "--methods", "neural", "--out", out)
+    wrong = run("baselines.compare", "--brush", "marker", "--methods", "neural", "--out", out)
     assert wrong.returncode == 1
     assert "--methods must be of exact, ppo, sac with --brush marker, got neural" in wrong.stderr

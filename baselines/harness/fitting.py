@@ -1,4 +1,4 @@
-"""Strokes fitted to targets by gradient descent through a program, and painted by another."""
+"""Strokes fitted to targets by gradient descent through a program."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
-from harness.rl import first_stroke
-from harness.task import Task
 from strokenet_gym.agents import neighbour_penalty
 from strokenet_gym.stroke import action_size
 
-__all__ = ["fit", "paint"]
+from .rl import first_stroke
+from .task import Task
+
+__all__ = ["fit"]
 
 
 def fit(
@@ -61,31 +62,3 @@ def fit(
         with torch.no_grad():
             actions.clamp_(-1, 1)
     return actions.detach().numpy()
-
-
-def paint(
-    task: Task,
-    targets: list[np.ndarray],
-    actions: np.ndarray,
-    env_id: str = "Painting-v0",
-    **options: Any,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Paint given strokes, on the real program or on another.
-
-    Args:
-        task: its brush paints.
-        targets: N pictures.
-        actions: ``[N, strokes, A]``.
-        env_id: name of an environment.
-        options: more arguments of it.
-
-    Returns:
-        The residuals, ``[N]``, and the last observation of the batch.
-    """
-    envs = task.make_vec(
-        env_id, len(targets), autoreset_mode=AutoresetMode.DISABLED, reward="l2", **options
-    )
-    envs.reset(options={"target": targets})
-    for k in range(task.max_strokes):
-        seen, *_, info = envs.step(actions[:, k])
-    return np.asarray(info["residual"]), seen

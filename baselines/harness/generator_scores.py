@@ -8,17 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from harness.gradients import draw_gradients, gradient_cosines
-from harness.measures import picture_grid, psnr
-from harness.stroke_samples import SAMPLERS
-from harness.task import check_positive, check_seed
 from strokenet_gym import load_program
-from strokenet_gym.files import replace_file
+from strokenet_gym.programs import Program
 from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned import (
     CompactGenerator,
@@ -31,11 +27,14 @@ from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.mypaint import MyPaintBrush
 from strokenet_gym.stroke import Stroke
 
-_APART = 5  # seeds: neighbours share part of their grain
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from .gradients import draw_gradients, gradient_cosines
+from .measures import picture_grid, psnr, write_figure
+from .stroke_samples import SAMPLERS, join
+from .task import check_positive, check_seed
 
 __all__ = ["GeneratorArgs", "evaluate_generator"]
+
+_APART = 5  # seeds: neighbours share part of their grain
 
 
 @dataclasses.dataclass
@@ -68,11 +67,12 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
     generator = load_generator(args.generator)
     named = args.generator if args.generator.startswith(MYPAINT) else None
     if said := args.brush or named:
-        brush = load_program(said)
-        if getattr(generator, "imitates", brush).name != brush.name:
-            raise ValueError(f"{args.generator} imitates {generator.imitates.name}, got {said}")
-        generator.imitates = brush
+        known, generator.imitates = generator.imitates, load_program(said)
+        if known is not None and known.name != generator.imitates.name:
+            raise ValueError(f"{args.generator} imitates {known.name}, got {said}")
     brush = generator.imitates
+    if brush is None:
+        raise ValueError(f"give --brush, what {args.generator} imitates")
     exact = brush.gradient == "exact"  # else there is nothing to compare gradients with
     result: dict[str, Any] = {
         "parameters": sum(p.numel() for p in generator.parameters()),
@@ -84,13 +84,14 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
         result["dots_error_untrained"] = dots_error(PaperGenerator(**generator.sizes))
     result["ink_error_by_size"] = {}
     for size in args.sizes:
-        errors = stroke_errors(generator, "three_body", -(-args.count // 10), size, args.seed)
+        tenth = -(-args.count // 10)
+        errors = stroke_errors(generator, brush, "three_body", tenth, size, args.seed)
         result["ink_error_by_size"][str(size)] = errors["error"].sum() / errors["ink"].sum()
         if "noise" in errors:
             noise = errors["noise"].sum() / errors["ink"].sum()
             result.setdefault("noise_by_size", {})[str(size)] = noise
     for kind, sample in SAMPLERS.items():
-        errors = stroke_errors(generator, kind, args.count, args.canvas_size, args.seed)
+        errors = stroke_errors(generator, brush, kind, args.count, args.canvas_size, args.seed)
         each = errors["error"][errors["ink"] > 1] / errors["ink"][errors["ink"] > 1]
         result[kind] = {
             "ink_error": errors["error"].sum() / errors["ink"].sum(),
@@ -105,7 +106,7 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
             )
         if args.figures is not None:
             worst = np.argsort(errors["error"])[-16:][::-1]
-            draw_worst(generator, kind, worst, args, args.figures / f"worst_{kind}.png")
+            draw_worst(generator, brush, kind, worst, args, args.figures / f"worst_{kind}.png")
     if args.figures is not None:
         size, seed = args.canvas_size, args.seed
         gradients = args.figures / "gradients.png"
@@ -114,7 +115,7 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
         if isinstance(generator, PaperGenerator):
             draw_dots(generator, args.figures / "dots.png")
         if isinstance(generator, CompactGenerator):
-            draw_features(generator, size, args.figures / "features.png")
+            draw_features(generator, brush, size, args.figures / "features.png")
     return result
 
 
@@ -123,16 +124,16 @@ def tensors(stroke: Stroke) -> Stroke:
 
 
 def stroke_errors(
-    generator: LearnedGenerator, kind: str, count: int, size: int, seed: int
+    generator: LearnedGenerator, brush: Program, kind: str, count: int, size: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Each stroke's summed squared ``error`` and summed squared ``ink``, ``[count]``.
 
     Of a brush whose grain has a seed also half the squared difference of two seeds, ``noise``: no
     prediction of the mean has a smaller error.
     """
-    rng, brush = np.random.default_rng(seed), generator.imitates
-    grainy = isinstance(brush, MyPaintBrush)
-    other = MyPaintBrush(brush.source, brush.seed + _APART) if grainy else None
+    rng, other = np.random.default_rng(seed), None
+    if isinstance(brush, MyPaintBrush):
+        other = MyPaintBrush(brush.source, brush.seed + _APART)
     parts: dict[str, list[np.ndarray]] = {"error": [], "ink": []}
     for start in tqdm(range(0, count, 50), desc=f"{kind}, {size} px", leave=False):
         stroke = SAMPLERS[kind](rng, min(50, count - start), radii=brush.radii)
@@ -179,14 +180,19 @@ def dots_error(generator: PaperGenerator) -> float:
 
 
 def draw_worst(
-    generator: LearnedGenerator, kind: str, worst: np.ndarray, args: GeneratorArgs, path: Path
+    generator: LearnedGenerator,
+    brush: Program,
+    kind: str,
+    worst: np.ndarray,
+    args: GeneratorArgs,
+    path: Path,
 ) -> None:
     """The strokes with the largest error: program above network."""
     rng = np.random.default_rng(args.seed)
     counts = [min(50, args.count - start) for start in range(0, args.count, 50)]
-    parts = [SAMPLERS[kind](rng, count, radii=generator.imitates.radii) for count in counts]
-    stroke = Stroke(*(np.concatenate(fields)[worst] for fields in zip(*parts, strict=True)))
-    truth = generator.imitates.draw(stroke, args.canvas_size)
+    strokes = join(SAMPLERS[kind](rng, count, radii=brush.radii) for count in counts)
+    stroke = Stroke(*(field[worst] for field in strokes))
+    truth = brush.draw(stroke, args.canvas_size)
     with torch.no_grad():
         prediction = generator(tensors(stroke), args.canvas_size).numpy()
     rows = [np.rint(pictures * 255).astype(np.uint8)[:, None] for pictures in (truth, prediction)]
@@ -198,29 +204,26 @@ def draw_dots(generator: PaperGenerator, path: Path) -> None:
     """Dots of the position encoder: Gaussian above network."""
     position = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (16, 2))).float()
     rows = gaussian_dots(position), generator.dots(position)
-    picture_grid([np.uint8(np.rint(row.clamp(0, 1).numpy() * 255))[:, None] for row in rows], path)
+    picture_grid([(row.clamp(0, 1) * 255).round().byte().numpy()[:, None] for row in rows], path)
 
 
 @torch.no_grad()
-def draw_features(generator: CompactGenerator, size: int, path: Path) -> None:
+def draw_features(generator: CompactGenerator, brush: Program, size: int, path: Path) -> None:
     """What the pixel network sees of three strokes, what it predicts, and the truth."""
     seen: list[torch.Tensor] = []
     hook = generator.pixel.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     stroke = three_body_strokes(np.random.default_rng(5), 60)
     chosen = np.flatnonzero(stroke.radius > 0.04)[:3]
-    figure, lines = pyplot.subplots(
-        3, generator.sizes["blobs"] + 2, figsize=(13, 6.8), layout="constrained"
-    )
+    figure = Figure((13, 6.8), layout="constrained")
+    lines = figure.subplots(3, generator.sizes["blobs"] + 2)
     for axes, k in zip(lines, chosen, strict=True):
         one = Stroke(*(field[k : k + 1] for field in stroke))
         prediction = generator(tensors(one), size)[0]
-        features, truth = seen.pop()[0], generator.imitates.draw(one, size)[0]
+        features, truth = seen.pop()[0], brush.draw(one, size)[0]
         pictures = {f"blobs {j}": feature for j, feature in enumerate(features, 1)}
         pictures |= {"network": prediction, "program": truth}
         for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
             axis.imshow(np.asarray(picture), cmap="gray")
             axis.set(xticks=[], yticks=[], title=title if k == chosen[0] else "")
     hook.remove()
-    with replace_file(path) as new:
-        figure.savefig(new, dpi=90)
-    pyplot.close(figure)
+    write_figure(figure, path)

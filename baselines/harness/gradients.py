@@ -6,26 +6,22 @@ nothing to do with it, by the normalised action: what an agent learns from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from strokenet_gym.files import replace_file
 from strokenet_gym.programs import Program
-from strokenet_gym.programs.stamped import BLENDS, Brush
+from strokenet_gym.programs.stamped import BLENDS
 from strokenet_gym.stroke import Stroke, pack, split, unpack
 from strokenet_gym.targets import Glyphs
 
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from .measures import write_figure
+from .stroke_samples import Sampler
 
 __all__ = ["draw_gradients", "gradient_cosines"]
-
-Sampler = Callable[..., Stroke]  # see SAMPLERS in stroke_samples.py
 
 
 def loss_gradient(program: Program, action: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,7 +52,7 @@ def sample_task(
 
 
 def gradient_cosines(
-    generator: Program, brush: Brush, sample: Sampler, count: int, size: int, seed: int
+    generator: Program, brush: Program, sample: Sampler, count: int, size: int, seed: int
 ) -> dict[str, dict[str, float]]:
     """Cosine between the generator's gradient and the exact one.
 
@@ -71,30 +67,28 @@ def gradient_cosines(
     for start in range(0, count, 100):
         action, target = sample_task(rng, sample, min(100, count - start), size, brush.radii)
         learned, true = (loss_gradient(g, action, target)[0] for g in (generator, brush))
-        pairs = {"all": (learned, true)}
-        parts = zip(split(learned, 1), split(true, 1), strict=True)
-        pairs |= dict(zip(Stroke._fields, parts, strict=True))
-        for name, (a, b) in pairs.items():
-            a, b = (g.reshape(len(action), -1).double() for g in (a, b))
+        fields = zip(Stroke._fields, split(learned, 1), split(true, 1), strict=True)
+        for name, *pair in (("all", learned, true), *fields):
+            a, b = (g.reshape(len(action), -1).double() for g in pair)
             lengths = a.norm(dim=1) * b.norm(dim=1)
             seen = b.norm(dim=1) > 0
             cosine = (a * b).sum(1)[seen] / lengths[seen].clamp(min=1e-300)
             values.setdefault(name, []).append(cosine.numpy())
-    result = {}
+    result: dict[str, dict[str, float]] = {}
     for name, parts in values.items():
-        cosine = np.concatenate(parts)
-        result[name] = {"count": len(cosine)}
-        if len(cosine) > 0:  # an eraser has no gradient by its colour
+        cosines = np.concatenate(parts)
+        result[name] = {"count": len(cosines)}
+        if len(cosines) > 0:  # an eraser has no gradient by its colour
             result[name] |= {
-                "mean": float(cosine.mean()),
-                "median": float(np.median(cosine)),
-                "p10": float(np.quantile(cosine, 0.1)),
+                "mean": float(cosines.mean()),
+                "median": float(np.median(cosines)),
+                "p10": float(np.quantile(cosines, 0.1)),
             }
     return result
 
 
 def draw_gradients(
-    generator: Program, brush: Brush, sample: Sampler, size: int, seed: int, path: Path
+    generator: Program, brush: Program, sample: Sampler, size: int, seed: int, path: Path
 ) -> None:
     """Write a picture of four strokes: which way each anchor is pulled, learned beside exact.
 
@@ -104,7 +98,8 @@ def draw_gradients(
     radius = unpack(action, 1, brush.radii).radius
     inked = (radius > min(0.03, radius.median())).nonzero()[:4, 0]  # broad enough to see
     action, target = action[inked], target[inked]
-    figure, rows = pyplot.subplots(2, 4, figsize=(13, 6.8), layout="constrained")
+    figure = Figure((13, 6.8), layout="constrained")
+    rows = figure.subplots(2, 4)
     kinds = {"learned": generator, "exact": brush}
     for axes, (kind, painter) in zip(rows, kinds.items(), strict=True):
         gradient, painted = loss_gradient(painter, action, target)
@@ -119,6 +114,4 @@ def draw_gradients(
                 scale=scale, width=0.008,
             )  # fmt: skip
             axis.set(title=kind, xticks=[], yticks=[], xlim=(-1, 1), ylim=(-1, 1))
-    with replace_file(path) as new:
-        figure.savefig(new, dpi=90)
-    pyplot.close(figure)
+    write_figure(figure, path)

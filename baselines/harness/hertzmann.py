@@ -12,11 +12,11 @@ import dataclasses
 import cv2
 import numpy as np
 
-from harness.hill_climbing import mutants, random_strokes, take
 from strokenet_gym import STYLES
-from strokenet_gym.programs.stamped import sequence
-from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
+
+from .hill_climbing import mutants, random_strokes, take
+from .stroke_samples import join
 
 __all__ = ["paint_layers", "relax"]
 
@@ -74,12 +74,12 @@ def _layers(
         if layer:
             order = rng.permutation(len(layer))
             layers.append(Stroke(*(np.stack(f)[order] for f in zip(*layer, strict=True))))
-            _paint(canvas, layers[-1], "exact")
+            canvas = _paint(canvas, layers[-1])
         if sum(len(one.radius) for one in layers) > most:
             return None
     if not layers:
-        return Stroke(*(field[:0] for field in random_strokes(1, BRUSH.radii, rng))), canvas
-    return Stroke(*(np.concatenate(f) for f in zip(*layers, strict=True))), canvas
+        return random_strokes(0, BRUSH.radii, rng), canvas
+    return join(layers), canvas
 
 
 def _layer(soft: np.ndarray, canvas: np.ndarray, pixels: float, threshold: float) -> list[Stroke]:
@@ -137,9 +137,9 @@ def _stroke(
     return Stroke(colour, np.float64(2 * pixels / size), position, np.ones(NUM_ANCHORS))
 
 
-def _paint(canvas: np.ndarray, strokes: Stroke, accuracy: str) -> None:
+def _paint(canvas: np.ndarray, strokes: Stroke, accuracy: str = "exact") -> np.ndarray:
     batch = Stroke(*(np.ascontiguousarray(field[None]) for field in strokes))
-    sequence.composite(canvas[None], batch, BRUSH.numbers, ACCURACIES[accuracy], keep=False)
+    return BRUSH.paint_sequence(canvas[None], batch, accuracy=accuracy)[0]
 
 
 def relax(picture: np.ndarray, strokes: int, rng: np.random.Generator) -> tuple[int, np.ndarray]:
@@ -154,17 +154,15 @@ def relax(picture: np.ndarray, strokes: int, rng: np.random.Generator) -> tuple[
     Returns:
         The number of strokes and the canvas.
     """
-    now, canvas = paint_layers(picture, strokes, rng)
+    now, _ = paint_layers(picture, strokes, rng)
     missing = strokes - len(now.radius)
     if missing:
         more = _coloured(random_strokes(missing, BRUSH.radii, rng), picture)
-        now = Stroke(*(np.concatenate(pair) for pair in zip(more, now, strict=True)))  # below
+        now = join([more, now])  # below
     blank = np.ones_like(picture) * picture.mean((1, 2), keepdims=True)
 
     def energy(candidate: Stroke) -> float:
-        painted = blank.copy()
-        _paint(painted, candidate, "draft")
-        return float(((painted - picture) ** 2).sum())
+        return float(((_paint(blank, candidate, "draft") - picture) ** 2).sum())
 
     least = energy(now)
     for _ in range(_TRIALS):
@@ -179,9 +177,7 @@ def relax(picture: np.ndarray, strokes: int, rng: np.random.Generator) -> tuple[
         error = energy(tried)
         if error < least:
             now, least = tried, error
-    canvas = blank.copy()
-    _paint(canvas, now, "exact")
-    return strokes, canvas
+    return strokes, _paint(blank, now)
 
 
 def _coloured(strokes: Stroke, picture: np.ndarray) -> Stroke:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from strokenet_gym import STYLES
-from strokenet_gym.programs.stamped import planning, sequence
+from strokenet_gym.programs.stamped import planning
 from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
@@ -23,8 +23,9 @@ _LENGTH = 1.0, 16.0  # of a random stroke, in radii
 
 def random_strokes(count: int, radii: tuple[float, float], rng: np.random.Generator) -> Stroke:
     """Straight lines anywhere on a square canvas; radius and length log-uniform."""
-    radius = np.exp(rng.uniform(*np.log(radii), count))
-    length = radius * np.exp(rng.uniform(*np.log(_LENGTH), count))
+    low, high = np.log([radii, _LENGTH]).T
+    radius, length = np.exp(rng.uniform(low[:, None], high[:, None], (2, count)))
+    length *= radius
     angle = rng.uniform(0, np.pi, count)
     along = np.stack([np.cos(angle), np.sin(angle)], 1) * length[:, None] / 2
     line = np.linspace(-1, 1, NUM_ANCHORS)[:, None] * along[:, None]
@@ -71,7 +72,7 @@ def climb(
 
     for number in range(1, strokes + 1):
         found, gains = score(random_strokes(_RANDOM, BRUSH.radii, rng))
-        best, best_gain = None, -np.inf
+        best, best_gain = take(found, 0), -np.inf
         for index in np.argsort(-gains)[:_CLIMBERS]:
             stroke, gain, age = take(found, index), gains[index], 0
             while age < _AGE:
@@ -82,5 +83,5 @@ def climb(
             if gain > best_gain:
                 best, best_gain = stroke, gain
         batch = Stroke(*(field[None] for field in best))
-        sequence.composite(canvas[None], batch, numbers, ACCURACIES["exact"], keep=False)
-        yield number, canvas.copy()
+        canvas = BRUSH.paint_sequence(canvas[None], batch)[0]
+        yield number, canvas

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
+from strokenet_gym.files import write_text
 from strokenet_gym.reading import read_bytes, read_json, shown
 
-__all__ = ["DAMAGES", "damaged", "read_arrays", "read_lines", "read_own"]
+__all__ = ["DAMAGES", "damaged", "keep_settings", "read_arrays", "read_lines", "read_own"]
 
 # What reading something else, or half of it, raises.
 DAMAGES = (
-    SafetensorError, zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, TypeError,
-    LookupError,
+    pickle.UnpicklingError, zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError,
+    TypeError, LookupError, AttributeError,
 )  # fmt: skip
 _REMEDY = "Delete it to have it made again, or its folder to begin anew"
 
@@ -58,6 +59,20 @@ def read_own(file: Path, *numbers: str) -> dict[str, Any]:
         return _check(read_json(file), numbers)
     except DAMAGES as error:
         raise damaged(file, error) from None
+
+
+def keep_settings(file: Path, what: str, settings: dict[str, Any]) -> None:
+    """Write the settings of what a folder holds, unless they are there.
+
+    Raises:
+        ValueError: if there are others, or the file is damaged.
+    """
+    if file.exists() and (before := read_own(file)) != settings:
+        raise ValueError(
+            f"{file.parent} holds {what} with other settings, {shown(before)}: choose another "
+            "folder, or delete it"
+        )
+    write_text(file, json.dumps(settings) + "\n")
 
 
 def read_lines(file: Path, *numbers: str, texts: tuple[str, ...] = ()) -> list[dict[str, Any]]:

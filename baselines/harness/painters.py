@@ -17,9 +17,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from harness.hertzmann import paint_layers, relax
-from harness.hill_climbing import climb
 from strokenet_gym import paint_picture
+
+from .hertzmann import paint_layers, relax
+from .hill_climbing import climb
 
 __all__ = ["PAINTERS", "PRIMITIVE", "Painted", "Painter"]
 
@@ -57,17 +58,39 @@ class Painter(NamedTuple):
     paint: Callable[[np.ndarray, Sequence[int], int], Iterator[Painted]]
 
 
-def _planned(
-    picture: np.ndarray, marks: Sequence[int], seed: int, *, style: str, palette: int | None = None
-) -> Iterator[Painted]:
-    """Paint by the package's planner: all strokes together, down the exact gradient."""
-    for count in marks:
-        begun = time.process_time()
-        log = paint_picture(
-            picture, count, style, size=max(picture.shape[1:]), seed=seed, palette=palette
-        )
-        seconds = time.process_time() - begun
-        yield Painted(count, len(log.strokes), log.replay(), seconds)
+Way = Callable[[np.ndarray, int, int], tuple[int, np.ndarray]]  # picture, marks, seed: used, canvas
+
+
+def _timed(way: Way) -> Callable[[np.ndarray, Sequence[int], int], Iterator[Painted]]:
+    """Have a picture painted anew in each number of marks."""
+
+    def paint(picture: np.ndarray, marks: Sequence[int], seed: int) -> Iterator[Painted]:
+        for count in marks:
+            begun = time.process_time()
+            used, canvas = way(picture, count, seed)
+            yield Painted(count, used, canvas, time.process_time() - begun)
+
+    return paint
+
+
+def _planned(style: str, palette: int | None = None) -> Way:
+    """The package's planner: all strokes together, down the exact gradient."""
+
+    def paint(picture: np.ndarray, count: int, seed: int) -> tuple[int, np.ndarray]:
+        size = max(picture.shape[1:])
+        log = paint_picture(picture, count, style, size=size, seed=seed, palette=palette)
+        return len(log.strokes), log.replay()
+
+    return paint
+
+
+def _layered(picture: np.ndarray, count: int, seed: int) -> tuple[int, np.ndarray]:
+    strokes, canvas = paint_layers(picture, count, np.random.default_rng(seed))
+    return len(strokes.radius), canvas
+
+
+def _relaxed(picture: np.ndarray, count: int, seed: int) -> tuple[int, np.ndarray]:
+    return relax(picture, count, np.random.default_rng(seed))
 
 
 def _climbed(picture: np.ndarray, marks: Sequence[int], seed: int) -> Iterator[Painted]:
@@ -75,20 +98,6 @@ def _climbed(picture: np.ndarray, marks: Sequence[int], seed: int) -> Iterator[P
     for count, canvas in climb(picture, max(marks), np.random.default_rng(seed)):
         if count in rest:
             yield Painted(count, count, canvas, time.process_time() - begun)
-
-
-def _layered(picture: np.ndarray, marks: Sequence[int], seed: int) -> Iterator[Painted]:
-    for count in marks:
-        begun = time.process_time()
-        strokes, canvas = paint_layers(picture, count, np.random.default_rng(seed))
-        yield Painted(count, len(strokes.radius), canvas, time.process_time() - begun)
-
-
-def _relaxed(picture: np.ndarray, marks: Sequence[int], seed: int) -> Iterator[Painted]:
-    for count in marks:
-        begun = time.process_time()
-        used, canvas = relax(picture, count, np.random.default_rng(seed))
-        yield Painted(count, used, canvas, time.process_time() - begun)
 
 
 def _primitives(
@@ -120,21 +129,19 @@ def _primitives(
             raise OSError(f"{PRIMITIVE} ended with {run.returncode}: {last}")
         core = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         for count in marks:
-            image = cv2.imread(str(folder / f"{count}.png"))[:, :, ::-1].transpose(2, 0, 1)
+            image = np.asarray(cv2.imread(str(folder / f"{count}.png")))[:, :, ::-1].transpose(
+                2, 0, 1
+            )
             yield Painted(count, count, image / 255, wall[count] / wall[max(marks)] * core)
 
 
 PAINTERS = {
-    "photo": Painter("ours, photo", _STROKE, functools.partial(_planned, style="photo")),
-    "photo-12": Painter(
-        "ours, photo in 12 colours",
-        _STROKE,
-        functools.partial(_planned, style="photo", palette=12),
-    ),
-    "gouache": Painter("ours, gouache", _STROKE, functools.partial(_planned, style="gouache")),
+    "photo": Painter("ours, photo", _STROKE, _timed(_planned("photo"))),
+    "photo-12": Painter("ours, photo in 12 colours", _STROKE, _timed(_planned("photo", 12))),
+    "gouache": Painter("ours, gouache", _STROKE, _timed(_planned("gouache"))),
     "hill-climbing": Painter("greedy hill climbing, our brush", _STROKE, _climbed),
-    "hertzmann-1998": Painter("Hertzmann 1998, our brush", _STROKE, _layered),
-    "hertzmann-2001": Painter("Hertzmann 2001, our brush", _STROKE, _relaxed),
+    "hertzmann-1998": Painter("Hertzmann 1998, our brush", _STROKE, _timed(_layered)),
+    "hertzmann-2001": Painter("Hertzmann 2001, our brush", _STROKE, _timed(_relaxed)),
     "triangles": Painter("primitive, triangles", _TRIANGLE, functools.partial(_primitives, mode=1)),
     "ellipses": Painter(
         "primitive, rotated ellipses", _ELLIPSE, functools.partial(_primitives, mode=7)

@@ -5,18 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
-from harness.measures import picture_grid
-from harness.methods import METHODS
-from harness.own_files import read_arrays, read_own
-from harness.run import read_curve
-from harness.scoring import SAMPLES, SCORES
-from strokenet_gym.files import replace_file
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from .measures import picture_grid, write_figure
+from .own_files import read_arrays, read_own
+from .run import read_curve
+from .scoring import SAMPLES, SCORES
 
 __all__ = ["as_good", "draw_curves", "draw_paintings", "reached", "share", "summarise", "table"]
 
@@ -27,18 +22,24 @@ def reached(curve: list[dict[str, float]], residual: float) -> dict[str, float] 
 
 
 def summarise(
-    settings: dict[str, Any], folders: dict[str, list[Path]], optimum: float | None
+    settings: dict[str, Any],
+    labels: dict[str, str],
+    minutes_before: dict[str, float],
+    folders: dict[str, list[Path]],
+    optimum: float | None,
 ) -> dict[str, Any]:
     """The report, such that it fits in JSON.
 
     Args:
         settings: what all runs have in common.
+        labels: what each method is called.
+        minutes_before: of training that each method builds on.
         folders: of the runs, seed by seed, for each method.
         optimum: the residual that can be reached, if there is a gradient.
     """
     report: dict[str, Any] = {"settings": settings, "optimum": optimum, "methods": {}}
     for name, paths in folders.items():
-        runs = [
+        runs: list[dict[str, Any]] = [
             {
                 "scores": read_own(path / SCORES, "residual_exact", "residual_random"),
                 "curve": read_curve(path, "residual_exact", "strokes"),
@@ -47,7 +48,8 @@ def summarise(
         ]
         final = [run["scores"]["residual_exact"] for run in runs]
         report["methods"][name] = {
-            "label": METHODS[name].label,
+            "label": labels[name],
+            "minutes_before": minutes_before[name],
             "runs": runs,
             "residual_exact": float(np.mean(final)),
             "spread": float(np.std(final)),
@@ -63,9 +65,10 @@ def summarise(
                 # To 2 %, since the very lowest point of a curve that is flat is a matter of luck.
                 level = 1.02 * min(point["residual_exact"] for point in theirs["curve"])
                 first, slow_first = reached(mine["curve"], level), reached(theirs["curve"], level)
-                learned = slow_first["seconds"] > 0
-                before = METHODS[name].minutes_before(settings.get("brush"))
-                parts.append(as_good(before, first, slow_first) if first and learned else None)
+                part = None
+                if first and slow_first and slow_first["seconds"] > 0:  # the other learned
+                    part = as_good(minutes_before[name], first, slow_first)
+                parts.append(part)
             method["as_good_as"][other] = parts
     return report
 
@@ -96,17 +99,17 @@ def table(report: dict[str, Any]) -> str:
         cells = f"{method['residual_exact']:.4f} | {spread} | {strokes:,.0f}"
         lines.append(f"| {method['label']} | {cells} |")
     needs = []
-    for name, method in report["methods"].items():
+    for method in report["methods"].values():
         for other, results in method["as_good_as"].items():
             if not any(results):
                 continue
             kinds = ["time", "strokes"]
-            if METHODS[name].needs == "twin":
+            if method["minutes_before"] > 0:
                 kinds.append("time_with_generator")
-            cells = [", ".join(share(r and r[kind]) for r in results) for kind in kinds]
-            cells += [""] * (3 - len(cells))
+            shares = [", ".join(share(r and r[kind]) for r in results) for kind in kinds]
+            shares += [""] * (3 - len(shares))
             label = report["methods"][other]["label"]
-            needs.append(f"| {method['label']} | {label} | {' | '.join(cells)} |")
+            needs.append(f"| {method['label']} | {label} | {' | '.join(shares)} |")
     if needs:
         lines += [
             "",
@@ -128,7 +131,9 @@ def share(ratio: float | None) -> str:
 
 
 def draw_curves(report: dict[str, Any], path: Path) -> None:
-    figure, plots = pyplot.subplots(1, 2, figsize=(12, 4.5), layout="constrained", sharey=True)
+    """Residuals of all runs against seconds and against strokes."""
+    figure = Figure((12, 4.5), layout="constrained")
+    plots = figure.subplots(1, 2, sharey=True)
     for axes, key, even in zip(plots, ("seconds", "strokes"), (10, 1000), strict=True):
         for index, method in enumerate(report["methods"].values()):
             for k, run in enumerate(method["runs"]):
@@ -155,9 +160,7 @@ def draw_curves(report: dict[str, Any], path: Path) -> None:
     plots[0].set(xlabel="seconds of training", ylabel="residual, real program")
     plots[1].set(xlabel="strokes painted in training")
     plots[0].legend(fontsize="small")
-    with replace_file(path) as new:
-        figure.savefig(new, dpi=110)
-    pyplot.close(figure)
+    write_figure(figure, path)
 
 
 def draw_paintings(folders: dict[str, list[Path]], path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -23,14 +24,15 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
 
-from harness.run import AgentRunArgs, Run
-from harness.scoring import Policy, rollout, write_scores
-from harness.task import check_positive
 from strokenet_gym.agents import StrokeNetAgent
 from strokenet_gym.envs.tensors import find_device
 from strokenet_gym.pretrained import write_weights
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import NUM_ANCHORS, action_size
+
+from .run import Run
+from .scoring import evaluate, write_scores
+from .task import AgentRunArgs, check_positive
 
 __all__ = ["Args", "Encoder", "first_stroke", "learn", "make_envs"]
 
@@ -41,8 +43,6 @@ class Args(AgentRunArgs):
 
     env: str = "Painting-v0"
     """Painting-v0, NeuralPainting-v0 or DifferentiablePainting-v0."""
-    minutes: float = 15.0
-    """Time budget, evaluations not counted."""
     num_envs: int = 128
     """Environments that paint at once."""
     input_size: int = 16
@@ -60,7 +60,7 @@ class Encoder(BaseFeaturesExtractor):
     """
 
     def __init__(self, space: spaces.Dict) -> None:
-        pixels = sum(math.prod(space[key].shape) for key in ("target", "canvas"))
+        pixels = sum(math.prod(space[key].shape or ()) for key in ("target", "canvas"))
         super().__init__(space, features_dim=pixels + 1)
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
@@ -78,17 +78,20 @@ class PolicyView(VecEnvWrapper):
     these coefficients it moves, turns and bends the stroke. What makes ink (brush and pressure)
     comes in units of INK: less ink is the first thing that any policy learns, and one that draws
     none learns nothing more.
+
+    Attributes:
+        seconds: that the environment has taken of a training.
     """
 
     INK = 0.5
+    seconds = 0.0
 
     def __init__(self, venv: VecEnv, input_size: int) -> None:
         self.input_size = input_size
-        shape = (venv.observation_space["canvas"].shape[0], input_size, input_size)
-        picture = spaces.Box(0, 255, shape, np.uint8)
-        seen = {**venv.observation_space.spaces, "canvas": picture, "target": picture}
+        self.channels = math.prod(venv.action_space.shape or ()) - action_size(0)
+        picture = spaces.Box(0, 255, (self.channels, input_size, input_size), np.uint8)
+        seen = {**dict(venv.observation_space), "canvas": picture, "target": picture}  # type: ignore[call-overload]
         super().__init__(venv, spaces.Dict(seen))
-        self.channels = venv.action_space.shape[0] - action_size(0)
         self.first = first_stroke(self.channels).numpy()
         units = 4 / (1 + np.arange(NUM_ANCHORS))
         self.series = units[:, None] * dct(np.eye(NUM_ANCHORS), norm="ortho", axis=0)
@@ -111,33 +114,21 @@ class PolicyView(VecEnvWrapper):
         return (self.first + change).clip(-1, 1).astype(np.float32)
 
     def reset(self) -> Any:
-        return self.look(self.venv.reset())
+        return self.look(self._timed(self.venv.reset))
 
     def step_async(self, actions: np.ndarray) -> None:
         self.venv.step_async(self.action_of(actions))
 
     def step_wait(self) -> Any:
-        observation, reward, done, infos = self.venv.step_wait()
+        observation, reward, done, infos = self._timed(self.venv.step_wait)
         for info in infos:
             if "terminal_observation" in info:
                 info["terminal_observation"] = self.look(info["terminal_observation"])
         return self.look(observation), reward, done, infos
 
-
-class Stopwatch(VecEnvWrapper):
-    """Adds up the seconds that the environment takes of a training."""
-
-    seconds = 0.0
-
-    def reset(self) -> Any:
+    def _timed(self, work: Callable[[], Any]) -> Any:
         start = time.perf_counter()
-        observation = self.venv.reset()
-        self.seconds += time.perf_counter() - start
-        return observation
-
-    def step_wait(self) -> Any:
-        start = time.perf_counter()
-        result = self.venv.step_wait()
+        result = work()
         self.seconds += time.perf_counter() - start
         return result
 
@@ -160,29 +151,16 @@ def make_envs(args: Args) -> PolicyView:
     options = args.arguments()
     if args.env == "NeuralPainting-v0":
         options["device"] = args.device
-    return PolicyView(Stopwatch(SB3VecEnv(args.env, args.num_envs, **options)), args.input_size)
-
-
-def policy_of(model: BaseAlgorithm) -> Policy:
-    """The model's mean actions."""
-    envs = model.env
-
-    def policy(observation: dict[str, np.ndarray]) -> np.ndarray:
-        return envs.action_of(model.predict(envs.look(observation), deterministic=True)[0])
-
-    return policy
+    return PolicyView(SB3VecEnv(args.env, args.num_envs, **options), args.input_size)
 
 
 def learn(
-    model: BaseAlgorithm,
-    args: Args,
-    strokes: int,
-    *optimizers: torch.optim.Optimizer,
+    model: BaseAlgorithm, args: Args, strokes: int, *optimizers: torch.optim.Optimizer
 ) -> None:
     """Train until the time is up, with checkpoints and a learning curve, and score the result.
 
     Args:
-        model: the algorithm.
+        model: the algorithm, on what :func:`make_envs` returns.
         args: the script's.
         strokes: painted in a turn, which ends with an update.
         optimizers: all there are.
@@ -190,39 +168,31 @@ def learn(
     run = Run(args, model.policy, *optimizers)
     model.set_logger(Logger(None, []))
     model.num_timesteps = run.step * strokes
-    # A resumed run must not see the first targets again.
-    model.env.seed(int(run.rng.integers(2**31)))
-    held_out = args.held_out()
-    last: dict[str, Any] = {}
+    envs: Any = model.env
+    envs.seed(int(run.rng.integers(2**31)))  # a resumed run must not see the first targets again
     begun = run.seconds
 
-    def evaluate() -> None:
-        nonlocal last
-        with run.uncounted():
-            scores = rollout(args, policy_of(model), held_out, "Painting-v0")
-            last = {
-                "residual_exact": float(scores["residual"].mean()),
-                "strokes": model.num_timesteps,
-            }
-            run.record(**last)
+    def policy(observation: dict[str, np.ndarray]) -> np.ndarray:
+        """The model's mean actions."""
+        return envs.action_of(model.predict(envs.look(observation), deterministic=True)[0])
 
     for progress in run:
         if run.every(args.evaluate_every):
-            evaluate()
-        model.lr_schedule = lambda _, share=1 - progress: args.lr * share
-        model.learn(strokes, reset_num_timesteps=False, log_interval=None)
+            evaluate(run, args, policy, model.num_timesteps)
+        model.lr_schedule = lambda _, share=1 - progress: args.lr * share  # type: ignore[misc]
+        model.learn(strokes, reset_num_timesteps=False, log_interval=None)  # type: ignore[arg-type]
         returns = [episode["r"] for episode in model.ep_info_buffer or []]
         if returns:
             run.log(episode_return=float(np.mean(returns)), strokes=model.num_timesteps)
     # First, since scoring takes its time. Clones, since PPO's actor and critic share the encoder.
-    policy = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
-    write_weights(args.out / "policy.safetensors", policy)
-    evaluate()
-    print(f"Residual {last['residual_exact']:.3f} after {last['strokes']:,} strokes")
+    weights = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
+    write_weights(run.folder / "policy.safetensors", weights)
+    residual = evaluate(run, args, policy, model.num_timesteps)
+    print(f"Residual {residual:.3f} after {model.num_timesteps:,} strokes")
     extra = {}
     if run.seconds > begun:
-        share = model.env.venv.seconds / (run.seconds - begun)
+        share = envs.seconds / (run.seconds - begun)
         print(f"The environment took {share:.1%} of the time, learning and acting the rest")
         extra["environment_share"] = share
-    write_scores(args, policy_of(model), **extra)
-    print(f"Wrote scores.json and policy.safetensors to {args.out}")
+    write_scores(run, args, policy, **extra)
+    print(f"Wrote scores.json and policy.safetensors to {run.folder}")

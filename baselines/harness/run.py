@@ -1,20 +1,20 @@
-"""What every training script needs: a time budget, checkpoints, resuming, logs, a progress bar.
+"""What every training needs: a budget, checkpoints, resuming, logs, a progress bar.
 
-A run has a folder of its own, which holds, for whoever reads it (compare.py, evaluate.py, people):
+A run has a folder of its own, which holds, for whoever reads it (compare, evaluate, people):
 
-=======================  ==========================================================================
-checkpoint.safetensors   weights, optimisers, random states, time, settings: what a run goes on from
-curve.jsonl              a line of JSON for each evaluation: ``seconds`` and ``step`` of training,
-                         and what was measured; of agents ``residual_exact`` on 500 test targets and
-                         ``strokes`` painted so far
-events.*                 TensorBoard's
-agent.safetensors        at the end: the weights (policy.safetensors, generator.safetensors)
-scores.json              at the end, of agents: what ``scoring.score`` returns
-samples.npz              at the end, of agents: ``target`` and ``canvas``, uint8 ``[12, C, H, W]``
-.lock                    keeps other processes out
-=======================  ==========================================================================
+===================  ==============================================================================
+checkpoint.pt        weights, optimisers, random states, time, settings: what a run goes on from
+curve.jsonl          a line of JSON for each evaluation: ``seconds`` and ``step`` of training, and
+                     what was measured; of agents ``residual_exact`` on 500 test targets and
+                     ``strokes`` painted so far
+events.*             TensorBoard's
+agent.safetensors    at the end: the weights (policy.safetensors, generator.safetensors)
+scores.json          at the end, of agents: what ``scoring.score`` returns
+samples.npz          at the end, of agents: ``target`` and ``canvas``, uint8 ``[12, C, H, W]``
+.lock                keeps other processes out
+===================  ==============================================================================
 
-A new method is a script that leaves these behind, and a line in methods.py.
+A new method is a module whose ``main`` leaves these behind, and a line in methods.py.
 """
 
 from __future__ import annotations
@@ -32,61 +32,27 @@ import filelock
 import numpy as np
 import torch
 import torch.distributed
-from safetensors import safe_open
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from harness.own_files import DAMAGES, damaged, read_lines
-from harness.task import Task, check_positive
 from strokenet_gym.command import Interrupts
 from strokenet_gym.extras import require
-from strokenet_gym.files import user_path, write_text
-from strokenet_gym.pretrained import write_weights
+from strokenet_gym.files import replace_file, user_path, write_text
 
-__all__ = ["AgentRunArgs", "Run", "RunArgs", "lock", "read_curve"]
+from .own_files import DAMAGES, damaged, read_lines
+from .task import RunArgs, check_positive, check_seed
 
-_CHECKPOINT = "checkpoint.safetensors"
+__all__ = ["Run", "lock", "read_curve"]
+
+_CHECKPOINT = "checkpoint.pt"
 _CURVE = "curve.jsonl"
 _SAVE_EVERY = 60.0  # seconds
-
-
-@dataclasses.dataclass(kw_only=True)
-class RunArgs:
-    """What can be set for every training run."""
-
-    updates: int | None = None
-    """Budget in updates instead of minutes: what is learned then does not depend on the machine's
-    speed."""
-    wandb: bool = False
-    """Send what TensorBoard gets to Weights & Biases too (pip install wandb)."""
-
-
-@dataclasses.dataclass(kw_only=True)
-class AgentRunArgs(Task, RunArgs):
-    """What can be set for every training run of an agent."""
-
-    out: Path | None = None
-    """Folder of the run (runs/METHOD-TARGETS-SEED); one that has a checkpoint is resumed."""
-    evaluate_every: float = 60.0
-    """Seconds between evaluations on 500 test targets (not counted as training); 0: only at the
-    end."""
-    score_limit: int | None = None
-    """Test targets to score with, at random, in evaluations (500 at most) and at the end; by
-    default all, and 1000 of sources without an end."""
-    seed: int = 0
-    """Seed of weights, targets and exploration."""
-    device: str = "cpu"
-    """cpu or cuda."""
-
-    def prepare(self) -> None:
-        """Look at the numbers as well."""
-        super().prepare()
-        check_positive(self, "minutes", "updates", "score_limit")
-
-    def held_out(self) -> list[np.ndarray]:
-        """The targets of the evaluations."""
-        return self.test_targets(limit=min(500, self.score_limit or 500))[0]
+# Settings that a run may go on with other values of.
+_FREE = {
+    "out", "minutes", "updates", "device", "data_dir", "evaluate_every", "score_limit", "read",
+    "wandb",
+}  # fmt: skip
 
 
 class Run:
@@ -99,12 +65,12 @@ class Run:
     own.
 
     Args:
-        args: the script's arguments, :class:`RunArgs` with ``out`` (folder of the run), ``minutes``
-            (time budget), ``updates`` (budget that takes its place) and ``seed``.
+        args: the script's arguments, with ``out``, the folder of the run.
         model: its weights are kept.
         optimizers: their states are kept.
 
     Attributes:
+        folder: the run's.
         rng: NumPy generator for the data, seeded by ``args.seed``; its state is kept.
         first: whether this process is the first (or only) one.
         step: turns (updates) so far.
@@ -115,9 +81,10 @@ class Run:
             settings or is in use by another process.
     """
 
-    def __init__(self, args: Any, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
+    def __init__(self, args: RunArgs, model: nn.Module, *optimizers: torch.optim.Optimizer) -> None:
         check_positive(args, "minutes", "updates")
-        self.folder = user_path(args.out)
+        check_seed(args)
+        self.folder = user_path(args.out or "runs/run")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.minutes, self.updates = args.minutes, args.updates
         self.model, self.optimizers = model, optimizers
@@ -129,16 +96,12 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self._free = 0.0  # seconds of this turn that do not count
-        self._next = 0.0  # when every() is true again
         self._recorded = -1  # the step of the curve's last point
-        skip = (
-            "out", "minutes", "updates", "device", "data_dir", "evaluate_every", "score_limit",
-            "read", "wandb",
-        )  # fmt: skip
-        self.settings = {k: str(v) for k, v in dataclasses.asdict(args).items() if k not in skip}
+        values = dataclasses.asdict(args).items()
+        self.settings = {name: str(value) for name, value in values if name not in _FREE}
         if (self.folder / _CHECKPOINT).exists():
             self._load()
-        self._next = self.seconds
+        self._next = self.seconds  # when every() is true again
         if not self.first:
             self.rng = np.random.default_rng([args.seed, self.rank, self.step])
             return
@@ -261,30 +224,21 @@ class Run:
         """Write the checkpoint, whole or not at all."""
         if not self.first:
             return
-        # Clones, since a file must not hold a shared tensor twice.
-        weights = self.model.state_dict()
-        tensors = {f"model.{k}": v.clone().contiguous() for k, v in weights.items()}
-        for number, optimizer in enumerate(self.optimizers):
-            for index, state in optimizer.state_dict()["state"].items():
-                key = f"optimizer.{number}.{index}"
-                tensors |= {f"{key}.{k}": v.contiguous() for k, v in state.items()}
-        tensors["random"] = torch.get_rng_state()
-        metadata = {
-            "settings": json.dumps(self.settings),
-            "step": str(self.step),
-            "seconds": repr(self.seconds),
-            "rng": json.dumps(self.rng.bit_generator.state),
-        }
-        write_weights(self.folder / _CHECKPOINT, tensors, metadata)
+        checkpoint = {
+            "settings": self.settings, "step": self.step, "seconds": self.seconds,
+            "rng": self.rng.bit_generator.state, "random": torch.get_rng_state(),
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict()["state"] for optimizer in self.optimizers],
+        }  # fmt: skip
+        with replace_file(self.folder / _CHECKPOINT) as new:
+            torch.save(checkpoint, new)
         self._writer.flush()
 
     def _load(self) -> None:
         file = self.folder / _CHECKPOINT
         try:
-            with safe_open(file, "pt") as checkpoint:
-                metadata = checkpoint.metadata()
-                tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
-            settings = json.loads(metadata["settings"])
+            checkpoint = torch.load(file, "cpu", weights_only=True)
+            settings = dict(checkpoint["settings"])
         except DAMAGES as error:
             raise damaged(file, error) from error
         if settings != self.settings:
@@ -296,33 +250,28 @@ class Run:
                 "choose another --out, or delete it"
             )
         try:
-            self._take(tensors, metadata)
+            self._take(checkpoint)
         except DAMAGES as error:
             raise damaged(file, error) from error
         if self.first:
             minutes = self.seconds / 60
             print(f"Resuming {self.folder}: step {self.step}, {minutes:.1f} minutes done.")
 
-    def _take(self, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    def _take(self, checkpoint: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.model.load_state_dict(
-            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-        )
-        for number, optimizer in enumerate(self.optimizers):
-            state: dict[int, dict[str, torch.Tensor]] = {}
-            for name, value in tensors.items():
-                if name.startswith(f"optimizer.{number}."):
-                    _, _, index, key = name.split(".", 3)
-                    state.setdefault(int(index), {})[key] = value
-            weights = [one for group in optimizer.param_groups for one in group["params"]]
-            for index, values in state.items():
-                if any(v.dim() and v.shape != weights[index].shape for v in values.values()):
-                    raise ValueError(f"optimizer.{number}.{index} is of other weights")
+        self.model.load_state_dict(checkpoint["model"])
+        for number, (optimizer, states) in enumerate(
+            zip(self.optimizers, checkpoint["optimizers"], strict=True)
+        ):
             groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": state, "param_groups": groups})
-        torch.set_rng_state(tensors["random"])
-        self.rng.bit_generator.state = json.loads(metadata["rng"])
-        self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
+            weights = [one for group in optimizer.param_groups for one in group["params"]]
+            for index, state in states.items():
+                if any(v.dim() and v.shape != weights[index].shape for v in state.values()):
+                    raise ValueError(f"state {index} of optimizer {number} is of other weights")
+            optimizer.load_state_dict({"state": states, "param_groups": groups})
+        torch.set_rng_state(checkpoint["random"])
+        self.rng.bit_generator.state = checkpoint["rng"]
+        self.step, self.seconds = int(checkpoint["step"]), float(checkpoint["seconds"])
         if not (self.step >= 0 and 0 <= self.seconds < math.inf):
             raise ValueError(f"it says step {self.step} after {self.seconds} seconds")
 

@@ -14,15 +14,16 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
-from harness.classifier import DigitClassifier
-from harness.measures import picture_grid, psnr, ssim
-from harness.run import AgentRunArgs
-from harness.task import Task
 from strokenet_gym.files import replace_file, write_text
 from strokenet_gym.programs.learned import twin_of
 from strokenet_gym.stroke import action_size
 
-__all__ = ["Policy", "random_policy", "rollout", "score", "write_scores"]
+from .classifier import DigitClassifier
+from .measures import picture_grid, psnr, ssim
+from .run import Run
+from .task import AgentRunArgs, Task
+
+__all__ = ["Policy", "evaluate", "random_policy", "rollout", "score", "write_scores"]
 
 Policy = Callable[[dict[str, np.ndarray]], np.ndarray]
 MATTERS = 0.005  # gain of a stroke that is worth painting: half a percent of the picture
@@ -30,13 +31,17 @@ SCORES, SAMPLES = "scores.json", "samples.npz"
 
 
 def rollout(
-    task: Task, policy: Policy, targets: Sequence[np.ndarray], env_id: str, **options: Any
+    task: Task,
+    policy: Policy | np.ndarray,
+    targets: Sequence[np.ndarray],
+    env_id: str = "Painting-v0",
+    **options: Any,
 ) -> dict[str, np.ndarray]:
     """Paint each target once.
 
     Args:
         task: what is painted with, and on what.
-        policy: from batched observations to actions.
+        policy: from batched observations to actions; or these, ``[N, strokes, A]``.
         targets: the pictures.
         env_id: name of the environment.
         options: more arguments of it.
@@ -54,14 +59,16 @@ def rollout(
     }
     few = len(targets) <= 1000  # done at once
     for start in tqdm(range(0, len(targets), batch), desc=env_id, leave=False, disable=few):
-        group = list(targets[start : start + batch])
-        count = len(group)
-        group += [group[-1]] * (batch - count)  # fills up the last batch
-        observation, info = envs.reset(options={"target": group})
-        actions, residuals, l2_blank = [], [info["residual"]], info["l2"]
+        count = min(batch, len(targets) - start)
+        chosen = start + np.minimum(np.arange(batch), count - 1)  # fills up the last batch
+        observation, info = envs.reset(options={"target": [targets[k] for k in chosen]})
+        actions: list[np.ndarray] = []
+        residuals, l2_blank = [info["residual"]], info["l2"]
         done = np.zeros(batch, bool)
         while not done.all():
-            actions.append(policy(observation))
+            actions.append(
+                policy(observation) if callable(policy) else policy[chosen][:, len(actions)]
+            )
             observation, _, done, _, info = envs.step(actions[-1])
             residuals.append(info["residual"])
         values = {**observation, **info, "l2_blank": l2_blank}
@@ -115,10 +122,10 @@ def score(
     """
     targets, labels = task.test_targets(split, limit)
     generator = twin_of(task.program) if generator is None else generator
-    runs = {"exact": rollout(task, policy, targets, "Painting-v0")}
+    runs = {"exact": rollout(task, policy, targets)}
     if generator is not None:
         runs["neural"] = rollout(task, policy, targets, "NeuralPainting-v0", generator=generator)
-    runs["random"] = rollout(task, random_policy(), targets, "Painting-v0")
+    runs["random"] = rollout(task, random_policy(), targets)
     result: dict[str, Any] = {"count": len(targets), "max_strokes": task.max_strokes}
     result["l2_blank"] = float(runs["exact"]["l2_blank"].mean())
     for name, run in runs.items():
@@ -133,7 +140,7 @@ def score(
     painted = {name: runs[name]["canvas"] for name in ("neural", "exact") if name in runs}
     if labels is not None and task.targets.startswith("mnist") and task.num_channels == 1:
         classifier = DigitClassifier.from_pretrained()
-        for name, images in {"originals": exact["target"], **painted}.items():
+        for name, images in ({"originals": exact["target"]} | painted).items():
             right = classifier.classify(images) == labels.astype(int)
             result[f"accuracy_{name}"] = float(right.mean())
     if figure is not None:
@@ -145,10 +152,25 @@ def score(
     return result
 
 
+def evaluate(run: Run, args: AgentRunArgs, policy: Policy, strokes: int) -> float:
+    """Add a point to a run's learning curve: the residual on the held-out targets.
+
+    Args:
+        run: the run.
+        args: its arguments.
+        policy: as it is now.
+        strokes: painted in training so far.
+    """
+    with run.uncounted():
+        residual = float(rollout(args, policy, args.held_out)["residual"].mean())
+        run.record(residual_exact=residual, strokes=strokes)
+    return residual
+
+
 def write_scores(
-    args: AgentRunArgs, policy: Policy, generator: str | None = None, **extra: float
+    run: Run, args: AgentRunArgs, policy: Policy, generator: str | None = None, **extra: float
 ) -> None:
-    """Write scores.json and samples.npz of a finished run, see harness/run.py."""
-    limit, samples = args.score_limit, args.out / SAMPLES
+    """Write scores.json and samples.npz of a finished run."""
+    limit, samples = args.score_limit, run.folder / SAMPLES
     result = score(policy, args, limit=limit, samples=samples, generator=generator) | extra
-    write_text(args.out / SCORES, json.dumps(result, indent=2) + "\n")
+    write_text(run.folder / SCORES, json.dumps(result, indent=2) + "\n")

@@ -7,19 +7,19 @@ uint8 ``[1000, size, size]``. Beside them, strokes.json says how they were made.
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from harness.own_files import read_arrays, read_own
 from strokenet_gym import load_program
-from strokenet_gym.files import replace_file, write_text
+from strokenet_gym.files import replace_file
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.reading import shown
 from strokenet_gym.stroke import Stroke
+
+from .own_files import keep_settings, read_arrays, read_own
 
 __all__ = ["StrokeFiles", "write_strokes"]
 
@@ -44,13 +44,7 @@ def write_strokes(folder: Path, count: int, size: int, brush: str, seed: int) ->
         raise ValueError(f"--count must be at least 1, got {count}")
     folder.mkdir(parents=True, exist_ok=True)
     about = {"brush": brush, "seed": seed, "size": size}
-    if (folder / _ABOUT).exists():
-        found = read_own(folder / _ABOUT)
-        if found != about:
-            raise ValueError(
-                f"{folder} holds strokes with {shown(found)}, not {about}: choose another"
-            )
-    write_text(folder / _ABOUT, json.dumps(about))
+    keep_settings(folder / _ABOUT, "strokes", about)
     files = [folder / f"strokes-{k:05}.npz" for k in range(-(-count // SHARD))]
     missing = [k for k, file in enumerate(files) if not file.exists()]
     if missing:

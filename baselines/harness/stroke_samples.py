@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -11,11 +12,17 @@ from strokenet_gym.programs.learned.three_body import three_body_strokes, unifor
 from strokenet_gym.stroke import NUM_ANCHORS, RADIUS_MAX, RADIUS_MIN, Stroke, unpack
 from strokenet_gym.targets import Glyphs
 
-__all__ = ["SAMPLERS", "agent_strokes", "far_apart_strokes"]
+__all__ = ["SAMPLERS", "Sampler", "agent_strokes", "far_apart_strokes", "join"]
 
 Radii = tuple[float, float]
+Sampler = Callable[..., Stroke]  # takes a generator, a number of strokes, and ``radii``
 _RADII = RADIUS_MIN, RADIUS_MAX
 _FAR = 0.5  # half-widths: a quarter of the canvas
+
+
+def join(parts: Iterable[Stroke]) -> Stroke:
+    """Batches of strokes as one batch."""
+    return Stroke(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
 
 
 def agent_strokes(
@@ -34,9 +41,13 @@ def agent_strokes(
             else:
                 target[0] = _glyphs(size).sample(rng) * 255
         left = np.ones((len(targets), 1), np.float32)
-        seen = {"canvas": np.zeros_like(targets), "target": targets, "strokes_left": left}
+        seen: dict[str, np.ndarray] = {
+            "canvas": np.zeros_like(targets),
+            "target": targets,
+            "strokes_left": left,
+        }
         parts.append(unpack(_agent(name).act(seen), 1, radii))
-    return Stroke(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+    return join(parts)
 
 
 _agent = functools.cache(load_agent)
@@ -56,8 +67,7 @@ def far_apart_strokes(rng: np.random.Generator, count: int, radii: Radii = _RADI
     return stroke
 
 
-# Each takes a generator, a number of strokes and ``radii``, the range of theirs.
-SAMPLERS = {
+SAMPLERS: dict[str, Sampler] = {
     "three_body": three_body_strokes,
     "uniform": uniform_strokes,
     "agents": agent_strokes,

@@ -1,4 +1,4 @@
-"""The task: what is painted, with what, on what, and for which reward. Every script has it."""
+"""What is painted, with what, on what, for which reward, and what all trainings have in common."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import dataclasses
 import functools
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
-import tyro
 
 from strokenet_gym import load_program
 from strokenet_gym.checks import whole
@@ -18,10 +17,7 @@ from strokenet_gym.files import user_path
 from strokenet_gym.programs import Program
 from strokenet_gym.targets import ImageFiles, ImageSet, Targets, channels_of, make_targets
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-__all__ = ["Task", "check_positive", "check_seed"]
+__all__ = ["AgentRunArgs", "RunArgs", "Task", "check_positive", "check_seed"]
 
 
 def check_positive(args: Any, *names: str) -> None:
@@ -71,25 +67,18 @@ class Task:
     """Modules of your own to import first, whose data sets, brushes, rewards and agents enter
     themselves in the tables (with PYTHONPATH=. if they are in the working directory)."""
 
-    @classmethod
-    def from_command_line(cls) -> Self:
-        """The script's arguments, its ``modules`` imported.
+    def prepare(self, *positive: str) -> None:
+        """Import the modules, and check the numbers, these among them.
 
         Raises:
-            ValueError: if a module cannot be imported, or a number is not positive.
+            ValueError: if a module cannot be imported, or a number is out of its range.
         """
-        args = tyro.cli(cls)
-        args.prepare()
-        return args
-
-    def prepare(self) -> None:
-        """Import the modules, and look at the numbers."""
         for module in self.modules:
             try:
                 importlib.import_module(module)
             except ImportError as error:
                 raise ValueError(f"--modules {module} cannot be imported: {error}") from error
-        check_positive(self, "canvas_size", "max_strokes")
+        check_positive(self, "canvas_size", "max_strokes", *positive)
         if hasattr(self, "seed"):
             check_seed(self)
 
@@ -132,37 +121,16 @@ class Task:
         return values | {"channels": self.num_channels, "background": list(self.background)}
 
     def make_vec(self, env_id: str, num_envs: int, **options: Any) -> Any:
-        """A batch of environments of this task.
-
-        Args:
-            env_id: name of the environment.
-            num_envs: how many.
-            options: other arguments of the environment, or ones that replace the task's.
-        """
+        """A batch of environments of this task, with other arguments, or ones that replace its."""
         return gym.make_vec(env_id, num_envs=num_envs, **(self.arguments() | options))
 
     def arguments(self) -> dict[str, Any]:
         """The environments' arguments."""
+        names = "canvas_size", "max_strokes", "brush", "reward"
+        values = {name: getattr(self, name) for name in names}
+        values |= {"targets": self.source, "channels": self.num_channels}
         one = len(self.background) == 1
-        return {
-            "targets": self.source,
-            "canvas_size": self.canvas_size,
-            "max_strokes": self.max_strokes,
-            "channels": self.num_channels,
-            "brush": self.brush,
-            "background": self.background[0] if one else self.background,
-            "reward": self.reward,
-        }
-
-    def command_line(self) -> list[str]:
-        """The options that give a script this task."""
-        line = []
-        for field in dataclasses.fields(Task):
-            value = getattr(self, field.name)
-            if value != field.default:
-                entries = value if isinstance(value, tuple) else (value,)
-                line += [f"--{field.name.replace('_', '-')}", *map(str, entries)]
-        return line
+        return values | {"background": self.background[0] if one else self.background}
 
     def test_targets(
         self, split: str = "test", limit: int | None = None
@@ -183,11 +151,53 @@ class Task:
                 raise
             # Some sets are split by label: then all test items stand for the selected ones.
             source = make_targets(name, self.canvas_size, self.data_dir, split)
-        if isinstance(source, (ImageSet, ImageFiles)):
-            # In random order, since they are sorted.
-            chosen = np.random.default_rng(0).permutation(len(source))[:limit].tolist()
-            if isinstance(source, ImageFiles):
-                return [source[i] for i in chosen], None
-            return [source[i] for i in chosen], source.labels[chosen]
-        rng = np.random.default_rng({"train": 0, "test": 10**6}[split])
-        return [source.sample(rng) for _ in range(limit or 1000)], None
+        if not isinstance(source, (ImageSet, ImageFiles)):
+            rng = np.random.default_rng({"train": 0, "test": 10**6}[split])
+            return [source.sample(rng) for _ in range(limit or 1000)], None
+        # In random order, since they are sorted.
+        chosen = np.random.default_rng(0).permutation(len(source))[:limit].tolist()
+        labels = source.labels[chosen] if isinstance(source, ImageSet) else None
+        return [source[i] for i in chosen], labels
+
+
+@dataclasses.dataclass(kw_only=True)
+class RunArgs:
+    """What can be set for every training run."""
+
+    out: Path | None = None
+    """Folder of the run (runs/…); one that has a checkpoint is resumed."""
+    minutes: float = 15.0
+    """Time budget, evaluations not counted."""
+    updates: int | None = None
+    """Budget in updates instead of minutes: what is learned then does not depend on the machine's
+    speed."""
+    seed: int = 0
+    """Seed of weights, data and exploration."""
+    wandb: bool = False
+    """Send what TensorBoard gets to Weights & Biases too (pip install wandb)."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class AgentRunArgs(Task, RunArgs):
+    """What can be set for every training run of an agent."""
+
+    out: Path | None = None
+    """Folder of the run (runs/METHOD-TARGETS-SEED); one that has a checkpoint is resumed."""
+    evaluate_every: float = 60.0
+    """Seconds between evaluations on 500 test targets (not counted as training); 0: only at the
+    end."""
+    score_limit: int | None = None
+    """Test targets to score with, at random, in evaluations (500 at most) and at the end; by
+    default all, and 1000 of sources without an end."""
+    device: str = "cpu"
+    """cpu or cuda."""
+
+    def begin(self, method: str, *positive: str) -> None:
+        """Check the arguments, these among the positive ones, and name the run's folder."""
+        self.prepare("minutes", "updates", "score_limit", *positive)
+        self.out = self.out or Path("runs") / f"{method}-{Path(self.targets).name}-{self.seed}"
+
+    @functools.cached_property
+    def held_out(self) -> list[np.ndarray]:
+        """The targets of the evaluations."""
+        return self.test_targets(limit=min(500, self.score_limit or 500))[0]

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 import tyro
 from gymnasium.vector import SyncVectorEnv
-from harness.stroke_samples import agent_strokes
 from numba import njit
 
 import strokenet_gym  # noqa: F401
+from baselines.harness.stroke_samples import agent_strokes
 from strokenet_gym.kernels import threads
 from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.programs import Program

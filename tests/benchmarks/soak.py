@@ -150,17 +150,18 @@ assert len(targets) > 100, len(targets)
 """
 
 TRAIN = """
-import runpy, sys
-sys.path.insert(0, "baselines")
-import harness.run
-harness.run._SAVE_EVERY = 0.0  # as often as can be
+import sys
+from baselines import train_strokenet
+from baselines.harness import run
+from strokenet_gym.command import run_command
+run._SAVE_EVERY = 0.0  # as often as can be
 folder, minutes = sys.argv[1:]
 sys.argv = [
     "train_strokenet.py", "--out", folder + "/run", "--minutes", minutes, "--canvas-size", "32",
     "--width", "4", "--batch", "4", "--generator", "exact", "--evaluate-every", "0",
 ]
 print("at work", flush=True)
-runpy.run_path("baselines/train_strokenet.py", run_name="__main__")
+run_command(train_strokenet.main)
 """
 
 
