@@ -121,9 +121,8 @@ def main(args: Args) -> None:
         for seed in range(args.seeds):
             for name in methods:
                 train(args, folders[name][seed], name, seed)
-        before = {name: METHODS[name].minutes_before(settings["brush"]) for name in methods}
-        labels = {name: METHODS[name].label for name in methods}
-        report = summarise(settings, labels, before, folders, optimum(args))
+        about = {name: METHODS[name].about(settings["brush"]) for name in methods}
+        report = summarise(settings, about, folders, optimum(args))
         write_text(out / "report.json", json.dumps(report, indent=2) + "\n")
         write_text(out / "report.md", table(report) + "\n")
         draw_curves(report, out / "curves.png")

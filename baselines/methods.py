@@ -40,13 +40,14 @@ class Method:
         values = {field.name: getattr(task, field.name) for field in dataclasses.fields(Task)}
         self.module.main(self.module.Args(**values, **self.options, out=folder, **options))
 
-    def minutes_before(self, brush: Any) -> float:
-        """Of training that it builds on: that of the brush's network.
+    def about(self, brush: Any) -> dict[str, Any]:
+        """Its label, and the minutes of training that it builds on: that of the brush's network.
 
         Args:
             brush: as the task's settings have it.
         """
-        return _TWIN_MINUTES.get(str(brush), 0.0) if self.needs == "twin" else 0.0
+        before = _TWIN_MINUTES.get(str(brush), 0.0) if self.needs == "twin" else 0.0
+        return {"label": self.label, "minutes_before": before}
 
 
 # What the shipped networks took to train: our pencil's on two cores, the others on one.

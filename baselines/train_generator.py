@@ -195,10 +195,12 @@ def main(args: Args) -> None:
             size = DRAWN_SIZE if paper else int(run.rng.choice(args.sizes))
             yield sample(run.rng, batch, args), size
 
+    workers = args.workers if files is None else 0
     drawn = iter(
         DataLoader(
-            Drawn(args.brush), batch_size=None, sampler=jobs(), num_workers=args.workers,
-            collate_fn=tuple, multiprocessing_context="spawn" if args.workers else None,
+            Drawn(args.brush), batch_size=None, sampler=jobs(), num_workers=workers,
+            collate_fn=tuple,  # arrays go through pipes: shared memory is small in containers
+            multiprocessing_context="spawn" if workers else None,  # torch has threads
         )
     )  # fmt: skip
     for progress in run.part(begin, 1.0):

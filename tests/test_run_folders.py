@@ -145,7 +145,7 @@ def test_damaged_curves(folder, line):
 def test_damaged_scores(folder, text):
     (folder / SCORES).write_text(text)
     with pytest.raises(ValueError, match=rf"scores\.json is damaged: .*{REMEDY}"):
-        summarise({}, {}, {}, {"exact": [folder]}, None)
+        summarise({}, {"exact": {}}, {"exact": [folder]}, None)
 
 
 def test_damaged_samples_and_settings(tmp_path):

@@ -113,10 +113,7 @@ def test_table_of_what_methods_need():
     results = {"residual_exact": 0.1, "spread": 0.0, "runs": [run], "as_good_as": {}}
     report = {
         "optimum": 0.01,
-        "methods": {
-            name: {"label": METHODS[name].label, "minutes_before": before} | results
-            for name, before in (("neural", 60.0), ("exact", 0.0))
-        },
+        "methods": {name: METHODS[name].about("pencil") | results for name in ("neural", "exact")},
     }
     assert "as good as" not in table(report)  # nobody to compare with
     ratios = {"time": 20, "time_with_generator": 0.25, "strokes": 50}

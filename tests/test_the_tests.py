@@ -1,4 +1,4 @@
-"""The tests themselves: what hangs ends and says where, and both tiers are all of them."""
+"""The tests themselves: what hangs ends and says where, both tiers are all, and all is checked."""
 
 import re
 
@@ -33,3 +33,12 @@ def test_both_tiers_are_all_tests():
     assert recipes["test-slow"].endswith("$(TESTS) -m slow")
     assert "test-all: test test-slow " in makefile
     assert "make test-all" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_types_are_checked_of_all_that_is_imported():
+    """Baselines are a package: no file patches where Python looks for others, or executes them."""
+    project = (ROOT / "pyproject.toml").read_text()
+    assert 'packages = ["strokenet_gym", "baselines"]' in project
+    for folder in ("strokenet_gym", "baselines", "examples"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert not re.search(r"sys\.path\b|runpy|\bexec\(", file.read_text()), file

@@ -122,5 +122,7 @@ def test_demo_from_the_wheel(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     made = sorted(path.name for path in (tmp_path / "runs" / "demo").iterdir())
     assert made == ["grid.png", "painting.png", "painting.svg", "photograph.png"]
+    script = run("python", "-m", "strokenet_gym.baselines.fit_strokes", "--help")
+    assert script.stdout.startswith("usage: fit_strokes.py"), script.stderr
     scores = run("strokenet-gym", "evaluate", "agent", "--agent", "glyphs", "--limit", 20)
     assert 0 < json.loads(scores.stdout)["residual_exact"] < 0.2

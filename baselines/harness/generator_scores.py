@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable
+import timeit
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +84,15 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
     result["ink_error_by_size"] = {}
     for size in args.sizes:
         tenth = -(-args.count // 10)
-        errors = stroke_errors(generator, brush, "three_body", tenth, size, args.seed)
+        errors, _ = stroke_errors(generator, brush, "three_body", tenth, size, args.seed)
         result["ink_error_by_size"][str(size)] = errors["error"].sum() / errors["ink"].sum()
         if "noise" in errors:
             noise = errors["noise"].sum() / errors["ink"].sum()
             result.setdefault("noise_by_size", {})[str(size)] = noise
     for kind, sample in SAMPLERS.items():
-        errors = stroke_errors(generator, brush, kind, args.count, args.canvas_size, args.seed)
+        errors, strokes = stroke_errors(
+            generator, brush, kind, args.count, args.canvas_size, args.seed
+        )
         each = errors["error"][errors["ink"] > 1] / errors["ink"][errors["ink"] > 1]
         result[kind] = {
             "ink_error": errors["error"].sum() / errors["ink"].sum(),
@@ -106,7 +107,9 @@ def evaluate_generator(args: GeneratorArgs) -> dict[str, Any]:
             )
         if args.figures is not None:
             worst = np.argsort(errors["error"])[-16:][::-1]
-            draw_worst(generator, brush, kind, worst, args, args.figures / f"worst_{kind}.png")
+            stroke = Stroke(*(field[worst] for field in strokes))
+            file = args.figures / f"worst_{kind}.png"
+            draw_worst(generator, brush, stroke, args.canvas_size, file)
     if args.figures is not None:
         size, seed = args.canvas_size, args.seed
         gradients = args.figures / "gradients.png"
@@ -125,8 +128,8 @@ def tensors(stroke: Stroke) -> Stroke:
 
 def stroke_errors(
     generator: LearnedGenerator, brush: Program, kind: str, count: int, size: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Each stroke's summed squared ``error`` and summed squared ``ink``, ``[count]``.
+) -> tuple[dict[str, np.ndarray], Stroke]:
+    """Each stroke's summed squared ``error`` and summed squared ``ink``, ``[count]``; the strokes.
 
     Of a brush whose grain has a seed also half the squared difference of two seeds, ``noise``: no
     prediction of the mean has a smaller error.
@@ -134,9 +137,10 @@ def stroke_errors(
     rng, other = np.random.default_rng(seed), None
     if isinstance(brush, MyPaintBrush):
         other = MyPaintBrush(brush.source, brush.seed + _APART)
-    parts: dict[str, list[np.ndarray]] = {"error": [], "ink": []}
+    strokes, parts = [], dict[str, list[np.ndarray]](error=[], ink=[])
     for start in tqdm(range(0, count, 50), desc=f"{kind}, {size} px", leave=False):
         stroke = SAMPLERS[kind](rng, min(50, count - start), radii=brush.radii)
+        strokes.append(stroke)
         truth = brush.draw(stroke, size)
         with torch.no_grad():
             prediction = generator(tensors(stroke), size).numpy()
@@ -145,7 +149,7 @@ def stroke_errors(
         if other is not None:
             difference = other.draw(stroke, size) - truth
             parts.setdefault("noise", []).append((difference**2).sum((1, 2), float) / 2)
-    return {name: np.concatenate(part) for name, part in parts.items()}
+    return {name: np.concatenate(part) for name, part in parts.items()}, join(strokes)
 
 
 def strokes_per_second(generator: LearnedGenerator, size: int) -> dict[str, float]:
@@ -160,15 +164,10 @@ def strokes_per_second(generator: LearnedGenerator, size: int) -> dict[str, floa
     def forward_and_backward() -> None:
         generator(stroke, size).sum().backward()
 
-    def best(work: Callable[[], None]) -> float:
-        times = []
-        for _ in range(4):  # the first warms up
-            start = time.perf_counter()
-            work()
-            times.append(time.perf_counter() - start)
-        return 64 / min(times[1:])
-
-    return {work.__name__: best(work) for work in (forward, forward_and_backward)}
+    return {
+        work.__name__: 64 / min(timeit.repeat(work, number=1, repeat=4)[1:])  # the first warms up
+        for work in (forward, forward_and_backward)
+    }
 
 
 @torch.no_grad()
@@ -179,24 +178,13 @@ def dots_error(generator: PaperGenerator) -> float:
     return float((generator.dots(position) - truth).square().sum() / truth.square().sum())
 
 
+@torch.no_grad()
 def draw_worst(
-    generator: LearnedGenerator,
-    brush: Program,
-    kind: str,
-    worst: np.ndarray,
-    args: GeneratorArgs,
-    path: Path,
+    generator: LearnedGenerator, brush: Program, stroke: Stroke, size: int, path: Path
 ) -> None:
     """The strokes with the largest error: program above network."""
-    rng = np.random.default_rng(args.seed)
-    counts = [min(50, args.count - start) for start in range(0, args.count, 50)]
-    strokes = join(SAMPLERS[kind](rng, count, radii=brush.radii) for count in counts)
-    stroke = Stroke(*(field[worst] for field in strokes))
-    truth = brush.draw(stroke, args.canvas_size)
-    with torch.no_grad():
-        prediction = generator(tensors(stroke), args.canvas_size).numpy()
-    rows = [np.rint(pictures * 255).astype(np.uint8)[:, None] for pictures in (truth, prediction)]
-    picture_grid(rows, path)
+    rows = brush.draw(stroke, size), generator(tensors(stroke), size).numpy()
+    picture_grid([np.rint(row * 255).astype(np.uint8)[:, None] for row in rows], path)
 
 
 @torch.no_grad()

@@ -23,8 +23,7 @@ def reached(curve: list[dict[str, float]], residual: float) -> dict[str, float] 
 
 def summarise(
     settings: dict[str, Any],
-    labels: dict[str, str],
-    minutes_before: dict[str, float],
+    about: dict[str, dict[str, Any]],
     folders: dict[str, list[Path]],
     optimum: float | None,
 ) -> dict[str, Any]:
@@ -32,8 +31,7 @@ def summarise(
 
     Args:
         settings: what all runs have in common.
-        labels: what each method is called.
-        minutes_before: of training that each method builds on.
+        about: of each method ``label``, and ``minutes_before``, of training that it builds on.
         folders: of the runs, seed by seed, for each method.
         optimum: the residual that can be reached, if there is a gradient.
     """
@@ -47,9 +45,7 @@ def summarise(
             for path in paths
         ]
         final = [run["scores"]["residual_exact"] for run in runs]
-        report["methods"][name] = {
-            "label": labels[name],
-            "minutes_before": minutes_before[name],
+        report["methods"][name] = about[name] | {
             "runs": runs,
             "residual_exact": float(np.mean(final)),
             "spread": float(np.std(final)),
@@ -67,7 +63,7 @@ def summarise(
                 first, slow_first = reached(mine["curve"], level), reached(theirs["curve"], level)
                 part = None
                 if first and slow_first and slow_first["seconds"] > 0:  # the other learned
-                    part = as_good(minutes_before[name], first, slow_first)
+                    part = as_good(method["minutes_before"], first, slow_first)
                 parts.append(part)
             method["as_good_as"][other] = parts
     return report

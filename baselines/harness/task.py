@@ -165,7 +165,7 @@ class RunArgs:
     """What can be set for every training run."""
 
     out: Path | None = None
-    """Folder of the run (runs/…); one that has a checkpoint is resumed."""
+    """Folder of the run (runs/METHOD-TARGETS-SEED); one that has a checkpoint is resumed."""
     minutes: float = 15.0
     """Time budget, evaluations not counted."""
     updates: int | None = None
@@ -181,8 +181,6 @@ class RunArgs:
 class AgentRunArgs(Task, RunArgs):
     """What can be set for every training run of an agent."""
 
-    out: Path | None = None
-    """Folder of the run (runs/METHOD-TARGETS-SEED); one that has a checkpoint is resumed."""
     evaluate_every: float = 60.0
     """Seconds between evaluations on 500 test targets (not counted as training); 0: only at the
     end."""
