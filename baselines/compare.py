@@ -90,11 +90,7 @@ def optimum(args: Args) -> float | None:
 
 
 def choose_methods(args: Args) -> list[str]:
-    """The methods that were asked for, or all that the brush allows.
-
-    Raises:
-        ValueError: if there is none of that name, or the brush does not allow it.
-    """
+    """The methods that were asked for, or all that the brush allows."""
     exact = args.program.gradient == "exact"
     has = {"twin": twin_of(args.program) is not None, "exact": exact, None: True}
     allowed = [name for name, method in METHODS.items() if has[method.needs]]

@@ -70,11 +70,7 @@ class Args:
 
 
 def find_pictures(args: Args) -> list[Path]:
-    """The pictures that were named, or those of the data folder.
-
-    Raises:
-        ValueError: if there are none.
-    """
+    """The pictures that were named, or those of the data folder."""
     folder = args.data_dir or os.environ.get("STROKENET_DATA", "")
     if not args.pictures and not folder:
         raise ValueError("name pictures, or give --data-dir, the folder with the data sets")
@@ -88,11 +84,7 @@ def find_pictures(args: Args) -> list[Path]:
 
 
 def find_painters(args: Args) -> list[str]:
-    """The painters that were named, or all that can be had.
-
-    Raises:
-        ValueError: if there is none of that name, or it cannot be had.
-    """
+    """The painters that were named, or all that can be had."""
     no_primitive = shutil.which(PRIMITIVE) is None
     names = [
         name
@@ -109,11 +101,7 @@ def find_painters(args: Args) -> list[str]:
 
 
 def read(path: Path, crop: int) -> np.ndarray:
-    """A picture's centre, or all of it: float32 ``[3, H, W]`` in 0 … 1.
-
-    Raises:
-        ValueError: if it is smaller than that.
-    """
+    """A picture's centre, or all of it: float32 ``[3, H, W]`` in 0 … 1."""
     picture, opacity = load_picture(path, grey=False)
     picture = picture * opacity + (1 - opacity)  # on white
     height, width = picture.shape[1:]

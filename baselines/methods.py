@@ -41,11 +41,7 @@ class Method:
         self.module.main(self.module.Args(**values, **self.options, out=folder, **options))
 
     def about(self, brush: Any) -> dict[str, Any]:
-        """Its label, and the minutes of training that it builds on: that of the brush's network.
-
-        Args:
-            brush: as the task's settings have it.
-        """
+        """Its label, and the minutes of training that it builds on: that of the brush's network."""
         before = _TWIN_MINUTES.get(str(brush), 0.0) if self.needs == "twin" else 0.0
         return {"label": self.label, "minutes_before": before}
 

@@ -34,13 +34,9 @@ def fit(
     Returns:
         The actions, float32 ``[N, strokes, A]``.
     """
-    envs = task.make_vec(
-        env_id,
-        len(targets),
-        autoreset_mode=AutoresetMode.DISABLED,
-        reward="l2",  # whatever the task's: the residual is what is compared
-        **options,
-    )
+    # Whatever the task's reward: the residual is what is compared.
+    options |= {"autoreset_mode": AutoresetMode.DISABLED, "reward": "l2"}
+    envs = task.make_vec(env_id, len(targets), **options)
     (size,) = envs.single_action_space.shape
     generator = torch.Generator().manual_seed(0)
     start = first_stroke(size - action_size(0)).expand(len(targets), task.max_strokes, -1)

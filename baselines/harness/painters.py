@@ -107,9 +107,6 @@ def _primitives(
 
     It tells the time since its start at each mark. That is of the wall, so it is brought to the
     seconds of its core by what both are at the end.
-
-    Raises:
-        OSError: if it fails.
     """
     height, width = picture.shape[1:]
     with tempfile.TemporaryDirectory() as name:

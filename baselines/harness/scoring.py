@@ -153,14 +153,7 @@ def score(
 
 
 def evaluate(run: Run, args: AgentRunArgs, policy: Policy, strokes: int) -> float:
-    """Add a point to a run's learning curve: the residual on the held-out targets.
-
-    Args:
-        run: the run.
-        args: its arguments.
-        policy: as it is now.
-        strokes: painted in training so far.
-    """
+    """Add a point to a run's learning curve, after so many strokes; return the residual."""
     with run.uncounted():
         residual = float(rollout(args, policy, args.held_out)["residual"].mean())
         run.record(residual_exact=residual, strokes=strokes)

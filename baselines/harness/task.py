@@ -21,11 +21,7 @@ __all__ = ["AgentRunArgs", "RunArgs", "Task", "check_positive", "check_seed"]
 
 
 def check_positive(args: Any, *names: str) -> None:
-    """Refuse arguments that are not positive; those that are None are let through.
-
-    Raises:
-        ValueError: if one is not.
-    """
+    """Refuse arguments that are not positive; those that are None are let through."""
     for name in names:
         value = getattr(args, name)
         if value is not None and not value > 0:
@@ -33,11 +29,7 @@ def check_positive(args: Any, *names: str) -> None:
 
 
 def check_seed(args: Any) -> None:
-    """Refuse a seed that not everything takes that is seeded by it.
-
-    Raises:
-        ValueError: if it is not from 0 to 4294967295.
-    """
+    """Refuse a seed that not everything takes that is seeded by it."""
     whole(args.seed, "--seed", 0, 2**32 - 1)
 
 
