@@ -3,7 +3,7 @@
 python examples/fit_one_stroke.py --character S writes a GIF: target | exact gradient | learned one
 """
 
-from strokenet_gym.command import one_line_errors, require_all
+from strokenet_gym.command import require_all, run_command
 
 require_all("torch", "safetensors")
 
@@ -12,7 +12,6 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import torch
-import tyro
 from PIL import Image
 from tqdm import trange
 
@@ -56,5 +55,4 @@ def main(character: str = "S", steps: int = 300, seed: int = 0, out: Path = Path
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        tyro.cli(main)
+    run_command(main)

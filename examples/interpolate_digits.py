@@ -6,7 +6,7 @@ Each line starts and ends with a digit of the test set as the agent paints it; b
 stroke is what the agent makes of the points on the line between their latent vectors.
 """
 
-from strokenet_gym.command import one_line_errors, require_all
+from strokenet_gym.command import require_all, run_command
 
 require_all("torch", "safetensors")
 
@@ -15,7 +15,6 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import torch
-import tyro
 
 from strokenet_gym import MNIST, load_agent
 from strokenet_gym.exports.pictures import encode
@@ -54,5 +53,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        tyro.cli(main)
+    run_command(main)

@@ -1,6 +1,6 @@
 """Paint against the agent: trace the character with one stroke of the mouse."""
 
-from strokenet_gym.command import one_line_errors, require_all
+from strokenet_gym.command import require_all, run_command
 
 require_all("pygame")
 
@@ -8,7 +8,6 @@ import cv2
 import gymnasium as gym
 import numpy as np
 import pygame
-import tyro
 
 from strokenet_gym import Stroke, display, load_agent, pack, stroke
 
@@ -57,4 +56,4 @@ def main(targets: str = "glyphs", agent: str = "glyphs", seed: int = 0, radius: 
 
 
 if __name__ == "__main__":
-    tyro.cli(one_line_errors()(main))
+    run_command(main)

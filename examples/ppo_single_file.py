@@ -6,7 +6,7 @@ After Schulman et al., *Proximal Policy Optimization Algorithms* (2017), with ge
 estimation. Nothing in here is the package's but the environments.
 """
 
-from strokenet_gym.command import one_line_errors, require_all
+from strokenet_gym.command import require_all, run_command
 
 require_all("torch", "tensorboard")
 
@@ -17,7 +17,6 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import torch
-import tyro
 from gymnasium.vector import AutoresetMode
 from torch import nn
 from torch.distributions import Normal
@@ -145,5 +144,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(tyro.cli(Args))
+    run_command(main)

@@ -3,13 +3,12 @@
 pip install torchrl; python examples/torchrl_gradients.py --steps 200
 """
 
-from strokenet_gym.command import one_line_errors, require_all
+from strokenet_gym.command import require_all, run_command
 
 require_all("torch", "safetensors")
 
 import gymnasium as gym
 import torch
-import tyro
 from tensordict.nn import TensorDictModule
 from torch import nn
 from torchrl.envs import GymWrapper
@@ -56,5 +55,4 @@ def main(steps: int = 200, strokes: int = 3, canvas_size: int = 64, seed: int = 
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        tyro.cli(main)
+    run_command(main)

@@ -9,11 +9,10 @@ Space pauses, the right arrow steps, a shows anchors, s saves a picture, q ends.
 from pathlib import Path
 
 import gymnasium as gym
-import tyro
 
 from strokenet_gym import RecordStrokes
 from strokenet_gym.agents import arguments_of, load_agent
-from strokenet_gym.command import one_line_errors
+from strokenet_gym.command import run_command
 
 
 def main(
@@ -51,5 +50,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        tyro.cli(main)
+    run_command(main)

@@ -14,7 +14,7 @@ import filelock
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, run, run_process, succeed
+from conftest import ROOT, command, run, run_process, succeed
 
 from baselines.harness import rl
 from baselines.harness.run import Run, read_curve
@@ -383,6 +383,13 @@ def test_bad_arguments(args, message, tmp_path):
     (line,) = [line for line in ended.stderr.splitlines() if "compiling" not in line]
     assert line.startswith(f"baselines.{args[0]}: ")
     assert message in line
+
+
+@pytest.mark.parametrize("method", ["strokenet", "ppo", "sac", "generator"])
+def test_the_command_calls_the_trainings(method):
+    ended = command("train", method, "--updates", "0")
+    assert ended.returncode == 1
+    assert ended.stderr == f"strokenet-gym train {method}: --updates must be positive, got 0\n"
 
 
 def test_weights_and_biases(tmp_path, monkeypatch):
