@@ -146,9 +146,6 @@ class Interrupts:
 
 
 def require_all(*modules: str) -> None:
-    """What a script begins with: end with one line if one of these modules is missing, or of all.
-
-    All are those of the extra "all" that scripts use.
-    """
+    """End with one line if one of these modules is missing; without any, one of the extra "all"."""
     with one_line_errors():
         require(*modules)

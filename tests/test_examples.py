@@ -44,18 +44,8 @@ def test_watch_agent(tmp_path):
 
 
 def test_ppo_single_file(tmp_path):
-    options = (
-        "--num-envs",
-        4,
-        "--num-steps",
-        4,
-        "--canvas-size",
-        32,
-        "--total-strokes",
-        64,
-        "--out",
-        tmp_path,
-    )
+    options = ("--num-envs", 4, "--num-steps", 4, "--canvas-size", 32, "--total-strokes", 64,
+               "--out", tmp_path)  # fmt: skip
     text = succeed("examples/ppo_single_file.py", *options)
     assert re.fullmatch(r"64 strokes: residual \d\.\d+ \(\d+ strokes/s\)\n", text)
 
