@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from baselines.compare_painters import Args as PaintersArgs
 from baselines.compare_painters import paint_all
@@ -65,47 +67,42 @@ def test_a_run_that_goes_on_adds_its_points(folder):
 
 
 def rewritten(file, change):
-    """Write a checkpoint anew, changed."""
-    checkpoint = torch.load(file, weights_only=True)
-    change(checkpoint)
-    torch.save(checkpoint, file)
-
-
-class Evil:
-    """What a pickle would do, and a checkpoint must not."""
-
-    def __reduce__(self):
-        return print, ("done",)
+    """Write a file of tensors anew, with other tensors and metadata."""
+    with safe_open(file, "pt") as opened:
+        tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+        metadata = dict(opened.metadata())
+    change(tensors, metadata)
+    save_file(tensors, file, metadata)
 
 
 DAMAGES = {
     "half": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
     "nothing": lambda file: file.write_bytes(b""),
     "zeros": lambda file: file.write_bytes(bytes(file.stat().st_size)),
-    "no checkpoint": lambda file: torch.save([torch.zeros(3)], file),
-    "a program": lambda file: torch.save({"settings": Evil()}, file),
+    "no metadata": lambda file: save_file({"a": torch.zeros(3)}, file),
     "other weights": lambda file: rewritten(
-        file, lambda found: found["model"].update(weight=torch.zeros(1, 9))
+        file, lambda tensors, _: tensors.update({"model.weight": torch.zeros(1, 9)})
     ),
     "other states": lambda file: rewritten(
-        file, lambda found: found["optimizers"][0][0].update(exp_avg=torch.zeros(1, 9))
+        file, lambda tensors, _: tensors.update({"optimizer.0.0.exp_avg": torch.zeros(1, 9)})
     ),
-    "no weights": lambda file: rewritten(file, lambda found: found["model"].pop("weight")),
-    "no optimizers": lambda file: rewritten(file, lambda found: found["optimizers"].clear()),
-    "no chance": lambda file: rewritten(file, lambda found: found.pop("random")),
-    "no time": lambda file: rewritten(file, lambda found: found.update(seconds=float("nan"))),
-    "no step": lambda file: rewritten(file, lambda found: found.update(step="many")),
-    "no numbers": lambda file: rewritten(file, lambda found: found.update(rng={"a": 1})),
-    "a long text": lambda file: rewritten(file, lambda found: found.update(rng="x" * 10**6)),
+    "no weights": lambda file: rewritten(file, lambda tensors, _: tensors.pop("model.weight")),
+    "no chance": lambda file: rewritten(file, lambda tensors, _: tensors.pop("random")),
+    "no time": lambda file: rewritten(file, lambda _, said: said.update(seconds="nan")),
+    "no step": lambda file: rewritten(file, lambda _, said: said.update(step="many")),
+    "no numbers": lambda file: rewritten(file, lambda _, said: said.update(rng='{"a": 1}')),
+    "a long text": lambda file: rewritten(file, lambda _, said: said.update(rng="x" * 10**6)),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_checkpoints(folder, damage):
     """The file is named, and what to do; doing it helps."""
-    file = folder / "checkpoint.pt"
+    file = folder / "checkpoint.safetensors"
     DAMAGES[damage](file)
-    with pytest.raises(ValueError, match=rf"checkpoint\.pt is damaged: .*{REMEDY}") as caught:
+    with pytest.raises(
+        ValueError, match=rf"checkpoint\.safetensors is damaged: .*{REMEDY}"
+    ) as caught:
         Run(
             RunArgs(out=folder),
             model := torch.nn.Linear(3, 1),

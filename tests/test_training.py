@@ -259,7 +259,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, stop):
         process.send_signal(stop)
         process.stderr.read()
         assert process.wait(300) == 130
-    assert (out / "checkpoint.pt").exists()
+    assert (out / "checkpoint.safetensors").exists()
     assert not (out / "agent.safetensors").exists()
     # Fewer updates than are done already: only writes the result.
     assert "Resuming" in train("strokenet", out, 1, *options)
@@ -281,7 +281,7 @@ def test_a_second_interrupt_waits_for_the_checkpoint(tmp_path):
             turns += 1
             os.kill(os.getpid(), signal.SIGINT)
     assert turns == 1
-    assert (tmp_path / "run" / "checkpoint.pt").exists()
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
     assert not list((tmp_path / "run").glob(".strokenet-*"))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from strokenet_gym.files import write_text
 from strokenet_gym.reading import read_bytes, read_json, shown
@@ -18,8 +18,8 @@ __all__ = ["DAMAGES", "damaged", "keep_settings", "read_arrays", "read_lines", "
 
 # What reading something else, or half of it, raises.
 DAMAGES = (
-    pickle.UnpicklingError, zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError,
-    TypeError, LookupError, AttributeError,
+    SafetensorError, zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, TypeError,
+    LookupError,
 )  # fmt: skip
 _REMEDY = "Delete it to have it made again, or its folder to begin anew"
 

@@ -2,17 +2,17 @@
 
 A run has a folder of its own, which holds, for whoever reads it (compare, evaluate, people):
 
-===================  ==============================================================================
-checkpoint.pt        weights, optimisers, random states, time, settings: what a run goes on from
-curve.jsonl          a line of JSON for each evaluation: ``seconds`` and ``step`` of training, and
-                     what was measured; of agents ``residual_exact`` on 500 test targets and
-                     ``strokes`` painted so far
-events.*             TensorBoard's
-agent.safetensors    at the end: the weights (policy.safetensors, generator.safetensors)
-scores.json          at the end, of agents: what ``scoring.score`` returns
-samples.npz          at the end, of agents: ``target`` and ``canvas``, uint8 ``[12, C, H, W]``
-.lock                keeps other processes out
-===================  ==============================================================================
+=======================  ==========================================================================
+checkpoint.safetensors   weights, optimisers, random states, time, settings: what a run goes on from
+curve.jsonl              a line of JSON for each evaluation: ``seconds`` and ``step`` of training,
+                         and what was measured; of agents ``residual_exact`` on 500 test targets and
+                         ``strokes`` painted so far
+events.*                 TensorBoard's
+agent.safetensors        at the end: the weights (policy.safetensors, generator.safetensors)
+scores.json              at the end, of agents: what ``scoring.score`` returns
+samples.npz              at the end, of agents: ``target`` and ``canvas``, uint8 ``[12, C, H, W]``
+.lock                    keeps other processes out
+=======================  ==========================================================================
 
 A new method is a module whose ``main`` leaves these behind, and a line in methods.py.
 """
@@ -32,20 +32,22 @@ import filelock
 import numpy as np
 import torch
 import torch.distributed
+from safetensors import safe_open
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from strokenet_gym.command import Interrupts
 from strokenet_gym.extras import require
-from strokenet_gym.files import replace_file, user_path, write_text
+from strokenet_gym.files import user_path, write_text
+from strokenet_gym.pretrained import write_weights
 
 from .own_files import DAMAGES, damaged, read_lines
 from .task import RunArgs, check_positive, check_seed
 
 __all__ = ["Run", "lock", "read_curve"]
 
-_CHECKPOINT = "checkpoint.pt"
+_CHECKPOINT = "checkpoint.safetensors"
 _CURVE = "curve.jsonl"
 _SAVE_EVERY = 60.0  # seconds
 # Settings that a run may go on with other values of.
@@ -224,21 +226,30 @@ class Run:
         """Write the checkpoint, whole or not at all."""
         if not self.first:
             return
-        checkpoint = {
-            "settings": self.settings, "step": self.step, "seconds": self.seconds,
-            "rng": self.rng.bit_generator.state, "random": torch.get_rng_state(),
-            "model": self.model.state_dict(),
-            "optimizers": [optimizer.state_dict()["state"] for optimizer in self.optimizers],
-        }  # fmt: skip
-        with replace_file(self.folder / _CHECKPOINT) as new:
-            torch.save(checkpoint, new)
+        # Clones, since a file must not hold a shared tensor twice.
+        weights = self.model.state_dict()
+        tensors = {f"model.{k}": v.clone().contiguous() for k, v in weights.items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, state in optimizer.state_dict()["state"].items():
+                key = f"optimizer.{number}.{index}"
+                tensors |= {f"{key}.{k}": v.contiguous() for k, v in state.items()}
+        tensors["random"] = torch.get_rng_state()
+        metadata = {
+            "settings": json.dumps(self.settings),
+            "step": str(self.step),
+            "seconds": repr(self.seconds),
+            "rng": json.dumps(self.rng.bit_generator.state),
+        }
+        write_weights(self.folder / _CHECKPOINT, tensors, metadata)
         self._writer.flush()
 
     def _load(self) -> None:
         file = self.folder / _CHECKPOINT
         try:
-            checkpoint = torch.load(file, "cpu", weights_only=True)
-            settings = dict(checkpoint["settings"])
+            with safe_open(file, "pt") as checkpoint:
+                metadata = checkpoint.metadata()
+                tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
+            settings = json.loads(metadata["settings"])
         except DAMAGES as error:
             raise damaged(file, error) from error
         if settings != self.settings:
@@ -250,28 +261,33 @@ class Run:
                 "choose another --out, or delete it"
             )
         try:
-            self._take(checkpoint)
+            self._take(tensors, metadata)
         except DAMAGES as error:
             raise damaged(file, error) from error
         if self.first:
             minutes = self.seconds / 60
             print(f"Resuming {self.folder}: step {self.step}, {minutes:.1f} minutes done.")
 
-    def _take(self, checkpoint: dict[str, Any]) -> None:
+    def _take(self, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
         """Go on from a checkpoint."""
-        self.model.load_state_dict(checkpoint["model"])
-        for number, (optimizer, states) in enumerate(
-            zip(self.optimizers, checkpoint["optimizers"], strict=True)
-        ):
-            groups = optimizer.state_dict()["param_groups"]
+        self.model.load_state_dict(
+            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        )
+        for number, optimizer in enumerate(self.optimizers):
+            state: dict[Any, dict[str, torch.Tensor]] = {}
+            for name, value in tensors.items():
+                if name.startswith(f"optimizer.{number}."):
+                    _, _, index, key = name.split(".", 3)
+                    state.setdefault(int(index), {})[key] = value
             weights = [one for group in optimizer.param_groups for one in group["params"]]
-            for index, state in states.items():
-                if any(v.dim() and v.shape != weights[index].shape for v in state.values()):
-                    raise ValueError(f"state {index} of optimizer {number} is of other weights")
-            optimizer.load_state_dict({"state": states, "param_groups": groups})
-        torch.set_rng_state(checkpoint["random"])
-        self.rng.bit_generator.state = checkpoint["rng"]
-        self.step, self.seconds = int(checkpoint["step"]), float(checkpoint["seconds"])
+            for index, values in state.items():
+                if any(v.dim() and v.shape != weights[index].shape for v in values.values()):
+                    raise ValueError(f"optimizer.{number}.{index} is of other weights")
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        torch.set_rng_state(tensors["random"])
+        self.rng.bit_generator.state = json.loads(metadata["rng"])
+        self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
         if not (self.step >= 0 and 0 <= self.seconds < math.inf):
             raise ValueError(f"it says step {self.step} after {self.seconds} seconds")
 
