@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import struct
 import warnings
 from collections.abc import Sequence
@@ -14,7 +15,6 @@ import numpy as np
 __all__ = [
     "find_profile",
     "from_lab",
-    "icc_profile",
     "matrix_profile",
     "reduced",
     "srgb_greys",
@@ -140,24 +140,16 @@ def _between(levels: np.ndarray, profile: bytes) -> np.ndarray:
     """RGB of 16 bits, uint16 ``[H, W, 3]``, in sRGB, float32 ``[H, W, 3]`` of whole levels of 255.
 
     LittleCMS has 8 bits here, which are too few for dark colours of a linear profile. So what lies
-    between its colours is interpolated: the way from the darker corner of a cell to the lighter
-    one goes along the channels, first that of the largest share (tetrahedra).
+    between its colours is interpolated, from the corners of a cell.
     """
     from PIL import Image
 
-    corner = (levels // 257).astype(np.uint8)
-    share = levels / np.float32(257) - corner
-    order = np.argsort(-share, axis=-1)
-    total, before = np.zeros(levels.shape, np.float32), np.ones_like(share[:, :, :1])
-    for k in range(4):
-        channel = order[:, :, k : k + 1]
-        after = np.take_along_axis(share, channel, -1) if k < 3 else np.zeros_like(before)
-        shown = to_srgb(Image.fromarray(corner), profile)
-        total += (before - after) * np.asarray(shown)
-        if k < 3:
-            up = np.take_along_axis(corner, channel, -1)
-            np.put_along_axis(corner, channel, up + (up < 255), -1)
-        before = after
+    low = (levels // 257).astype(np.uint8)
+    share, total = levels / np.float32(257) - low, np.zeros(levels.shape, np.float32)
+    for corner in itertools.product((0, 1), repeat=3):
+        weight = np.abs(1 - np.array(corner, np.float32) - share).prod(-1, keepdims=True)
+        colours = low + (np.array(corner, np.uint8) * (low < 255))
+        total += weight * np.asarray(to_srgb(Image.fromarray(colours), profile))
     return np.rint(total, out=total)
 
 
@@ -172,7 +164,7 @@ def _from_chunks(info: dict[str, Any]) -> bytes | None:
 
 
 def matrix_profile(gamma: float | None, chromaticity: Sequence[float]) -> bytes:
-    """An ICC profile of an RGB space.
+    """An ICC profile of an RGB space: that of sRGB with other numbers.
 
     Args:
         gamma: the power that makes light of its numbers; None for sRGB's curve.
@@ -181,48 +173,22 @@ def matrix_profile(gamma: float | None, chromaticity: Sequence[float]) -> bytes:
     Raises:
         ValueError: if there is no such space.
     """
+    from PIL import ImageCms
+
     x, y = np.array(chromaticity, float).reshape(4, 2).T
     if not (np.isfinite(x).all() and (y > 0).all()):
         raise ValueError(f"no colours have the chromaticities {tuple(chromaticity)}")
     white, *primaries = np.stack([x / y, np.ones(4), (1 - x - y) / y], 1)
-    matrix = np.array(primaries).T
-    cone = _BRADFORD @ matrix  # of the eye, in which whites are adapted
-    cone *= np.linalg.solve(matrix, white)
+    cone = _BRADFORD @ np.array(primaries).T  # of the eye, in which whites are adapted
+    cone *= np.linalg.solve(np.array(primaries).T, white)
     cone *= ((_BRADFORD @ _D50) / (_BRADFORD @ white))[:, None]
     colours = np.linalg.solve(_BRADFORD, cone).T
-    if gamma is None:
-        level = np.linspace(0, 1, 1024)
-        light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-        table = np.rint(light * 65535).astype(">u2").tobytes()
-    else:
-        table = struct.pack(">H", round(gamma * 256))
-    curve = struct.pack(">4s4xI", b"curv", len(table) // 2) + table
-    tags = {b"wtpt": _xyz(_D50)}
-    for name, colour in zip((b"r", b"g", b"b"), colours, strict=True):
-        tags |= {name + b"XYZ": _xyz(colour), name + b"TRC": curve}
-    return icc_profile(b"RGB ", b"XYZ ", tags)
-
-
-def _xyz(colour: np.ndarray) -> bytes:
-    return struct.pack(">4s4x3i", b"XYZ ", *(round(v * 65536) for v in colour.tolist()))
-
-
-def icc_profile(space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """An ICC profile of version 2 from its tags.
-
-    Args:
-        space: of its colours: ``b"RGB "``, ``b"GRAY"``, ``b"CMYK"``.
-        connection: the space in which they are said: ``b"XYZ "`` or ``b"Lab "``.
-        tags: their contents, by their signatures.
-    """
-    place, entries, contents = 132 + 12 * len(tags), b"", b""
-    for name, content in tags.items():
-        entries += struct.pack(">4s2I", name, place + len(contents), len(content))
-        contents += content + bytes(-len(content) % 4)
-    illuminant = _xyz(_D50)[8:]
-    head = struct.pack(
-        ">I4sI4s4s4s12x4s28x12s48xI",
-        *(place + len(contents), b"none", 0x02400000, b"mntr", space, connection),
-        *(b"acsp", illuminant, len(tags)),
-    )
-    return head + entries + contents
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    (count,) = struct.unpack_from(">I", profile, 128)
+    for name, at, _ in struct.iter_unpack(">4s2I", profile[132 : 132 + 12 * count]):
+        if name in (b"rXYZ", b"gXYZ", b"bXYZ"):
+            colour = colours[b"rgb".index(name[:1])]
+            struct.pack_into(">3i", profile, at + 8, *np.rint(colour * 65536).astype(int))
+        elif name.endswith(b"TRC") and gamma is not None:  # (a x + b) ** gamma
+            struct.pack_into(">5i", profile, at + 12, round(gamma * 65536), 65536, 0, 0, 0)
+    return bytes(profile)

@@ -74,26 +74,21 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         ValueError: if it is a URL, not an image that Pillow or tifffile can read, or too large: see
             :func:`strokenet_gym.files.check_memory`.
     """
-    file = check_path(path)
-    with _open_file(file) as source:
-        return _read(source, shown(file), pixels_of)
+    return _read_file(path, pixels_of)
 
 
 def look_at(path: str | os.PathLike) -> tuple[int, int]:
     """Colour channels (1 or 3) and pixels of an image file, from its first bytes.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: as :func:`read_image`, but for damages further on.
+        OSError, ValueError: as :func:`read_image`, but for damages further on.
     """
 
     def look(image: Any, name: str) -> tuple[int, int]:
         grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
         return 1 if grey else 3, image.size[0] * image.size[1]
 
-    file = check_path(path)
-    with _open_file(file) as source:
-        return _read(source, shown(file), look)
+    return _read_file(path, look)
 
 
 def decode(data: bytes, name: str, shape: tuple[int, int] | None = None) -> np.ndarray:
@@ -117,15 +112,26 @@ def decode(data: bytes, name: str, shape: tuple[int, int] | None = None) -> np.n
     return _read(io.BytesIO(data), name, look)
 
 
-def _read(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
-    """What a function says of an image file and its name.
+def _read_file(path: str | os.PathLike, look: Callable[[Any, str], _T]) -> _T:
+    """What a function says of an image file and its name."""
+    file = check_path(path)
+    name = shown(file)
+    try:
+        if not file.is_file() and file.exists():  # a pipe would have us wait
+            raise ValueError(f"cannot read {name} as an image: it is not a file")
+        source = file.open("rb")
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
+        raise FileNotFoundError(f"no such file: {name}") from None
+    with source:
+        return _read(source, name, look)
 
-    Raises:
-        ValueError: if it cannot be read.
-    """
+
+def _read(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
+    """The same of what is opened; of a PNG that cannot be read, of what is essential in it."""
     if source.read(len(png.SIGNATURE)) != png.SIGNATURE:
         return _look(source, name, look)
-    source.seek(0)
     with contextlib.suppress(ValueError):
         return _look(source, name, look)
     check_memory(name, 2 * source.seek(0, os.SEEK_END))
@@ -134,15 +140,16 @@ def _read(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
 
 
 def _look(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
-    """The same of what is opened, which takes no more memory than is allowed."""
+    """The same, which takes no more memory than is allowed."""
     from PIL import Image
 
-    page = tiff.find_page(source)
     with contextlib.ExitStack() as stack:
-        image: Any = page
+        image: Any
+        page: tiff.Page | None = None
         try:
-            if page is None or not page.left:
-                with _our_limit():
+            with _our_limit():
+                image = page = tiff.find_page(source)
+                if page is None or not page.left:
                     opened = stack.enter_context(Image.open(source, formats=_formats()))
                     opened.seek(0 if page is None else page.number)
                     image = opened
@@ -177,18 +184,6 @@ def _our_limit() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = theirs
-
-
-def _open_file(file: Path) -> IO[bytes]:
-    name = shown(file)
-    try:
-        if not file.is_file() and file.exists():  # a pipe would have us wait
-            raise ValueError(f"cannot read {name} as an image: it is not a file")
-        return file.open("rb")
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
-            raise
-        raise FileNotFoundError(f"no such file: {name}") from None
 
 
 def _one_line(error: Exception) -> str:

@@ -31,7 +31,12 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
         info, turn, clear = {"icc_profile": icc}, image.turn, None
     else:
         clear, data = png.clear_grey(image), png.deep_file(image, name)
-        _load(image)
+        try:
+            image.load()
+        except Exception as error:
+            # Of a TIFF whatever is wrong with what else it says: its tile is emptied before.
+            if isinstance(error, OSError) or image.format != "TIFF" or image.tile:
+                raise
         levels = None if data is None else png.deep_levels(data, image)
         if image.mode[0] in "IF":
             levels = _deep_grey(image)
@@ -48,17 +53,6 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
     pixels = pixels[:: -1 if turn in (3, 4, 7, 8) else 1, :: -1 if turn in (2, 3, 6, 7) else 1]
     pixels = np.ascontiguousarray(pixels)
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-
-
-def _load(image: Any) -> None:
-    """Load a PIL image; of a TIFF whatever is wrong with what else it says."""
-    try:
-        image.load()
-    except OSError:
-        raise
-    except Exception:
-        if image.format != "TIFF" or image.tile:  # which is emptied after the pixels
-            raise
 
 
 def _turn(image: Any) -> int:
@@ -78,17 +72,12 @@ def _deep_grey(image: Any) -> np.ndarray:
     if (black, white) != (0, 65535):
         scale = np.float32(65535 / (white - black))
         values = np.rint((values.astype(np.float32) - np.float32(black)) * scale)
-    levels, key = values.astype(np.uint16)[:, :, None], image.info.get("transparency")
-    return levels if key is None else png.with_key(levels, key)
+    return png.with_key(values.astype(np.uint16)[:, :, None], image.info.get("transparency"))
 
 
 def _shallow(image: Any, clear: int | None, name: str) -> np.ndarray:
-    """The pixels uint8 ``[H, W, 1 … 4]`` of an image of 8 bits or less.
-
-    Args:
-        image: from PIL.
-        clear: the grey that is transparent, if it is not as in ``info``.
-        name: of the file.
+    """The pixels uint8 ``[H, W, 1 … 4]`` of an image of 8 bits or less, of which a grey is clear,
+    if it is not as in ``info``.
     """
     mode, transparent = image.mode, clear is not None or "transparency" in image.info
     if clear is not None:

@@ -43,10 +43,7 @@ def essential(data: bytes) -> bytes:
 
 def deep_file(image: Any, name: str) -> bytes | None:
     """The file of a PNG that is not loaded yet and has colours, or grey and opacity, of 16 bits:
-    Pillow takes 8. None of any other image.
-
-    Raises:
-        ValueError: if it is too large.
+    Pillow takes 8. None of any other image; ValueError if it is too large.
     """
     if _raw_mode(image) not in ("RGB;16B", "RGBA;16B", "LA;16B"):
         return None
@@ -56,23 +53,20 @@ def deep_file(image: Any, name: str) -> bytes | None:
 
 
 def deep_levels(data: bytes, image: Any) -> np.ndarray:
-    """The levels uint16 ``[H, W, 2 … 4]`` of such a file, which Pillow has loaded, too.
-
-    Raises:
-        ValueError: if it is damaged.
-    """
+    """The levels uint16 ``[H, W, 2 … 4]`` of such a file, which Pillow has loaded, too."""
     levels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if levels is None or levels.shape[:2] != image.size[::-1] or levels.dtype != np.uint16:
         raise ValueError("its pixels are damaged")
     levels[:, :, [0, 2]] = levels[:, :, [2, 0]]  # from BGR
     numbers = len(image.getbands())
     levels = levels[:, :, ::3] if numbers == 2 else levels[:, :, :numbers]
-    key = image.info.get("transparency")
-    return levels if key is None else with_key(levels, key)
+    return with_key(levels, image.info.get("transparency"))
 
 
 def with_key(levels: np.ndarray, key: Any) -> np.ndarray:
-    """Levels uint16 ``[H, W, C]`` with opacity: 0 where they are a certain colour."""
+    """Levels uint16 ``[H, W, C]``, with opacity 0 where they have a transparent colour."""
+    if key is None:
+        return levels
     seen = (levels != np.array(key, np.uint16)).any(-1, keepdims=True)
     return np.concatenate([levels, seen * np.uint16(65535)], -1)
 
