@@ -11,8 +11,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 
 from strokenet_gym.extras import require
-from strokenet_gym.reading import shown
-from strokenet_gym.targets.archives import check_fold, members, open_file
+from strokenet_gym.targets.archives import check_fold, damaged, members, open_file
 from strokenet_gym.targets.drawings import as_points
 from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 
@@ -50,59 +49,46 @@ class KanjiVG(ImageSet):
 
     def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
         require("svgpathtools", "defusedxml")
+        from defusedxml import ElementTree
+
         seen = set()
         for file in reversed(files):
             xml = ".xml" in [suffix.lower() for suffix in file.suffixes]
-            for code, curves, name in _of_one_file(file) if xml else _of_many(file):
+            for code, drawn, name in _of_one_file(file) if xml else _of_many(file):
                 if code in seen or not in_split(code, split):
                     continue
                 seen.add(code)
                 character = chr(int(code, 16))
                 if self.is_selected(character, select):
-                    try:
-                        yield character, as_points(_lines(curves()))
-                    except Exception as error:  # whatever parsers of paths raise
-                        text = f"{name} is damaged: {shown(error)} (in {file})"
-                        raise ValueError(text) from None
+                    with damaged(name, file):
+                        root = ElementTree.fromstring(drawn) if isinstance(drawn, bytes) else drawn
+                        points = as_points(_lines(root))
+                    yield character, points
 
 
 def _of_many(file: Path) -> Iterator[tuple[str, Any, str]]:
-    """Code, paths and name of each SVG in a zip or a folder."""
-    from defusedxml import ElementTree
-
+    """Code, contents and name of each SVG in a zip or a folder."""
     for name, data in members(file, ".svg"):
         code = PurePosixPath(name).stem.lower()
         if re.fullmatch("[0-9a-f]{5}", code) and int(code, 16) <= 0x10FFFF:
-
-            def curves(data: bytes = data) -> list[Curve]:
-                root = ElementTree.fromstring(data)
-                return list(_paths(root, _view(root)))
-
-            yield code, curves, name
+            yield code, data, name
 
 
 def _of_one_file(file: Path) -> Iterator[tuple[str, Any, str]]:
-    """The same of each character in KanjiVG's single file."""
+    """Code, element and name of each character in KanjiVG's single file."""
     from defusedxml import ElementTree
 
-    try:
-        with open_file(file) as stream:
-            pieces = _Pieces(stream, file)
-            parser = ElementTree.iterparse(pieces, events=("start", "end"))
-            root = next(parser)[1]
-            for event, element in parser:
-                if event == "start" or element.tag != "kanji":
-                    continue
+    with damaged(file), open_file(file) as stream:
+        pieces = _Pieces(stream, file)
+        parser = ElementTree.iterparse(pieces, events=("start", "end"))
+        root = next(parser)[1]
+        for event, element in parser:
+            if event == "end" and element.tag == "kanji":
                 found = re.fullmatch("kvg:kanji_([0-9a-f]{5})", element.get("id") or "")
                 if found:
-                    data = list(_paths(element, _view(element)))
-                    yield found[1], lambda data=data: data, found[1]
+                    yield found[1], element, found[1]
                     root.clear()
                     pieces.left = _BYTES
-    except Exception as error:
-        if isinstance(error, ValueError) and str(file) in str(error):
-            raise
-        raise ValueError(f"{file} is damaged: {shown(error)}") from None
 
 
 class _Pieces:
@@ -161,16 +147,16 @@ def _paths(element: Any, place: np.ndarray) -> Iterator[Curve]:
             yield from _paths(child, inner)
 
 
-def _lines(curves: list[Curve]) -> list[np.ndarray]:
-    """Points along each stroke, where the canvas is 1 wide."""
+def _lines(root: Any) -> list[np.ndarray]:
+    """Points along each stroke of a character, where the canvas is 1 wide."""
     from svgpathtools import parse_path
 
+    curves = list(_paths(root, _view(root)))
     if (count := sum(len(curve) for curve, _ in curves)) > _LETTERS:
         raise ValueError(f"its paths have {count:,} letters, at most {_LETTERS:,} are read")
     t, lines = np.linspace(0, 1, _STEPS), []
     for curve, place in curves:
-        pieces = parse_path(curve) if curve else []
-        if pieces:
+        if pieces := parse_path(curve) if curve else []:
             points = [np.atleast_1d(_points(piece, t)) for piece in pieces]
             line = np.concatenate(points)
             lines.append(np.stack([line.real, line.imag], 1) @ place[:2, :2].T + place[:2, 2])
