@@ -37,7 +37,7 @@ def keep(path: Path, arrays: Iterable[np.ndarray], swept: bool = False) -> None:
         with new.open("wb") as file:
             for array in arrays:
                 np.save(file, array)
-        checksum = zlib.crc32(np.memmap(new, np.uint8, "r"))
+        checksum = zlib.crc32(np.memmap(new, np.uint8, "r").data)
         with new.open("ab") as file:
             file.write(checksum.to_bytes(4, "little"))
 
@@ -47,7 +47,7 @@ def kept(path: Path) -> list[np.ndarray] | None:
     arrays = []
     with contextlib.suppress(OSError, ValueError):
         data = np.memmap(path, np.uint8, "r").view(np.ndarray)
-        if zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:].tobytes():
+        if zlib.crc32(data[:-4].data).to_bytes(4, "little") != data[-4:].tobytes():
             return None
         with path.open("rb") as file:
             while file.tell() < len(data) - 4:

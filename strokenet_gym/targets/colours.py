@@ -12,14 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "find_profile",
-    "from_lab",
-    "matrix_profile",
-    "reduced",
-    "srgb_greys",
-    "to_srgb",
-]
+__all__ = ["find_profile", "from_lab", "matrix_profile", "reduced", "srgb_greys", "to_srgb"]
 
 _UNSEEN = 1  # level of 255 by which a profile may differ from sRGB and yet be it
 _STRIP = 2**17  # pixels of 16 bits that are converted at once
@@ -31,15 +24,10 @@ _BRADFORD = np.array(
 
 
 def find_profile(info: dict[str, Any], mode: str, name: str) -> bytes | None:
-    """The ICC profile of an image, if its colours are not sRGB's.
+    """The ICC profile of a PIL image with this info, if its colours are not sRGB's.
 
     Of a PNG without one it is made from the chunks gAMA and cHRM, unless there is sRGB. A profile
-    that cannot be used is left out, with a warning.
-
-    Args:
-        info: of the PIL image.
-        mode: "L" (for any grey image), "RGB", "RGBA" or "CMYK".
-        name: of the file, for the warning.
+    that cannot be used is left out, with a warning. The mode is "L" of any grey image.
     """
     try:
         profile = info.get("icc_profile") or _from_chunks(info)
@@ -111,15 +99,7 @@ def _made(profile: Any, mode: str, out: str) -> Any:
 
 
 def reduced(levels: np.ndarray, profile: bytes | None) -> np.ndarray:
-    """An image of 16 bits in 8, and in sRGB.
-
-    Args:
-        levels: uint16 ``[H, W, 1 … 4]``: grey, grey and opacity, RGB, or RGBA.
-        profile: of its colours, as :func:`find_profile` gives it.
-
-    Returns:
-        uint8 of the same shape.
-    """
+    """An image of 16 bits, uint16 ``[H, W, 1 … 4]``, in 8 bits, and from its profile in sRGB."""
     height, width, numbers = levels.shape
     pixels = np.empty(levels.shape, np.uint8)
     rows = max(1, _STRIP // width)

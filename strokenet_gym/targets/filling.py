@@ -61,13 +61,10 @@ def put(
 
 
 def place(images: np.ndarray, indices: np.ndarray, extent: int, size: int) -> np.ndarray:
-    """Resize images of a set and put them in the middle of black canvases, uint8 ``[N, H, W]``.
+    """Put some of images uint8 ``[M, S, S]`` in the middle of black canvases of a size.
 
-    Args:
-        images: uint8 ``[M, S, S]``.
-        indices: int64 ``[N]``, which of them.
-        extent: their width and height after that, at most ``size``.
-        size: width and height of the canvas in pixels.
+    Returns:
+        uint8 ``[N, size, size]``; each image is resized to ``extent`` pixels, at most ``size``.
     """
     placed = np.empty((len(indices), size, size), np.uint8)
     return _on_threads(place_images, placed, images, indices, *_resizing(images.shape[1], extent))
@@ -100,15 +97,12 @@ def _on_threads(kernel: Any, filled: np.ndarray, *args: Any) -> np.ndarray:
 
 @cache
 def _resizing(side: int, extent: int) -> tuple[np.ndarray, np.ndarray]:
-    """What each pixel of a resized line is made of, as OpenCV does it with anti-aliasing.
-
-    Args:
-        side: pixels of the line before.
-        extent: and after: with cubic interpolation if they are more, else by area.
+    """What the pixels of a line of ``side`` pixels become, resized as OpenCV does it: cubic if to
+    more, else by area.
 
     Returns:
-        int64 ``[extent]``, from which pixel on, and float32 ``[extent, T]``, the weights of that
-        one and its followers.
+        int64 ``[extent]``: the first pixel that each is made of, and float32 ``[extent, T]``: the
+        weights of that one and its followers.
     """
     method = cv2.INTER_CUBIC if extent > side else cv2.INTER_AREA
     matrix = cv2.resize(np.eye(side, dtype=np.float32), (side, extent), interpolation=method)

@@ -8,6 +8,7 @@ import json
 import os
 import warnings
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -84,8 +85,7 @@ class ImageSet(Pictures):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        name = cls.__dict__.get("name")
-        if not isinstance(name, str):
+        if not isinstance(name := cls.__dict__.get("name"), str):
             raise TypeError(f"the data set {cls.__name__} needs an attribute name")
         taken = DATA_SETS.get(name, cls)
         if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
@@ -263,13 +263,13 @@ def _stat(file: Path) -> tuple[int, int, int]:
 
 def _counted(items: Iterator[Item], limit: int | None) -> Iterator[Item]:
     """The items up to the limit of each label, with a bar that says how many there are."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     with shielded():
         from tqdm import tqdm  # takes its time
 
     with tqdm(unit=" items", disable=None, leave=False, file=stderr()) as bar:
         for label, item in items:
-            counts[label] = counts.get(label, 0) + 1
+            counts[label] += 1
             if limit is None or counts[label] <= limit:
                 yield label, item
             bar.update()

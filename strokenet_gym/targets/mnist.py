@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -61,20 +62,19 @@ class MNIST(ImageSet):
         folders = folders_of(data_dir, self.name)
         for other in ("fashionmnist", "kmnist", "emnist"):  # torchvision's folders
             folders += [f for f in folders_of(data_dir, other) if f not in folders]
-        for prefix in ("", r"emnist-\w+-"):
-            for folder in folders:
-                names = sorted(f.name for f in folder.iterdir() if f.is_file())
-                found = [_matching(names, prefix, split, kind) for kind in ("images", "labels")]
-                if found[0] and found[1]:
-                    if len(found[0]) > 1 and prefix:
-                        raise ValueError(
-                            f"{folder} has several kinds of EMNIST ({', '.join(found[0])}): leave "
-                            "one in a folder of its own"
-                        )
-                    files = [folder / names[0] for names in found]
-                    # The text beside an EMNIST that says what its numbers mean.
-                    text = "-".join(files[0].name.split("-")[:2]) + "-mapping.txt"
-                    return files + [f for f in [folder / text] if f.is_file()]
+        for prefix, folder in itertools.product(("", r"emnist-\w+-"), folders):
+            names = sorted(f.name for f in folder.iterdir() if f.is_file())
+            found = [_matching(names, prefix, split, kind) for kind in ("images", "labels")]
+            if all(found):
+                if len(found[0]) > 1 and prefix:
+                    raise ValueError(
+                        f"{folder} has several kinds of EMNIST ({', '.join(found[0])}): leave "
+                        "one in a folder of its own"
+                    )
+                files = [folder / names[0] for names in found]
+                # The text beside an EMNIST that says what its numbers mean.
+                text = "-".join(files[0].name.split("-")[:2]) + "-mapping.txt"
+                return files + [f for f in [folder / text] if f.is_file()]
         first = {"train": "train", "test": "t10k"}[split]
         missing = [f"{first}-images-idx3-ubyte.gz", f"{first}-images-idx3-ubyte"]
         found_one = find_data(type(self), data_dir, *missing)

@@ -87,15 +87,16 @@ class _FittedPictures(Pictures):
         fitted = self._fitted.get(key)
         if fitted is None:
             fitted, lasting = self._fit(index, size, channels, background)
-            if lasting and fitted.nbytes * (len(self._fitted) + 1) <= _KEPT:
+            if lasting and self._has_room(fitted):
                 self._fitted[key] = fitted
         return fitted
 
-    def _fit(
-        self, index: int, size: Size, channels: int, background: np.ndarray
-    ) -> tuple[np.ndarray, bool]:
+    def _has_room(self, fitted: np.ndarray) -> bool:
+        return fitted.nbytes * (len(self._fitted) + 1) <= _KEPT
+
+    def _fit(self, index: int, *fit: Any) -> tuple[np.ndarray, bool]:
         """A fitted picture, and whether it may be kept as that one."""
-        return fit_image(self[index], size, channels, background), True
+        return fit_image(self[index], *fit), True
 
 
 class ArrayTargets(_FittedPictures):
@@ -148,7 +149,7 @@ def _one_or_several(images: Any) -> Any:
     shape = tuple(images.shape)
     if len(shape) == 3 and shape[2] not in range(1, 5) and shape[0] in (2, 3, 4):
         count, height, width = shape
-        kind = {2: "grey and opacity", 3: "RGB", 4: "RGBA"}[count]
+        kind = ("grey and opacity", "RGB", "RGBA")[count - 2]
         raise ValueError(
             f"an array of the shape {shape} may be one image ({kind}) or {count} grey ones: give "
             f"the one as [{height}, {width}, {count}] or [1, {count}, {height}, {width}], the "
@@ -214,10 +215,9 @@ class ImageFiles(_FittedPictures):
     def __getitem__(self, index: int) -> np.ndarray:
         return read_image(self.files[index])
 
-    def _fit(
-        self, index: int, size: Size, channels: int, background: np.ndarray
-    ) -> tuple[np.ndarray, bool]:
+    def _fit(self, index: int, *fit: Any) -> tuple[np.ndarray, bool]:
         """A fitted picture in uint8, from the cache if it is there."""
+        size, channels, background = fit
         file, stat = str(self.files[index].resolve()), self._stats[index]
         made_from = _VERSION, file, stat, channels, sides(size), *background
         key = hashlib.sha256(repr(made_from).encode()).hexdigest()[:32]
@@ -225,8 +225,8 @@ class ImageFiles(_FittedPictures):
         if found := kept(path):
             return found[0].copy(), True  # each that is mapped would keep its file open
         picture, own = self._read_or_next(index)
-        pixels = np.rint(fit_image(picture, size, channels, background) * 255).astype(np.uint8)
-        if own and pixels.nbytes * (len(self._fitted) + 1) > _KEPT:
+        pixels = np.rint(fit_image(picture, *fit) * 255).astype(np.uint8)
+        if own and not self._has_room(pixels):
             keep(path, [pixels], self._swept)
             self._swept = True
         return pixels, own
@@ -281,13 +281,10 @@ def _listed(files: Any) -> tuple[list[Path], bool]:
 
 
 def channels_of(source: Any) -> int:
-    """Colour channels of a source of targets: what it says, or else what its images have.
+    """Colour channels of a source of targets, 1 or 3.
 
-    Args:
-        source: an object with ``sample(rng)``, and perhaps ``channels``.
-
-    Returns:
-        1 or 3: of several random images 3 if one is in colour, for a source that does not say.
+    That is what its attribute ``channels`` says, or else 3 if one of several random images is in
+    colour.
     """
     if hasattr(source, "channels"):
         return int(source.channels)

@@ -6,6 +6,7 @@ import json
 import re
 import struct
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -19,7 +20,6 @@ from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 __all__ = ["QuickDraw"]
 
 _SHARE = 0.8  # of the canvas that a drawing's longer side fills
-_WIDTH = 0.038  # of its lines, canvas widths
 _LONGEST = 2**20  # bytes of a drawing
 _LETTERS = 100  # of a word, or of what identifies a drawing, at most
 # What a cloud's console and a browser make of a file's name.
@@ -42,7 +42,7 @@ class QuickDraw(ImageSet):
     name = "quickdraw"
     patterns = "*.ndjson", "*.bin", "*.npy", "*quick*draw*.zip"
     share = _SHARE
-    line_width = _WIDTH
+    line_width = 0.038
     category_address = (
         "https://storage.googleapis.com/quickdraw_dataset/full/simplified/{category}.ndjson"
     )
@@ -56,16 +56,14 @@ class QuickDraw(ImageSet):
         unnamed = [s for s in select if not any(self.is_a(_category(f.name), s) for f in plain)]
         files = plain if unnamed and not zips else named
         best: dict[str, str] = {}
-        for kind in _KINDS:
-            for file in files:
-                if file.suffix.lower() == kind:
-                    best.setdefault(_category(file.name).casefold(), kind)
+        for file in sorted(files, key=lambda file: _KINDS.index(file.suffix.lower())):
+            best.setdefault(_category(file.name).casefold(), file.suffix.lower())
         kept = [f for f in files if best[_category(f.name).casefold()] == f.suffix.lower()]
         return sorted([*kept, *(zips if unnamed or not select else [])])
 
     def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
         seen: set[tuple[str, str]] = set()
-        bad: dict[str, int] = {}
+        bad: Counter[str] = Counter()
         for file in files:
             packed = file.suffix.lower() == ".zip"
             for kind in _READERS if packed else (file.suffix.lower(),):
@@ -77,7 +75,7 @@ class QuickDraw(ImageSet):
                     for entry in _checked(_READERS[kind](stream, category), f"{name} in {file}"):
                         if entry is None:
                             where = f"{name} in {file.parent if name == file.name else file}"
-                            bad[where] = bad.get(where, 0) + 1
+                            bad[where] += 1
                             continue
                         label, key, item = entry
                         # The key is the drawing's own and its word: no matter where it lies.
@@ -90,12 +88,9 @@ class QuickDraw(ImageSet):
                             if kind != ".ndjson" and count == self.limit:  # all of one label
                                 break
         if bad:
-            total, shown = sum(bad.values()), "; ".join(list(bad)[:3])
-            more = "; …" if len(bad) > 3 else ""
-            warnings.warn(
-                f"{total} drawings of quickdraw cannot be read and are left out: {shown}{more}",
-                stacklevel=2,
-            )
+            where = "; ".join([*list(bad)[:3], *(["…"] if len(bad) > 3 else [])])
+            text = f"{bad.total()} drawings of quickdraw cannot be read and are left out: {where}"
+            warnings.warn(text, stacklevel=2)
 
     def _known(self, files: list[Path]) -> set[str]:
         packed = [f for f in files if f.suffix.lower() == ".zip"]

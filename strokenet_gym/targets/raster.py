@@ -111,10 +111,10 @@ def place_images(placed, images, indices, first, weights, start, stop):
 
 @njit(fastmath=_SUMS, error_model="numpy")
 def draw_glyphs(drawn, fields, boxes, unit, which, half, inverse, samples, start, stop):
-    """Draw characters from how far each place is from their pens' paths.
+    """Draw characters, white on black, from how far each place is from their pens' paths.
 
     Args:
-        drawn: uint8 ``[N, H, W]``, changed; white on black.
+        drawn: uint8 ``[N, H, W]``.
         fields: uint8 ``[M, S, S]``, distances of the pixels' centres to the path.
         boxes: int64 ``[M, 4]``: x0, x1, y0, y1 of where they are less than the largest.
         unit: distances that make a pixel of the field.
@@ -197,7 +197,7 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
     is exact along straight lines; where lines meet, the brighter one counts.
 
     Args:
-        drawn: uint8 ``[N, H, W]``, changed.
+        drawn: uint8 ``[N, H, W]``.
         points: int16 ``[P, 2]``: x, y, y down.
         lines: int64 ``[L + 1]``: line l has the points from ``lines[l]`` on.
         drawings: int64 ``[D + 1]``: drawing d has the lines from ``drawings[d]`` on.

@@ -24,13 +24,7 @@ _PLAIN = 1, 8, 32946  # how what tifffile unpacks alone is packed: not at all, o
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a TIFF, as its tags say; ``size`` and ``mode`` as in a PIL image.
-
-    Attributes:
-        file: the TIFF.
-        number: of the page.
-        tags: whole numbers by their tags.
-    """
+    """A page of a TIFF and its tags that are whole numbers; ``size`` and ``mode`` as PIL's."""
 
     file: IO[bytes]
     number: int
@@ -67,18 +61,8 @@ class Page:
         return self.tags.get(tag, (default,))[0]
 
     def read(self, name: str) -> tuple[np.ndarray, bytes | None]:
-        """Read it by tifffile.
-
-        Args:
-            name: of the file, for messages.
-
-        Returns:
-            Levels uint16 ``[H, W, 1 … 4]``: grey, grey and opacity, RGB, or RGBA; and the colour
-            profile.
-
-        Raises:
-            DependencyNotInstalled: if tifffile is missing.
-            ValueError: if it is damaged, too large, or not in grey or RGB.
+        """Read it by tifffile: uint16 ``[H, W, 1 … 4]`` (grey, grey and opacity, RGB, or RGBA), and
+        the colour profile. ``name`` is what messages call the file.
         """
         require("tifffile")
         import tifffile
@@ -132,14 +116,11 @@ def grey_range(image: Any) -> tuple[int, int]:
 
 
 def find_page(file: IO[bytes]) -> Page | None:
-    """The largest page of a TIFF that is a whole picture, of several the first.
-
-    Returns:
-        None if the file is no TIFF, or damaged.
-    """
+    """The largest page of a TIFF that is a whole picture; None if it is damaged, or no TIFF."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    pages, seen = [], {0}
+    pages: list[Page] = []
+    seen = {0}
     with contextlib.suppress(Exception):  # whatever Pillow raises
         file.seek(0)
         head = file.read(8)
