@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import itertools
 import struct
 import warnings
 from collections.abc import Sequence
@@ -120,16 +119,24 @@ def _between(levels: np.ndarray, profile: bytes) -> np.ndarray:
     """RGB of 16 bits, uint16 ``[H, W, 3]``, in sRGB, float32 ``[H, W, 3]`` of whole levels of 255.
 
     LittleCMS has 8 bits here, which are too few for dark colours of a linear profile. So what lies
-    between its colours is interpolated, from the corners of a cell.
+    between its colours is interpolated: the way from the darker corner of a cell to the lighter
+    one goes along the channels, first that of the largest share (tetrahedra).
     """
     from PIL import Image
 
-    low = (levels // 257).astype(np.uint8)
-    share, total = levels / np.float32(257) - low, np.zeros(levels.shape, np.float32)
-    for corner in itertools.product((0, 1), repeat=3):
-        weight = np.abs(1 - np.array(corner, np.float32) - share).prod(-1, keepdims=True)
-        colours = low + (np.array(corner, np.uint8) * (low < 255))
-        total += weight * np.asarray(to_srgb(Image.fromarray(colours), profile))
+    corner = (levels // 257).astype(np.uint8)
+    share = levels / np.float32(257) - corner
+    order = np.argsort(-share, axis=-1)
+    total, before = np.zeros(levels.shape, np.float32), np.ones_like(share[:, :, :1])
+    for k in range(4):
+        channel = order[:, :, k : k + 1]
+        after = np.take_along_axis(share, channel, -1) if k < 3 else np.zeros_like(before)
+        shown = to_srgb(Image.fromarray(corner), profile)
+        total += (before - after) * np.asarray(shown)
+        if k < 3:
+            up = np.take_along_axis(corner, channel, -1)
+            np.put_along_axis(corner, channel, up + (up < 255), -1)
+        before = after
     return np.rint(total, out=total)
 
 
