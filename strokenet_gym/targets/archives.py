@@ -87,11 +87,7 @@ def _in_any_case(pattern: str) -> str:
 
 
 def check_fold(name: str, packed: int, unpacked: int) -> None:
-    """Refuse a packed file that unpacks to very much more: published data sets do not.
-
-    Raises:
-        ValueError: if it does.
-    """
+    """Raise ValueError if a packed file unpacks to very much more: published data sets do not."""
     if unpacked > _MOST_FOLD * packed + _SMALL:
         raise ValueError(
             f"{shown(name)} has {packed:,} bytes and unpacks to {unpacked:,} or more; published "
@@ -109,11 +105,7 @@ def open_file(file: Path) -> IO[bytes]:
 
 
 def read_file(file: Path) -> bytes:
-    """All of a plain or gzipped file.
-
-    Raises:
-        ValueError: if it is damaged, or would take too much memory.
-    """
+    """All of a plain or gzipped file; ValueError if it is damaged, or takes too much memory."""
     what = f"{file}, unpacked," if file.suffix.lower() == ".gz" else str(file)
     pieces, total = [], 0
     with open_file(file) as stream, damaged(file):
@@ -135,12 +127,7 @@ class _Table(io.BufferedReader):
 def streams(source: Path, suffix: str) -> Iterator[tuple[str, IO[bytes]]]:
     """Names and opened files of a zip or a folder that have a suffix, by name; no hidden ones.
 
-    Args:
-        source: the zip or the folder; or a file, which is then the only one.
-        suffix: in small letters.
-
-    Raises:
-        ValueError: if the zip is damaged.
+    The source may also be a file, which is then the only one; ValueError if a zip is damaged.
     """
     if source.suffix.lower() == ".zip" and source.is_file():
         with _Table(io.FileIO(source)) as table:
@@ -164,11 +151,7 @@ def streams(source: Path, suffix: str) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def members(source: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
-    """The same with the files' contents: of drawings and small pictures.
-
-    Raises:
-        ValueError: if the zip is damaged, or a file has more than 1 MB.
-    """
+    """The same with the files' contents, of drawings and small pictures; 1 MB at most."""
     for name, file in streams(source, suffix):
         with damaged(name, source):
             data = file.read(_MEMBER + 1)

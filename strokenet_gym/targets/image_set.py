@@ -154,11 +154,8 @@ class ImageSet(Pictures):
         return not select or any(cls.is_a(label, one) for one in select)
 
     def _made(self, items: Iterable[Item]) -> list[np.ndarray]:
-        """What is kept of the items.
-
-        Returns:
-            Where lines begin among the points, and drawings among the lines, int64, with the end;
-            the labels; the points int16 ``[P, 2]``; the images uint8 ``[N, S, S]``.
+        """What is kept of the items: where lines begin among the points, and drawings among the
+        lines, with the end; labels; points int16 ``[P, 2]``; images uint8 ``[N, S, S]``.
         """
         names: dict[str, str] = {}
         labels: tuple[list[str], list[str]] = [], []  # of images, of drawings

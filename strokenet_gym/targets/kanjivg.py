@@ -6,12 +6,12 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from strokenet_gym.extras import require
-from strokenet_gym.targets.archives import check_fold, damaged, members, open_file
+from strokenet_gym.targets.archives import check_fold, damaged, members, read_file
 from strokenet_gym.targets.drawings import as_points
 from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 
@@ -54,61 +54,40 @@ class KanjiVG(ImageSet):
         seen = set()
         for file in reversed(files):
             xml = ".xml" in [suffix.lower() for suffix in file.suffixes]
-            for code, drawn, name in _of_one_file(file) if xml else _of_many(file):
+            for code, data, name in _of_one_file(file) if xml else _of_many(file):
                 if code in seen or not in_split(code, split):
                     continue
                 seen.add(code)
                 character = chr(int(code, 16))
                 if self.is_selected(character, select):
                     with damaged(name, file):
-                        root = ElementTree.fromstring(drawn) if isinstance(drawn, bytes) else drawn
-                        points = as_points(_lines(root))
+                        points = as_points(_lines(ElementTree.fromstring(data)))
                     yield character, points
 
 
-def _of_many(file: Path) -> Iterator[tuple[str, Any, str]]:
+def _of_many(file: Path) -> Iterator[tuple[str, bytes, str]]:
     """Code, contents and name of each SVG in a zip or a folder."""
     for name, data in members(file, ".svg"):
         code = PurePosixPath(name).stem.lower()
-        if re.fullmatch("[0-9a-f]{5}", code) and int(code, 16) <= 0x10FFFF:
+        if re.fullmatch("[0-9a-f]{5}", code):
             yield code, data, name
 
 
-def _of_one_file(file: Path) -> Iterator[tuple[str, Any, str]]:
-    """Code, element and name of each character in KanjiVG's single file."""
-    from defusedxml import ElementTree
-
-    with damaged(file), open_file(file) as stream:
-        pieces = _Pieces(stream, file)
-        parser = ElementTree.iterparse(pieces, events=("start", "end"))
-        root = next(parser)[1]
-        for event, element in parser:
-            if event == "end" and element.tag == "kanji":
-                found = re.fullmatch("kvg:kanji_([0-9a-f]{5})", element.get("id") or "")
-                if found:
-                    yield found[1], element, found[1]
-                    root.clear()
-                    pieces.left = _BYTES
-
-
-class _Pieces:
-    """A stream that ends with an error where a file unpacks to far too much, or a character does.
-
-    Attributes:
-        left: bytes that may still come for this one.
-    """
-
-    def __init__(self, stream: IO[bytes], file: Path) -> None:
-        self._stream, self._file, self.left = stream, file, _BYTES
-
-    def read(self, size: int) -> bytes:
-        """The next bytes."""
-        data = self._stream.read(size)
-        check_fold(str(self._file), self._file.stat().st_size, self._stream.tell())
-        self.left -= len(data)
-        if self.left < 0:
+def _of_one_file(file: Path) -> Iterator[tuple[str, bytes, str]]:
+    """Code, contents and name of each character in KanjiVG's single file."""
+    data = read_file(file)
+    check_fold(str(file), file.stat().st_size, len(data))
+    *parts, rest = data.split(b"</kanji>")
+    with damaged(file):
+        if b"</kanjivg>" not in rest:
+            raise ValueError("it is cut short")
+        if any(len(part) > _BYTES for part in parts):
             raise ValueError(f"a character has more than {_BYTES:,} bytes")
-        return data
+    for part in parts:
+        if begin := re.search(rb"<kanji\s[^<>]*\bid=.kvg:kanji_([0-9a-f]{5})\W", part):
+            name = begin[1].decode()
+            element = part[begin.start() :] + b"</kanji>"
+            yield name, b'<kanjivg xmlns:kvg="kvg">' + element + b"</kanjivg>", name
 
 
 def _view(root: Any) -> np.ndarray:

@@ -244,11 +244,7 @@ class ImageFiles(_FittedPictures):
 
 
 def find_pictures(pattern: str) -> list[str]:
-    """The image files, but for hidden ones, that a pattern such as ``photos/*.jpg`` means.
-
-    Raises:
-        FileNotFoundError: if there are none.
-    """
+    """The image files, but for hidden ones, that a pattern such as ``photos/*.jpg`` means."""
     known, names = suffixes(), glob.glob(str(user_path(pattern)), recursive=True)
     names = [n for n in names if os.path.splitext(n)[1].lower() in known and os.path.isfile(n)]
     if not names:
