@@ -102,21 +102,6 @@ def make_targets(
             )
         select = [label.strip() for label in labels.split(",") if label.strip()]
         return DATA_SETS[name](folder, split, size, select)
-    return _files(text)
-
-
-def is_named(targets: Any) -> bool:
-    """Whether targets are glyphs or a data set of :data:`DATA_SETS`, and so no path."""
-    name = targets.lower() if isinstance(targets, str) else ""
-    return name == "glyphs" or name.partition(":")[0] in DATA_SETS
-
-
-def _is_image(value: Any) -> bool:
-    return isinstance(value, np.ndarray) or is_tensor(value) or is_pil(value)
-
-
-def _files(text: str) -> ImageFiles:
-    """The images that a path or a pattern means."""
     path = check_path(text)
     try:
         there = path.exists()
@@ -134,3 +119,13 @@ def _files(text: str) -> ImageFiles:
         f"unknown targets {shown(text)!r}: neither one of {', '.join(known)} nor the path "
         f"of an image or a folder{f'; did you mean {near[0]!r}?' if near else ''}"
     )
+
+
+def is_named(targets: Any) -> bool:
+    """Whether targets are glyphs or a data set of :data:`DATA_SETS`, and so no path."""
+    name = targets.lower() if isinstance(targets, str) else ""
+    return name == "glyphs" or name.partition(":")[0] in DATA_SETS
+
+
+def _is_image(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or is_tensor(value) or is_pil(value)

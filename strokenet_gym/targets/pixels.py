@@ -42,8 +42,13 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
         levels, icc = image.read(name)
         info, turn = {"icc_profile": icc}, image.turn
     else:
-        key, raw = image.info.get("transparency"), _raw_mode(image)
-        data = _contents(image, name) if raw in ("RGB;16B", "RGBA;16B", "LA;16B") else None
+        key, data, tile = image.info.get("transparency"), b"", getattr(image, "tile", None)
+        raw = str(tile[0][3]) if image.format == "PNG" and tile else ""  # while it is not loaded
+        if raw in ("RGB;16B", "RGBA;16B", "LA;16B"):
+            needed = _BYTES * image.size[0] * image.size[1]
+            check_memory(name, image.fp.seek(0, os.SEEK_END) + needed)
+            image.fp.seek(0)
+            data = image.fp.read()
         try:
             image.load()
         except Exception as error:
@@ -54,7 +59,7 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
         if isinstance(key, int) and (step := _FEW.get(raw or image.mode)):
             image = image.copy()
             image.info["transparency"] = key * step
-        levels = None if data is None else _deep_colours(data, image)
+        levels = _deep_colours(data, image) if data else None
         if image.mode[0] in "IF":
             levels = _deep_grey(image)
         info = image.info
@@ -69,19 +74,6 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
     pixels = pixels[:: -1 if turn in (3, 4, 7, 8) else 1, :: -1 if turn in (2, 3, 6, 7) else 1]
     pixels = np.ascontiguousarray(pixels)
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-
-
-def _raw_mode(image: Any) -> str:
-    """How the pixels of a PNG are stored, while they are not loaded."""
-    tile = getattr(image, "tile", None)
-    return str(tile[0][3]) if image.format == "PNG" and tile else ""
-
-
-def _contents(image: Any, name: str) -> bytes:
-    """All of the file of an image that is not loaded yet."""
-    check_memory(name, image.fp.seek(0, os.SEEK_END) + _BYTES * image.size[0] * image.size[1])
-    image.fp.seek(0)
-    return image.fp.read()
 
 
 def _turn(image: Any) -> int:
