@@ -13,10 +13,7 @@ from typing import IO, Any
 from strokenet_gym.files import check_memory
 from strokenet_gym.reading import open_regular, shown
 
-__all__ = [
-    "check_fold", "damaged", "find_data", "folders_of", "members", "open_file", "read_file",
-    "streams",
-]  # fmt: skip
+__all__ = ["check_fold", "damaged", "find_data", "folders_of", "members", "read_file", "streams"]
 
 _MOST_FOLD, _SMALL = 30, 2**18  # how much larger what is unpacked may be, and bytes that always may
 _MEMBER = 2**20  # bytes, at most, of one drawing's or picture's file
@@ -95,24 +92,15 @@ def check_fold(name: str, packed: int, unpacked: int) -> None:
         )
 
 
-def open_file(file: Path) -> IO[bytes]:
-    """Open a regular file, unpacked if it is gzipped; ValueError if it is none."""
-    opened = open_regular(file)
-    if file.suffix.lower() != ".gz":
-        return opened
-    opened.close()
-    return gzip.open(file)  # type: ignore[return-value]
-
-
 def read_file(file: Path) -> bytes:
     """All of a plain or gzipped file; ValueError if it is damaged, or takes too much memory."""
-    what = f"{file}, unpacked," if file.suffix.lower() == ".gz" else str(file)
-    pieces, total = [], 0
-    with open_file(file) as stream, damaged(file):
+    packed, pieces, total = file.suffix.lower() == ".gz", [], 0
+    with open_regular(file) as opened, damaged(file):
+        stream: Any = gzip.GzipFile(fileobj=opened) if packed else opened
         while piece := stream.read(2**24):
             pieces.append(piece)
             total += len(piece)
-            check_memory(what, 2 * total)
+            check_memory(f"{file}, unpacked," if packed else str(file), 2 * total)
     return b"".join(pieces)
 
 

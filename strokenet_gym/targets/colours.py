@@ -116,7 +116,7 @@ def reduced(levels: np.ndarray, profile: bytes | None) -> np.ndarray:
 
 
 def _between(levels: np.ndarray, profile: bytes) -> np.ndarray:
-    """RGB of 16 bits, uint16 ``[H, W, 3]``, in sRGB, float32 ``[H, W, 3]`` of whole levels of 255.
+    """RGB, uint16 ``[H, W, 3]``, in sRGB, float32 ``[H, W, 3]`` of whole levels of 255.
 
     LittleCMS has 8 bits here, which are too few for dark colours of a linear profile. So what lies
     between its colours is interpolated: the way from the darker corner of a cell to the lighter
@@ -151,14 +151,11 @@ def _from_chunks(info: dict[str, Any]) -> bytes | None:
 
 
 def matrix_profile(gamma: float | None, chromaticity: Sequence[float]) -> bytes:
-    """An ICC profile of an RGB space: that of sRGB with other numbers.
+    """An ICC profile of an RGB space: that of sRGB with other numbers; ValueError if there is none.
 
     Args:
         gamma: the power that makes light of its numbers; None for sRGB's curve.
         chromaticity: x and y of white, red, green and blue.
-
-    Raises:
-        ValueError: if there is no such space.
     """
     from PIL import ImageCms
 

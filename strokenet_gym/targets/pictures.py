@@ -47,8 +47,7 @@ class Pictures(ABC):
     """A number of pictures that do not change, sampled uniformly."""
 
     @abstractmethod
-    def __len__(self) -> int:
-        """How many there are."""
+    def __len__(self) -> int: ...
 
     @abstractmethod
     def __getitem__(self, index: int) -> np.ndarray:

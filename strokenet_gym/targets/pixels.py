@@ -40,7 +40,7 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
     levels: np.ndarray | None
     if isinstance(image, tiff.Page):
         levels, icc = image.read(name)
-        info, turn = {"icc_profile": icc}, image.turn
+        info, turn = {"icc_profile": icc}, image.first(tiff.TURN, 1)
     else:
         key, data, tile = image.info.get("transparency"), b"", getattr(image, "tile", None)
         raw = str(tile[0][3]) if image.format == "PNG" and tile else ""  # while it is not loaded
@@ -79,7 +79,7 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
 def _turn(image: Any) -> int:
     """How the camera was held, a number from 1 to 8, see EXIF."""
     try:
-        return image.getexif().get(0x0112, 1)
+        return image.getexif().get(tiff.TURN, 1)
     except Exception:  # a damaged block says nothing
         return 1
 

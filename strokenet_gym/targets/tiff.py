@@ -12,12 +12,12 @@ import numpy as np
 from strokenet_gym.extras import require
 from strokenet_gym.files import check_memory
 
-__all__ = ["Page", "find_page", "grey_range"]
+__all__ = ["TURN", "Page", "find_page", "grey_range"]
 
 _PAGES = 100  # that are looked at
-_KIND, _WIDTH, _HEIGHT, _BITS, _PACKED, _MEANING, _TURN = 254, 256, 257, 258, 259, 262, 274
+_KIND, _WIDTH, _HEIGHT, _BITS, _PACKED, _MEANING, TURN = 254, 256, 257, 258, 259, 262, 274
 _SAMPLES, _PLANES, _EXTRA, _PROFILE = 277, 284, 338, 34675
-_TAGS = (_KIND, _WIDTH, _HEIGHT, _BITS, _PACKED, _MEANING, _TURN, _SAMPLES, _PLANES, _EXTRA)
+_TAGS = (_KIND, _WIDTH, _HEIGHT, _BITS, _PACKED, _MEANING, TURN, _SAMPLES, _PLANES, _EXTRA)
 _REDUCED, _MASK = 1, 4  # bits of _KIND: a thumbnail, or what is transparent
 _PLAIN = 1, 8, 32946  # how what tifffile unpacks alone is packed: not at all, or deflated
 
@@ -50,11 +50,6 @@ class Page:
         if planes == 2 and packed == 1:
             return True
         return packed in _PLAIN and importlib.util.find_spec("tifffile") is not None
-
-    @property
-    def turn(self) -> int:
-        """The orientation, as in EXIF."""
-        return self.first(_TURN, 1)
 
     def first(self, tag: int, default: int) -> int:
         """The first number of a tag."""
