@@ -195,14 +195,13 @@ class ImageSet(Pictures):
     def _warn_of_unknown(self, folder: Path, split: str, select: Sequence[str]) -> None:
         names = np.unique(self.labels).tolist()
         for label in select:
-            if any(self.is_a(name, label) for name in names):
-                continue
-            known_ones = [*self._known(self._find(folder, split, ())), *names]
-            known = {name.casefold(): name for name in known_ones}
-            near = difflib.get_close_matches(label.casefold(), known, 3)
-            meant = " or ".join(repr(known[name]) for name in near)
-            text = f"{self.name} has no {split} images of {label!r}"
-            warnings.warn(f"{text}; did you mean {meant}?" if near else text, stacklevel=3)
+            if not any(self.is_a(name, label) for name in names):
+                known = [*self._known(self._find(folder, split, ())), *names]
+                plain = {name.casefold(): repr(name) for name in known}
+                near = [plain[n] for n in difflib.get_close_matches(label.casefold(), plain, 3)]
+                meant = f"; did you mean {' or '.join(near)}?" if near else ""
+                text = f"{self.name} has no {split} images of {label!r}{meant}"
+                warnings.warn(text, stacklevel=3)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy in another process opens the same files."""

@@ -7,8 +7,7 @@ import hashlib
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +108,9 @@ class ArrayTargets(_FittedPictures):
     Raises:
         ValueError: if it is not one of these, or could be two of them: an array ``[3, H, W]`` may
             be an RGB image or three grey ones.
+
+    Attributes:
+        channels: 1 if all images are grey, 3 if one is in colour.
     """
 
     def __init__(self, images: Any) -> None:
@@ -121,8 +123,8 @@ class ArrayTargets(_FittedPictures):
         if len(images) == 0:
             raise ValueError("expected an image, or several, got none")
         several = isinstance(images, (list, tuple))
-        for image in images if several else images[:1]:
-            load_image(image)
+        colours = [_is_colour(image) for image in (images if several else images[:1])]
+        self.channels = 3 if any(colours) else 1
         if not several and images.dtype.kind == "f":
             low, high = float(images.min()), float(images.max())
             if not (low >= 0 and high <= 1):  # nor NaN
@@ -134,13 +136,6 @@ class ArrayTargets(_FittedPictures):
     def __getitem__(self, index: int) -> np.ndarray:
         image = self.images[index]
         return image if isinstance(image, np.ndarray) else load_image(image)
-
-    @cached_property
-    def channels(self) -> int:
-        """1 if all images are grey, 3 if one is in colour."""
-        several = isinstance(self.images, (list, tuple))
-        looked_at: Iterable[Any] = self.images if several else self.images[:1]
-        return 3 if any(map(_is_colour, looked_at)) else 1
 
 
 def _one_or_several(images: Any) -> Any:
