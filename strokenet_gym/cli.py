@@ -69,7 +69,7 @@ def download_data(
     to: Path,
     categories: tuple[str, ...] = (),
 ) -> None:
-    """Fetch a published data set; a broken download goes on where it stopped.
+    """Fetch a published data set; files that are there and whole are kept.
 
     Args:
         name: The data set: mnist, omniglot, quickdraw or kanjivg.

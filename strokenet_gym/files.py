@@ -189,7 +189,7 @@ def _named(new: Path, path: Path) -> Iterator[None]:
     except Exception as error:
         texts = (a.replace(str(new), str(path)) if isinstance(a, str) else a for a in error.args)
         error.args = tuple(texts)
-        if isinstance(error, OSError) and error.filename in (None, str(new), new):
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(new), new):
             error.filename = str(path)
         raise
 

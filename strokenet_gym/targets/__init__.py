@@ -78,13 +78,11 @@ def make_targets(
     """
     if isinstance(targets, Targets):
         return targets
-    if _is_image(targets):
+    several = targets if isinstance(targets, (list, tuple)) and targets else [targets]
+    if all(map(_is_image, several)):
         return ArrayTargets(targets)
-    if isinstance(targets, (list, tuple)) and targets:
-        if all(isinstance(entry, (str, os.PathLike)) for entry in targets):
-            return ImageFiles(targets)
-        if all(map(_is_image, targets)):
-            return ArrayTargets(targets)
+    if several is targets and all(isinstance(entry, (str, os.PathLike)) for entry in targets):
+        return ImageFiles(targets)
     if not isinstance(targets, (str, os.PathLike)):
         raise TypeError(
             "targets must be a name, a path, an array, a tensor, a PIL image, a list of paths or "
@@ -104,23 +102,6 @@ def make_targets(
             )
         select = [label.strip() for label in labels.split(",") if label.strip()]
         return DATA_SETS[name](folder, split, size, select)
-    return _files(text)
-
-
-def is_named(targets: Any) -> bool:
-    """Whether targets are glyphs or a data set of :data:`DATA_SETS`, and so no path."""
-    if not isinstance(targets, str):
-        return False
-    name = targets.partition(":")[0].lower()
-    return name in DATA_SETS or targets.lower() == "glyphs"
-
-
-def _is_image(value: Any) -> bool:
-    return isinstance(value, np.ndarray) or is_tensor(value) or is_pil(value)
-
-
-def _files(text: str) -> ImageFiles:
-    """The images that a path or a pattern means."""
     path = check_path(text)
     try:
         there = path.exists()
@@ -130,11 +111,21 @@ def _files(text: str) -> ImageFiles:
         return ImageFiles(path)
     if any(c in text for c in "*?["):
         return ImageFiles(find_pictures(text))
-    known = ["glyphs", *DATA_SETS]
     if len(path.parts) > 1 or path.suffix:
         raise FileNotFoundError(f"no such file or folder: {shown(text)!r}")
+    known = ["glyphs", *DATA_SETS]
     near = difflib.get_close_matches(text.partition(":")[0].lower(), known, 1)
     raise ValueError(
         f"unknown targets {shown(text)!r}: neither one of {', '.join(known)} nor the path "
         f"of an image or a folder{f'; did you mean {near[0]!r}?' if near else ''}"
     )
+
+
+def is_named(targets: Any) -> bool:
+    """Whether targets are glyphs or a data set of :data:`DATA_SETS`, and so no path."""
+    name = targets.lower() if isinstance(targets, str) else ""
+    return name == "glyphs" or name.partition(":")[0] in DATA_SETS
+
+
+def _is_image(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or is_tensor(value) or is_pil(value)

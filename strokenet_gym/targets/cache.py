@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
-from strokenet_gym.files import sweep, user_path
+import numpy as np
 
-__all__ = ["cache_folder", "cached_files", "clear_cache"]
+from strokenet_gym.files import replace_file, sweep, user_path
+
+__all__ = ["cache_folder", "cached_files", "clear_cache", "keep", "kept"]
 
 
 def cache_folder() -> Path:
@@ -17,6 +21,42 @@ def cache_folder() -> Path:
         if os.environ.get(variable):
             return user_path(os.environ[variable]) / rest
     return user_path("~") / ".cache" / "strokenet_gym" / "targets"
+
+
+def keep(path: Path, arrays: Iterable[np.ndarray], swept: bool = False) -> None:
+    """Write arrays to a file: in NumPy's format, one behind the other, and a checksum of them.
+
+    It appears whole, so that two processes may do the same; without room on the disk it does not.
+
+    Args:
+        path: in the cache.
+        arrays: those of the widest type first, so that all are aligned when they are mapped.
+        swept: see :func:`strokenet_gym.files.replace_file`.
+    """
+    with contextlib.suppress(OSError), replace_file(path, swept=swept) as new:
+        with new.open("wb") as file:
+            for array in arrays:
+                np.save(file, array)
+        checksum = zlib.crc32(np.memmap(new, np.uint8, "r").data)
+        with new.open("ab") as file:
+            file.write(checksum.to_bytes(4, "little"))
+
+
+def kept(path: Path) -> list[np.ndarray] | None:
+    """Map the arrays of a file that :func:`keep` wrote; None if it is not there, or damaged."""
+    arrays = []
+    with contextlib.suppress(OSError, ValueError):
+        data = np.memmap(path, np.uint8, "r").view(np.ndarray)
+        if zlib.crc32(data[:-4].data).to_bytes(4, "little") != data[-4:].tobytes():
+            return None
+        with path.open("rb") as file:
+            while file.tell() < len(data) - 4:
+                np.lib.format.read_magic(file)
+                shape, _, kind = np.lib.format.read_array_header_1_0(file)
+                start = file.tell()
+                stop = file.seek(start + int(np.prod(shape)) * kind.itemsize)
+                arrays.append(data[start:stop].view(kind).reshape(shape))
+    return arrays or None
 
 
 def cached_files() -> dict[str, list[Path]]:
@@ -45,15 +85,13 @@ def clear_cache(names: tuple[str, ...] = ()) -> int:
     for folder in (cache_folder(), cache_folder() / "pictures"):
         sweep(folder)
     freed, found = 0, cached_files()
-    unknown = set(names) - set(found)
-    if unknown:
+    if unknown := sorted(set(names) - set(found)):
         raise ValueError(
-            f"the cache has nothing of {', '.join(sorted(unknown))}; it has {', '.join(found)}"
+            f"the cache has nothing of {', '.join(unknown)}; it has {', '.join(found)}"
         )
-    for name, files in found.items():
-        for file in files if not names or name in names else ():
-            with contextlib.suppress(FileNotFoundError):  # another process was faster
-                size = file.stat().st_size
-                file.unlink()
-                freed += size
+    for file in (file for name in names or found for file in found[name]):
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            size = file.stat().st_size
+            file.unlink()
+            freed += size
     return freed

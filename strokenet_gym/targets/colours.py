@@ -11,15 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "find_profile",
-    "from_lab",
-    "icc_profile",
-    "matrix_profile",
-    "reduced",
-    "srgb_greys",
-    "to_srgb",
-]
+__all__ = ["find_profile", "from_lab", "matrix_profile", "reduced", "srgb_greys", "to_srgb"]
 
 _UNSEEN = 1  # level of 255 by which a profile may differ from sRGB and yet be it
 _STRIP = 2**17  # pixels of 16 bits that are converted at once
@@ -31,15 +23,10 @@ _BRADFORD = np.array(
 
 
 def find_profile(info: dict[str, Any], mode: str, name: str) -> bytes | None:
-    """The ICC profile of an image, if its colours are not sRGB's.
+    """The ICC profile of a PIL image with this info, if its colours are not sRGB's.
 
     Of a PNG without one it is made from the chunks gAMA and cHRM, unless there is sRGB. A profile
-    that cannot be used is left out, with a warning.
-
-    Args:
-        info: of the PIL image.
-        mode: "L" (for any grey image), "RGB", "RGBA" or "CMYK".
-        name: of the file, for the warning.
+    that cannot be used is left out, with a warning. The mode is "L" of any grey image.
     """
     try:
         profile = info.get("icc_profile") or _from_chunks(info)
@@ -111,15 +98,7 @@ def _made(profile: Any, mode: str, out: str) -> Any:
 
 
 def reduced(levels: np.ndarray, profile: bytes | None) -> np.ndarray:
-    """An image of 16 bits in 8, and in sRGB.
-
-    Args:
-        levels: uint16 ``[H, W, 1 … 4]``: grey, grey and opacity, RGB, or RGBA.
-        profile: of its colours, as :func:`find_profile` gives it.
-
-    Returns:
-        uint8 of the same shape.
-    """
+    """An image of 16 bits, uint16 ``[H, W, 1 … 4]``, in 8 bits, and from its profile in sRGB."""
     height, width, numbers = levels.shape
     pixels = np.empty(levels.shape, np.uint8)
     rows = max(1, _STRIP // width)
@@ -137,7 +116,7 @@ def reduced(levels: np.ndarray, profile: bytes | None) -> np.ndarray:
 
 
 def _between(levels: np.ndarray, profile: bytes) -> np.ndarray:
-    """RGB of 16 bits, uint16 ``[H, W, 3]``, in sRGB, float32 ``[H, W, 3]`` of whole levels of 255.
+    """RGB, uint16 ``[H, W, 3]``, in sRGB, float32 ``[H, W, 3]`` of whole levels of 255.
 
     LittleCMS has 8 bits here, which are too few for dark colours of a linear profile. So what lies
     between its colours is interpolated: the way from the darker corner of a cell to the lighter
@@ -172,57 +151,28 @@ def _from_chunks(info: dict[str, Any]) -> bytes | None:
 
 
 def matrix_profile(gamma: float | None, chromaticity: Sequence[float]) -> bytes:
-    """An ICC profile of an RGB space.
+    """An ICC profile of an RGB space: that of sRGB with other numbers; ValueError if there is none.
 
     Args:
         gamma: the power that makes light of its numbers; None for sRGB's curve.
         chromaticity: x and y of white, red, green and blue.
-
-    Raises:
-        ValueError: if there is no such space.
     """
+    from PIL import ImageCms
+
     x, y = np.array(chromaticity, float).reshape(4, 2).T
     if not (np.isfinite(x).all() and (y > 0).all()):
         raise ValueError(f"no colours have the chromaticities {tuple(chromaticity)}")
     white, *primaries = np.stack([x / y, np.ones(4), (1 - x - y) / y], 1)
-    matrix = np.array(primaries).T
-    cone = _BRADFORD @ matrix  # of the eye, in which whites are adapted
-    cone *= np.linalg.solve(matrix, white)
+    cone = _BRADFORD @ np.array(primaries).T  # of the eye, in which whites are adapted
+    cone *= np.linalg.solve(np.array(primaries).T, white)
     cone *= ((_BRADFORD @ _D50) / (_BRADFORD @ white))[:, None]
     colours = np.linalg.solve(_BRADFORD, cone).T
-    if gamma is None:
-        level = np.linspace(0, 1, 1024)
-        light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-        table = np.rint(light * 65535).astype(">u2").tobytes()
-    else:
-        table = struct.pack(">H", round(gamma * 256))
-    curve = struct.pack(">4s4xI", b"curv", len(table) // 2) + table
-    tags = {b"wtpt": _xyz(_D50)}
-    for name, colour in zip((b"r", b"g", b"b"), colours, strict=True):
-        tags |= {name + b"XYZ": _xyz(colour), name + b"TRC": curve}
-    return icc_profile(b"RGB ", b"XYZ ", tags)
-
-
-def _xyz(colour: np.ndarray) -> bytes:
-    return struct.pack(">4s4x3i", b"XYZ ", *(round(v * 65536) for v in colour.tolist()))
-
-
-def icc_profile(space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """An ICC profile of version 2 from its tags.
-
-    Args:
-        space: of its colours: ``b"RGB "``, ``b"GRAY"``, ``b"CMYK"``.
-        connection: the space in which they are said: ``b"XYZ "`` or ``b"Lab "``.
-        tags: their contents, by their signatures.
-    """
-    place, entries, contents = 132 + 12 * len(tags), b"", b""
-    for name, content in tags.items():
-        entries += struct.pack(">4s2I", name, place + len(contents), len(content))
-        contents += content + bytes(-len(content) % 4)
-    illuminant = _xyz(_D50)[8:]
-    head = struct.pack(
-        ">I4sI4s4s4s12x4s28x12s48xI",
-        *(place + len(contents), b"none", 0x02400000, b"mntr", space, connection),
-        *(b"acsp", illuminant, len(tags)),
-    )
-    return head + entries + contents
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    (count,) = struct.unpack_from(">I", profile, 128)
+    for name, at, _ in struct.iter_unpack(">4s2I", profile[132 : 132 + 12 * count]):
+        if name in (b"rXYZ", b"gXYZ", b"bXYZ"):
+            colour = colours[b"rgb".index(name[:1])]
+            struct.pack_into(">3i", profile, at + 8, *np.rint(colour * 65536).astype(int))
+        elif name.endswith(b"TRC") and gamma is not None:  # (a x + b) ** gamma
+            struct.pack_into(">5i", profile, at + 12, round(gamma * 65536), 65536, 0, 0, 0)
+    return bytes(profile)

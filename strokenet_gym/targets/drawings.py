@@ -19,13 +19,10 @@ UNIT = 2**13  # of a point's coordinate in a canvas' width: a sixteenth of a pix
 
 
 def as_points(lines: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Lines as they are kept.
+    """Lines as they are kept: int16 ``[K, 2]`` each, in units of :data:`UNIT`.
 
     Args:
         lines: ``[K, 2]`` each: x, y in 0 … 1 of the canvas, y down. A single point is a dot.
-
-    Returns:
-        int16 ``[K, 2]`` each, in units of :data:`UNIT`.
 
     Raises:
         ValueError: if there is none, they have more than 16,384 points, or a number is not finite
@@ -47,11 +44,7 @@ def as_points(lines: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def simplified(line: np.ndarray, off: float) -> np.ndarray:
-    """A line without those points in between that are on the way, at most ``off`` beside it.
-
-    Args:
-        line: ``[K, 2]``.
-        off: in the same unit.
+    """A line ``[K, 2]`` without those points in between that are on the way, or ``off`` beside it.
 
     Returns:
         float32 ``[L, 2]``, from the first point to the last.
@@ -70,11 +63,7 @@ def simplified(line: np.ndarray, off: float) -> np.ndarray:
 
 
 def normalised(lines: Sequence[np.ndarray], share: float) -> Iterator[np.ndarray]:
-    """Lines moved and scaled so that they are centred and their longer side is ``share``.
-
-    Raises:
-        ValueError: if there are none, or a number is not finite.
-    """
+    """Lines moved and scaled so that they are centred and their longer side is ``share``."""
     points = np.concatenate(lines)
     if not (np.abs(points) < 1e9).all():  # nor NaN
         raise ValueError("a line has a number that is not finite")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from strokenet_gym.interrupts import shielded
 from strokenet_gym.kernels import threads
 from strokenet_gym.kernels.cache import announce
 from strokenet_gym.kernels.canvas import to_bytes
-from strokenet_gym.targets.raster import draw_glyphs, draw_lines, place_images, set_targets
+from strokenet_gym.targets.raster import Batch, draw_glyphs, draw_lines, place_images, set_targets
 
 with shielded():
     import cv2
@@ -20,7 +21,6 @@ with shielded():
 __all__ = ["draw", "place", "put", "trace"]
 
 _LEAST = 16  # fewer targets are not worth another thread
-_VISIBLE = np.float32(0.51 / 255)
 _NO_FLOATS, _NO_BYTES = np.empty((0,) * 4, np.float32), np.empty((0,) * 4, np.uint8)
 _NO_BOXES = np.empty((0, 4), np.int64)
 
@@ -53,50 +53,56 @@ def put(
         background; and bool ``[N]``: whether that can be seen, as half a grey level or more.
     """
     errors, visible = np.empty((len(images), 2)), np.empty(len(images), bool)
-    batch, where = (target, target_pixels, canvas, pixels, inked), np.asarray(indices, np.int64)
-    levels = to_bytes(background)
-    images, unit = behaved(images, images.dtype), np.float32(255 if images.dtype == np.uint8 else 1)
-
-    def work(start: int, stop: int) -> None:
-        found = images, unit, where, background, levels, _VISIBLE
-        set_targets(*batch, errors, visible, *found, start, stop)
-
-    announce(set_targets)
-    threads.run(work, len(images), _LEAST)
+    batch = Batch(target, target_pixels, canvas, pixels, inked)
+    images, where = behaved(images, images.dtype), np.asarray(indices, np.int64)
+    unit, levels = np.float32(255 if images.dtype == np.uint8 else 1), to_bytes(background)
+    _on_threads(set_targets, errors, visible, batch, images, unit, where, background, levels)
     return errors / target[0].size, visible
 
 
 def place(images: np.ndarray, indices: np.ndarray, extent: int, size: int) -> np.ndarray:
-    """Resize images of a set and put them in the middle of black canvases, uint8 ``[N, H, W]``.
+    """Put some of images uint8 ``[M, S, S]`` in the middle of black canvases of a size.
 
-    Args:
-        images: uint8 ``[M, S, S]``.
-        indices: int64 ``[N]``, which of them.
-        extent: their width and height after that, at most ``size``.
-        size: width and height of the canvas in pixels.
+    Returns:
+        uint8 ``[N, size, size]``; each image is resized to ``extent`` pixels, at most ``size``.
     """
-    first, weights = _resizing(images.shape[1], extent)
     placed = np.empty((len(indices), size, size), np.uint8)
+    return _on_threads(place_images, placed, images, indices, *_resizing(images.shape[1], extent))
 
-    def work(start: int, stop: int) -> None:
-        place_images(placed, images, indices, first, weights, start, stop)
 
-    announce(place_images)
-    threads.run(work, len(placed), _LEAST)
-    return placed
+def draw(
+    fields: np.ndarray, boxes: np.ndarray, unit: float, which: np.ndarray, half: np.ndarray,
+    inverse: np.ndarray, size: int, samples: int,
+) -> np.ndarray:  # fmt: skip
+    """Draw characters, white on black, uint8 ``[N, size, size]``; see :func:`draw_glyphs`."""
+    drawn = np.empty((len(which), size, size), np.uint8)
+    return _on_threads(draw_glyphs, drawn, fields, boxes, unit, which, half, inverse, samples)
+
+
+def trace(
+    points: np.ndarray, lines: np.ndarray, drawings: np.ndarray, which: np.ndarray,
+    unit: float, width: float, size: int,
+) -> np.ndarray:  # fmt: skip
+    """Draw lines, white on black, uint8 ``[N, size, size]``; see :func:`draw_lines`."""
+    drawn = np.empty((len(which), size, size), np.uint8)
+    return _on_threads(draw_lines, drawn, points, lines, drawings, which, unit, width)
+
+
+def _on_threads(kernel: Any, filled: np.ndarray, *args: Any) -> np.ndarray:
+    """Have a kernel fill an array, and return that."""
+    announce(kernel)
+    threads.run(lambda start, stop: kernel(filled, *args, start, stop), len(filled), _LEAST)
+    return filled
 
 
 @cache
 def _resizing(side: int, extent: int) -> tuple[np.ndarray, np.ndarray]:
-    """What each pixel of a resized line is made of, as OpenCV does it with anti-aliasing.
-
-    Args:
-        side: pixels of the line before.
-        extent: and after: with cubic interpolation if they are more, else by area.
+    """What the pixels of a line of ``side`` pixels become, resized as OpenCV does it: cubic if to
+    more, else by area.
 
     Returns:
-        int64 ``[extent]``, from which pixel on, and float32 ``[extent, T]``, the weights of that
-        one and its followers.
+        int64 ``[extent]``: the first pixel that each is made of, and float32 ``[extent, T]``: the
+        weights of that one and its followers.
     """
     method = cv2.INTER_CUBIC if extent > side else cv2.INTER_AREA
     matrix = cv2.resize(np.eye(side, dtype=np.float32), (side, extent), interpolation=method)
@@ -105,46 +111,3 @@ def _resizing(side: int, extent: int) -> tuple[np.ndarray, np.ndarray]:
     taps = (side - used[:, ::-1].argmax(1) - first).max()
     first = np.minimum(first, side - taps)
     return first, np.take_along_axis(matrix, first[:, None] + np.arange(taps), 1)
-
-
-def draw(
-    fields: np.ndarray,
-    boxes: np.ndarray,
-    unit: float,
-    which: np.ndarray,
-    half: np.ndarray,
-    inverse: np.ndarray,
-    size: int,
-    samples: int,
-) -> np.ndarray:
-    """Draw characters, white on black, uint8 ``[N, H, W]``; see :func:`draw_glyphs`."""
-    drawn = np.empty((len(which), size, size), np.uint8)
-    glyphs = fields, boxes, unit, which, half, inverse, samples
-
-    def work(start: int, stop: int) -> None:
-        draw_glyphs(drawn, *glyphs, start, stop)
-
-    announce(draw_glyphs)
-    threads.run(work, len(drawn), _LEAST)
-    return drawn
-
-
-def trace(
-    points: np.ndarray,
-    lines: np.ndarray,
-    drawings: np.ndarray,
-    which: np.ndarray,
-    unit: float,
-    width: float,
-    size: int,
-) -> np.ndarray:
-    """Draw lines, white on black, uint8 ``[N, size, size]``; see :func:`draw_lines`."""
-    drawn = np.empty((len(which), size, size), np.uint8)
-    kept = points, lines, drawings, which, unit, width
-
-    def work(start: int, stop: int) -> None:
-        draw_lines(drawn, *kept, start, stop)
-
-    announce(draw_lines)
-    threads.run(work, len(drawn), _LEAST)
-    return drawn

@@ -29,11 +29,7 @@ def fit_image(image: Any, size: Size, channels: int, background: np.ndarray) -> 
             free.
 
     Returns:
-        float32 ``[channels, H, W]`` in 0 … 1.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not an image.
+        float32 ``[channels, H, W]`` in 0 … 1. Errors are those of :func:`load_image`.
     """
     pixels = load_image(image)
     height, width, numbers = pixels.shape

@@ -26,11 +26,9 @@ with shielded():
 __all__ = ["Glyphs"]
 
 _FONTS = (
-    cv2.FONT_HERSHEY_SIMPLEX,
-    cv2.FONT_HERSHEY_DUPLEX,
-    cv2.FONT_HERSHEY_COMPLEX,
+    cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX,
     cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
-)
+)  # fmt: skip
 _FIRST, _LAST = "!", "~"  # of the characters that they have
 _PATCH = 256  # pixels that a character is drawn in
 _SCALE = 5.0  # of the fonts
@@ -75,11 +73,7 @@ class Glyphs:
         return self._draw([rng])[0].astype(np.float32) / 255
 
     def sample_fitted(
-        self,
-        rngs: Sequence[np.random.Generator],
-        size: Size,
-        channels: int,
-        background: np.ndarray,
+        self, rngs: Sequence[np.random.Generator], size: Size, channels: int, background: np.ndarray
     ) -> np.ndarray:
         """A random character for each generator, see :class:`strokenet_gym.targets.Targets`."""
         if sides(size) != (self.size, self.size):
@@ -95,10 +89,8 @@ class Glyphs:
             rng.random(out=row)
         choices = np.array([len(self.characters), len(_FONTS), len(_WIDTHS)])
         which, font, pen = (chances[:, :3] * choices).astype(np.int64).T
-        fields = [
-            _field(self.characters[w], f)
-            for w, f in zip(which.tolist(), font.tolist(), strict=True)
-        ]
+        chosen = zip(which.tolist(), font.tolist(), strict=True)
+        fields = np.array([_field(self.characters[character], f) for character, f in chosen])
         width = pen + _WIDTHS.start
         # OpenCV's lines have about these widths: a little wider if they are odd.
         half = width / 2 + 0.64 + 0.4 * (width % 2)
@@ -122,7 +114,7 @@ class Glyphs:
         offset = (matrix @ corner[:, :, None] + centre + 0.5 / _FINER) / _STEP - 0.5
         inverse = np.concatenate([matrix * zoom / _STEP, offset], 2)
         samples = max(1, round(zoom / _STEP))
-        pens = np.array(fields), half / _STEP, inverse
+        pens = fields, half / _STEP, inverse
         return draw(_BANK, _BOXES, _UNIT * _STEP, *pens, self.size, samples)
 
 

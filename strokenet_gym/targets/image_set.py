@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 import json
 import os
 import warnings
-import zlib
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,25 +16,23 @@ from typing import Any, ClassVar
 import numpy as np
 
 from strokenet_gym.checks import whole
-from strokenet_gym.files import check_memory, replace_file, user_path
+from strokenet_gym.files import check_memory, user_path
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.messages import stderr
 from strokenet_gym.targets.archives import find_data
-from strokenet_gym.targets.cache import cache_folder
+from strokenet_gym.targets.cache import cache_folder, keep, kept
 from strokenet_gym.targets.drawings import UNIT
 from strokenet_gym.targets.fitting import fit_images
 from strokenet_gym.targets.pictures import Pictures
 
 __all__ = ["DATA_SETS", "ImageSet", "Item", "in_split"]
 
-_VERSION = 3  # of what is kept; a new one leaves old files aside
+_VERSION = 4  # of what is kept; a new one leaves old files aside
 _ITEM = 500  # bytes of memory for an item, beside what it shows: its key, its entries in tables
 _TEST_SHARE = 26  # of 256
 _BANK = 2**27  # bytes that the items of a set may take in the canvas' size, to be kept so
 _BATCH = 8  # items wanted at once: for fewer, as in single environments, it is not worth memory
-# What is kept, and of what type; the widest first, so that all of them are aligned.
-_ARRAYS = {"lines": "<i8", "drawings": "<i8", "codes": "<u4", "points": "<i2", "images": "|u1"}
 
 # A label, and an image uint8 [S, S], or lines as drawings.as_points() gives them.
 Item = tuple[str, "np.ndarray | list[np.ndarray]"]
@@ -88,8 +85,7 @@ class ImageSet(Pictures):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        name = cls.__dict__.get("name")
-        if not isinstance(name, str):
+        if not isinstance(name := cls.__dict__.get("name"), str):
             raise TypeError(f"the data set {cls.__name__} needs an attribute name")
         taken = DATA_SETS.get(name, cls)
         if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
@@ -116,120 +112,24 @@ class ImageSet(Pictures):
         stats = [(str(file), *_stat(file)) for file in files]
         wanted = sorted(label.casefold() for label in select)
         key = json.dumps([_VERSION, self.version, split, wanted, limit, stats])
-        path = (
-            cache_folder() / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.prepared"
-        )
-        if not self._open(path):
-            print(
-                f"strokenet_gym: preparing {self.name}, {split} (once; kept in {path.parent})",
-                file=stderr(),
-            )
-            self._make(_counted(self._prepare(files, split, select), limit), path)
+        digest = hashlib.sha256(key.encode()).hexdigest()[:20]
+        path = cache_folder() / f"{self.name}-{digest}.prepared"
+        found = kept(path)
+        if found is None:
+            text = f"preparing {self.name}, {split} (once; kept in {path.parent})"
+            print(f"strokenet_gym: {text}", file=stderr())
+            found = self._made(_counted(self._prepare(files, split, select), limit))
+            if len(found[2]) > 0:
+                keep(path, found)
+                found = kept(path) or found  # mapped, so that processes share them
+        self._lines, self._drawings, self.labels, self._points, self.images = found
         self._warn_of_unknown(folder, split, select)
-        if len(self.labels) == 0:
+        if len(self) == 0:
             what = f" of {', '.join(select)}" if select else ""
             raise ValueError(f"{self.name} has no {split} images{what} in {data_dir}")
         # In the canvas' size, as they come; memory is taken for those that have come.
-        kept = len(self) if len(self) * size**2 <= _BANK else 0
-        self._bank, self._banked = np.empty((kept, size, size), np.uint8), np.zeros(kept, bool)
-
-    def _warn_of_unknown(self, folder: Path, split: str, select: Sequence[str]) -> None:
-        names = np.unique(self.labels).tolist()
-        for label in select:
-            if any(self.is_a(name, label) for name in names):
-                continue
-            known_ones = [*self._known(self._find(folder, split, ())), *names]
-            known = {name.casefold(): name for name in known_ones}
-            near = difflib.get_close_matches(label.casefold(), known, 3)
-            meant = " or ".join(repr(known[name]) for name in near)
-            text = f"{self.name} has no {split} images of {label!r}"
-            warnings.warn(f"{text}; did you mean {meant}?" if near else text, stacklevel=3)
-
-    def _known(self, files: list[Path]) -> Iterable[str]:
-        """Labels that somebody may have meant, as far as names of files say them."""
-        return ()
-
-    def _open(self, path: Path) -> bool:
-        """Open what was prepared earlier, if it is there, whole and what it was."""
-        try:
-            with path.open("rb") as file:
-                header = json.loads(file.readline(2**24))
-                begin = file.tell()
-            data = np.memmap(path, np.uint8, "r", offset=begin).view(np.ndarray)
-            if header.pop("crc") != _checksum(header, [data]):
-                return False
-            self._take(data, header)
-        except Exception:  # not there, empty, or damaged in any way: it is prepared again
-            return False
-        return True
-
-    def _take(self, data: np.ndarray, header: dict[str, Any]) -> None:
-        """Take what was prepared from its bytes."""
-        found, start = {}, 0
-        for name, kind in _ARRAYS.items():
-            stop = start + header["bytes"][name]
-            found[name], start = data[start:stop].view(kind), stop
-        side = header["side"]
-        self._names: list[str] = [str(name) for name in header["names"]]
-        self.labels = (
-            np.array(self._names, str)[found["codes"]] if self._names else np.array([], str)
-        )
-        self.images = found["images"].reshape(-1, side, side)
-        self._points = found["points"].reshape(-1, 2)
-        self._lines, self._drawings = found["lines"], found["drawings"]
-        if len(self.labels) != len(self.images) + len(self._drawings) - 1:
-            raise ValueError("labels and items differ in number")
-
-    def _make(self, items: Iterable[Item], path: Path) -> None:
-        """Prepare the items, and keep them in a file, or in memory where no file can be kept.
-
-        The file appears whole, so that two processes may prepare the same.
-        """
-        names: dict[str, int] = {}
-        codes: tuple[array, array] = array("I"), array("I")  # of images, of drawings
-        images, points, side = bytearray(), bytearray(), 1
-        lines, drawings = array("q", [0]), array("q", [0])
-        longest = 0
-        for count, (label, item) in enumerate(items):
-            longest = max(longest, len(label))
-            needed = (_ITEM + 4 * longest) * count + 16 * len(lines)
-            what = f"preparing {self.name} (less with fewer labels, or limit=)"
-            check_memory(what, needed + 3 * (len(points) + len(images)))
-            code = names.setdefault(label, len(names))
-            if isinstance(item, list):
-                codes[1].append(code)
-                for line in item:
-                    points += line.astype("<i2").tobytes()
-                    lines.append(len(points) // 4)
-                drawings.append(len(lines) - 1)
-                continue
-            codes[0].append(code)
-            side = len(item) if not images else side
-            if item.shape != (side, side) or item.dtype != np.uint8:
-                raise ValueError(
-                    f"images of {self.name} must be uint8 of one size, got {item.dtype} of "
-                    f"{item.shape} after {side}"
-                )
-            images += item.tobytes()
-        found: dict[str, Any] = {
-            "lines": np.array(lines, "<i8").tobytes(),
-            "drawings": np.array(drawings, "<i8").tobytes(),
-            "codes": np.array(codes[0] + codes[1], "<u4").tobytes(),
-            "points": points,
-            "images": images,
-        }
-        parts = [found[name] for name in _ARRAYS]
-        header: dict[str, Any] = {"side": side, "names": list(names)}
-        header["bytes"] = {name: len(part) for name, part in found.items()}
-        text = json.dumps(header | {"crc": _checksum(header, parts)})
-        text += " " * (-(len(text) + 1) % 8) + "\n"
-        with contextlib.suppress(OSError):  # no folder, or a full disk
-            if names:
-                with replace_file(path) as new, new.open("wb") as file:
-                    file.writelines([text.encode(), *parts])
-                if self._open(path):
-                    return
-        self._take(np.frombuffer(b"".join(parts), np.uint8), header)
+        count = len(self) if len(self) * size**2 <= _BANK else 0
+        self._bank, self._banked = np.empty((count, size, size), np.uint8), np.zeros(count, bool)
 
     def _find(self, data_dir: Path, split: str, select: Sequence[str]) -> list[Path]:
         """The published files that a split, or a selection of it, is made of."""
@@ -238,6 +138,70 @@ class ImageSet(Pictures):
     def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
         """The items of a split, or of those labels of it; more than ``limit`` may come."""
         raise NotImplementedError
+
+    def _known(self, files: list[Path]) -> Iterable[str]:
+        """Labels that somebody may have meant, as far as names of files say them."""
+        return ()
+
+    @staticmethod
+    def is_a(label: str, selected: str) -> bool:
+        """Whether a label is what somebody selected."""
+        return label.casefold() == selected.casefold()
+
+    @classmethod
+    def is_selected(cls, label: str, select: Sequence[str]) -> bool:
+        """Whether a label is among those that somebody selected; all are if it is empty."""
+        return not select or any(cls.is_a(label, one) for one in select)
+
+    def _made(self, items: Iterable[Item]) -> list[np.ndarray]:
+        """What is kept of the items: where lines begin among the points, and drawings among the
+        lines, with the end; labels; points int16 ``[P, 2]``; images uint8 ``[N, S, S]``.
+        """
+        names: dict[str, str] = {}
+        labels: tuple[list[str], list[str]] = [], []  # of images, of drawings
+        images, points, side = bytearray(), bytearray(), 1
+        lines, drawings = array("q", [0]), array("q", [0])
+        longest = 0
+        for count, (label, item) in enumerate(items):
+            longest = max(longest, len(label))
+            needed = (_ITEM + 4 * longest) * count + 16 * len(lines)
+            what = f"preparing {self.name} (less with fewer labels, or limit=)"
+            check_memory(what, needed + 3 * (len(points) + len(images)))
+            labels[isinstance(item, list)].append(names.setdefault(label, label))
+            if isinstance(item, list):
+                for line in item:
+                    points += line.astype("<i2").tobytes()
+                    lines.append(len(points) // 4)
+                drawings.append(len(lines) - 1)
+                continue
+            side = len(item) if not images else side
+            if item.shape != (side, side) or item.dtype != np.uint8:
+                raise ValueError(
+                    f"images of {self.name} must be uint8 of one size, got {item.dtype} of "
+                    f"{item.shape} after {side}"
+                )
+            images += item.tobytes()
+        made = [
+            np.array(lines, np.int64),
+            np.array(drawings, np.int64),
+            np.array(labels[0] + labels[1], str),
+            np.frombuffer(points, "<i2").reshape(-1, 2),
+            np.frombuffer(images, np.uint8).reshape(-1, side, side),
+        ]
+        for part in made:
+            part.flags.writeable = False  # as what is mapped: else kernels are compiled once more
+        return made
+
+    def _warn_of_unknown(self, folder: Path, split: str, select: Sequence[str]) -> None:
+        names = np.unique(self.labels).tolist()
+        for label in select:
+            if not any(self.is_a(name, label) for name in names):
+                known = [*self._known(self._find(folder, split, ())), *names]
+                plain = {name.casefold(): repr(name) for name in known}
+                near = [plain[n] for n in difflib.get_close_matches(label.casefold(), plain, 3)]
+                meant = f"; did you mean {' or '.join(near)}?" if near else ""
+                text = f"{self.name} has no {split} images of {label!r}{meant}"
+                warnings.warn(text, stacklevel=3)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy in another process opens the same files."""
@@ -250,6 +214,15 @@ class ImageSet(Pictures):
         """The item of that index, float32 ``[size, size]`` in 0 … 1."""
         (image,) = self._placed(np.array([range(len(self))[index]]))
         return image.astype(np.float32) / 255
+
+    def sample_fitted(
+        self, rngs: Sequence[np.random.Generator], size: Size, channels: int, background: np.ndarray
+    ) -> np.ndarray:
+        """A random image for each generator, see :class:`strokenet_gym.targets.Targets`."""
+        if sides(size) != (self.size, self.size):
+            return fit_images(map(self.sample, rngs), size, channels, background)
+        count = len(self)
+        return self._placed(np.array([rng.integers(count) for rng in rngs]))[:, None]
 
     def _placed(self, indices: np.ndarray) -> np.ndarray:
         """The items of these indices in the canvas' size, uint8 ``[N, size, size]``."""
@@ -266,39 +239,15 @@ class ImageSet(Pictures):
         from strokenet_gym.targets.filling import place, trace  # compiled kernels
 
         drawn = indices >= len(self.images)
-        extent = max(1, round(self.size * self.share))
-        kept = self._points, self._lines, self._drawings, indices[drawn] - len(self.images)
         if drawn.all():
-            return trace(*kept, self.size / UNIT, self.size * self.line_width, self.size)
+            which, width = indices - len(self.images), self.size * self.line_width
+            drawings = self._points, self._lines, self._drawings, which
+            return trace(*drawings, self.size / UNIT, width, self.size)
         if not drawn.any():
-            return place(self.images, indices, extent, self.size)
+            return place(self.images, indices, max(1, round(self.size * self.share)), self.size)
         placed = np.empty((len(indices), self.size, self.size), np.uint8)
-        placed[drawn] = trace(*kept, self.size / UNIT, self.size * self.line_width, self.size)
-        placed[~drawn] = place(self.images, indices[~drawn], extent, self.size)
+        placed[drawn], placed[~drawn] = self._drawn(indices[drawn]), self._drawn(indices[~drawn])
         return placed
-
-    @staticmethod
-    def is_a(label: str, selected: str) -> bool:
-        """Whether a label is what somebody selected."""
-        return label.casefold() == selected.casefold()
-
-    @classmethod
-    def is_selected(cls, label: str, select: Sequence[str]) -> bool:
-        """Whether a label is among those that somebody selected; all are if it is empty."""
-        return not select or any(cls.is_a(label, one) for one in select)
-
-    def sample_fitted(
-        self,
-        rngs: Sequence[np.random.Generator],
-        size: Size,
-        channels: int,
-        background: np.ndarray,
-    ) -> np.ndarray:
-        """A random image for each generator, see :class:`strokenet_gym.targets.Targets`."""
-        if sides(size) != (self.size, self.size):
-            return fit_images(map(self.sample, rngs), size, channels, background)
-        count = len(self)
-        return self._placed(np.array([rng.integers(count) for rng in rngs]))[:, None]
 
 
 def _stat(file: Path) -> tuple[int, int, int]:
@@ -308,23 +257,15 @@ def _stat(file: Path) -> tuple[int, int, int]:
     return len(files), sum(s.st_size for s in stats), max(s.st_mtime_ns for s in stats)
 
 
-def _checksum(header: dict[str, Any], parts: Iterable[Any]) -> int:
-    """Of all that is kept: the header without it, and what follows."""
-    crc = zlib.crc32(json.dumps(header).encode())
-    for part in parts:
-        crc = zlib.crc32(part, crc)
-    return crc
-
-
 def _counted(items: Iterator[Item], limit: int | None) -> Iterator[Item]:
     """The items up to the limit of each label, with a bar that says how many there are."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     with shielded():
         from tqdm import tqdm  # takes its time
 
     with tqdm(unit=" items", disable=None, leave=False, file=stderr()) as bar:
         for label, item in items:
-            counts[label] = counts.get(label, 0) + 1
+            counts[label] += 1
             if limit is None or counts[label] <= limit:
                 yield label, item
             bar.update()

@@ -7,8 +7,10 @@ import errno
 import io
 import os
 import re
+import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -18,20 +20,13 @@ import numpy as np
 from strokenet_gym.checks import array_of
 from strokenet_gym.files import allowed_memory, check_memory, user_path
 from strokenet_gym.reading import shown
-from strokenet_gym.targets import png, tiff
+from strokenet_gym.targets import tiff
 from strokenet_gym.targets.pixels import pixels_of
 
 __all__ = [
-    "LUMA",
-    "check_path",
-    "decode",
-    "is_pil",
-    "load_image",
-    "look_at",
-    "plane",
-    "read_image",
+    "LUMA", "check_path", "decode", "is_pil", "load_image", "look_at", "plane", "read_image",
     "suffixes",
-]
+]  # fmt: skip
 
 # What is read of Pillow's formats: pictures, and nothing that runs another program. HEIF is there
 # if somebody has registered pillow-heif.
@@ -41,6 +36,10 @@ _FORMATS = (
 )  # fmt: skip
 _BYTES = 20  # of memory for a pixel, while a picture is read and fitted
 _TEXT = 2**26  # bytes of one, or of a colour profile, in a PNG
+_PNG = b"\x89PNG\r\n\x1a\n"
+_NEEDED = b"IHDR", b"PLTE", b"IDAT", b"IEND"
+# What else is seen in a PNG, and its size where that is fixed.
+_SEEN = {b"tRNS": None, b"iCCP": None, b"eXIf": None, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}
 LUMA = 0.299, 0.587, 0.114  # of red, green and blue in grey
 _LIMIT = threading.Lock()
 _T = TypeVar("_T")
@@ -74,38 +73,26 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         ValueError: if it is a URL, not an image that Pillow or tifffile can read, or too large: see
             :func:`strokenet_gym.files.check_memory`.
     """
-    file = check_path(path)
-    with _open_file(file) as source:
-        return _read(source, shown(file), pixels_of)
+    return _read_file(path, pixels_of)
 
 
 def look_at(path: str | os.PathLike) -> tuple[int, int]:
     """Colour channels (1 or 3) and pixels of an image file, from its first bytes.
 
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: as :func:`read_image`, but for damages further on.
+    What is damaged further on is not seen; else errors are those of :func:`read_image`.
     """
 
     def look(image: Any, name: str) -> tuple[int, int]:
         grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
         return 1 if grey else 3, image.size[0] * image.size[1]
 
-    file = check_path(path)
-    with _open_file(file) as source:
-        return _read(source, shown(file), look)
+    return _read_file(path, look)
 
 
 def decode(data: bytes, name: str, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """Read an image file's contents, as :func:`read_image` does.
+    """Read an image file's contents as :func:`read_image` does, if it has this height and width.
 
-    Args:
-        data: the contents.
-        name: what to call it in messages.
-        shape: height and width that it must have, if any are wanted.
-
-    Raises:
-        ValueError: if it is not such an image.
+    ``name`` is what messages call it.
     """
 
     def look(image: Any, name: str) -> np.ndarray:
@@ -117,32 +104,44 @@ def decode(data: bytes, name: str, shape: tuple[int, int] | None = None) -> np.n
     return _read(io.BytesIO(data), name, look)
 
 
-def _read(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
-    """What a function says of an image file and its name.
+def _read_file(path: str | os.PathLike, look: Callable[[Any, str], _T]) -> _T:
+    """What a function says of an image file and its name."""
+    file = check_path(path)
+    name = shown(file)
+    try:
+        if not file.is_file() and file.exists():  # a pipe would have us wait
+            raise ValueError(f"cannot read {name} as an image: it is not a file")
+        source = file.open("rb")
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
+        raise FileNotFoundError(f"no such file: {name}") from None
+    with source:
+        return _read(source, name, look)
 
-    Raises:
-        ValueError: if it cannot be read.
-    """
-    if source.read(len(png.SIGNATURE)) != png.SIGNATURE:
+
+def _read(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
+    """The same of what is opened; of a PNG that cannot be read, of what is essential in it."""
+    if source.read(len(_PNG)) != _PNG:
         return _look(source, name, look)
-    source.seek(0)
     with contextlib.suppress(ValueError):
         return _look(source, name, look)
     check_memory(name, 2 * source.seek(0, os.SEEK_END))
     source.seek(0)
-    return _look(io.BytesIO(png.essential(source.read())), name, look)
+    return _look(io.BytesIO(_essential(source.read())), name, look)
 
 
 def _look(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
-    """The same of what is opened, which takes no more memory than is allowed."""
+    """The same, which takes no more memory than is allowed."""
     from PIL import Image
 
-    page = tiff.find_page(source)
     with contextlib.ExitStack() as stack:
-        image: Any = page
+        image: Any
+        page: tiff.Page | None = None
         try:
-            if page is None or not page.left:
-                with _our_limit():
+            with _our_limit():
+                image = page = tiff.find_page(source)
+                if page is None or not page.left:
                     opened = stack.enter_context(Image.open(source, formats=_formats()))
                     opened.seek(0 if page is None else page.number)
                     image = opened
@@ -158,6 +157,21 @@ def _look(source: IO[bytes], name: str, look: Callable[[Any, str], _T]) -> _T:
             return look(image, name)
         except Exception as error:
             raise ValueError(f"cannot read {name} as an image: {_one_line(error)}") from error
+
+
+def _essential(data: bytes) -> bytes:
+    """A PNG file without chunks that are not seen, or damaged and not needed: Pillow reads no
+    picture with a text of more than 64 MB, or with a wrong checksum anywhere.
+    """
+    parts, at = [_PNG], len(_PNG)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        intact = zlib.crc32(data[at + 4 : end - 4]).to_bytes(4, "big") == data[end - 4 : end]
+        if kind in _NEEDED or (kind in _SEEN and intact and _SEEN[kind] in (None, length)):
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
 
 
 @contextlib.contextmanager
@@ -177,18 +191,6 @@ def _our_limit() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = theirs
-
-
-def _open_file(file: Path) -> IO[bytes]:
-    name = shown(file)
-    try:
-        if not file.is_file() and file.exists():  # a pipe would have us wait
-            raise ValueError(f"cannot read {name} as an image: it is not a file")
-        return file.open("rb")
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
-            raise
-        raise FileNotFoundError(f"no such file: {name}") from None
 
 
 def _one_line(error: Exception) -> str:

@@ -6,13 +6,12 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from strokenet_gym.extras import require
-from strokenet_gym.reading import shown
-from strokenet_gym.targets.archives import check_fold, members, open_file
+from strokenet_gym.targets.archives import check_fold, damaged, members, read_file
 from strokenet_gym.targets.drawings import as_points
 from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 
@@ -50,79 +49,45 @@ class KanjiVG(ImageSet):
 
     def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
         require("svgpathtools", "defusedxml")
+        from defusedxml import ElementTree
+
         seen = set()
         for file in reversed(files):
             xml = ".xml" in [suffix.lower() for suffix in file.suffixes]
-            for code, curves, name in _of_one_file(file) if xml else _of_many(file):
+            for code, data, name in _of_one_file(file) if xml else _of_many(file):
                 if code in seen or not in_split(code, split):
                     continue
                 seen.add(code)
                 character = chr(int(code, 16))
                 if self.is_selected(character, select):
-                    try:
-                        yield character, as_points(_lines(curves()))
-                    except Exception as error:  # whatever parsers of paths raise
-                        text = f"{name} is damaged: {shown(error)} (in {file})"
-                        raise ValueError(text) from None
+                    with damaged(name, file):
+                        points = as_points(_lines(ElementTree.fromstring(data)))
+                    yield character, points
 
 
-def _of_many(file: Path) -> Iterator[tuple[str, Any, str]]:
-    """Code, paths and name of each SVG in a zip or a folder."""
-    from defusedxml import ElementTree
-
+def _of_many(file: Path) -> Iterator[tuple[str, bytes, str]]:
+    """Code, contents and name of each SVG in a zip or a folder."""
     for name, data in members(file, ".svg"):
         code = PurePosixPath(name).stem.lower()
-        if re.fullmatch("[0-9a-f]{5}", code) and int(code, 16) <= 0x10FFFF:
-
-            def curves(data: bytes = data) -> list[Curve]:
-                root = ElementTree.fromstring(data)
-                return list(_paths(root, _view(root)))
-
-            yield code, curves, name
+        if re.fullmatch("[0-9a-f]{5}", code):
+            yield code, data, name
 
 
-def _of_one_file(file: Path) -> Iterator[tuple[str, Any, str]]:
-    """The same of each character in KanjiVG's single file."""
-    from defusedxml import ElementTree
-
-    try:
-        with open_file(file) as stream:
-            pieces = _Pieces(stream, file)
-            parser = ElementTree.iterparse(pieces, events=("start", "end"))
-            root = next(parser)[1]
-            for event, element in parser:
-                if event == "start" or element.tag != "kanji":
-                    continue
-                found = re.fullmatch("kvg:kanji_([0-9a-f]{5})", element.get("id") or "")
-                if found:
-                    data = list(_paths(element, _view(element)))
-                    yield found[1], lambda data=data: data, found[1]
-                    root.clear()
-                    pieces.left = _BYTES
-    except Exception as error:
-        if isinstance(error, ValueError) and str(file) in str(error):
-            raise
-        raise ValueError(f"{file} is damaged: {shown(error)}") from None
-
-
-class _Pieces:
-    """A stream that ends with an error where a file unpacks to far too much, or a character does.
-
-    Attributes:
-        left: bytes that may still come for this one.
-    """
-
-    def __init__(self, stream: IO[bytes], file: Path) -> None:
-        self._stream, self._file, self.left = stream, file, _BYTES
-
-    def read(self, size: int) -> bytes:
-        """The next bytes."""
-        data = self._stream.read(size)
-        check_fold(str(self._file), self._file.stat().st_size, self._stream.tell())
-        self.left -= len(data)
-        if self.left < 0:
+def _of_one_file(file: Path) -> Iterator[tuple[str, bytes, str]]:
+    """Code, contents and name of each character in KanjiVG's single file."""
+    data = read_file(file)
+    check_fold(str(file), file.stat().st_size, len(data))
+    *parts, rest = data.split(b"</kanji>")
+    with damaged(file):
+        if b"</kanjivg>" not in rest:
+            raise ValueError("it is cut short")
+        if any(len(part) > _BYTES for part in parts):
             raise ValueError(f"a character has more than {_BYTES:,} bytes")
-        return data
+    for part in parts:
+        if begin := re.search(rb"<kanji\s[^<>]*\bid=.kvg:kanji_([0-9a-f]{5})\W", part):
+            name = begin[1].decode()
+            element = part[begin.start() :] + b"</kanji>"
+            yield name, b'<kanjivg xmlns:kvg="kvg">' + element + b"</kanjivg>", name
 
 
 def _view(root: Any) -> np.ndarray:
@@ -161,16 +126,16 @@ def _paths(element: Any, place: np.ndarray) -> Iterator[Curve]:
             yield from _paths(child, inner)
 
 
-def _lines(curves: list[Curve]) -> list[np.ndarray]:
-    """Points along each stroke, where the canvas is 1 wide."""
+def _lines(root: Any) -> list[np.ndarray]:
+    """Points along each stroke of a character, where the canvas is 1 wide."""
     from svgpathtools import parse_path
 
+    curves = list(_paths(root, _view(root)))
     if (count := sum(len(curve) for curve, _ in curves)) > _LETTERS:
         raise ValueError(f"its paths have {count:,} letters, at most {_LETTERS:,} are read")
     t, lines = np.linspace(0, 1, _STEPS), []
     for curve, place in curves:
-        pieces = parse_path(curve) if curve else []
-        if pieces:
+        if pieces := parse_path(curve) if curve else []:
             points = [np.atleast_1d(_points(piece, t)) for piece in pieces]
             line = np.concatenate(points)
             lines.append(np.stack([line.real, line.imag], 1) @ place[:2, :2].T + place[:2, 2])

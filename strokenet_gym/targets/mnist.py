@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,8 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from strokenet_gym.reading import shown
-from strokenet_gym.targets.archives import find_data, folders_of, read_file
+from strokenet_gym.targets.archives import damaged, find_data, folders_of, read_file
 from strokenet_gym.targets.image_set import ImageSet, Item
 
 __all__ = ["MNIST", "read_idx"]
@@ -20,11 +20,7 @@ _SPLITS = {"train": "train", "test": "(?:t10k|test)"}
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read an IDX file of unsigned bytes, plain or gzipped.
-
-    Raises:
-        ValueError: if it is damaged, cut short, too large, or not such a file.
-    """
+    """Read an IDX file of unsigned bytes, plain or gzipped; ValueError if it is damaged or none."""
     data = read_file(path)
     if len(data) < 4 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 4:
         raise ValueError(f"{path} is not an IDX file of bytes: it starts with {data[:4]!r}")
@@ -66,18 +62,19 @@ class MNIST(ImageSet):
         folders = folders_of(data_dir, self.name)
         for other in ("fashionmnist", "kmnist", "emnist"):  # torchvision's folders
             folders += [f for f in folders_of(data_dir, other) if f not in folders]
-        for prefix in ("", r"emnist-\w+-"):
-            for folder in folders:
-                names = sorted(f.name for f in folder.iterdir() if f.is_file())
-                found = [_matching(names, prefix, split, kind) for kind in ("images", "labels")]
-                if found[0] and found[1]:
-                    if len(found[0]) > 1 and prefix:
-                        raise ValueError(
-                            f"{folder} has several kinds of EMNIST ({', '.join(found[0])}): leave "
-                            "one in a folder of its own"
-                        )
-                    files = [folder / names[0] for names in found]
-                    return files + [f for f in [_mapping_of(files[0])] if f.is_file()]
+        for prefix, folder in itertools.product(("", r"emnist-\w+-"), folders):
+            names = sorted(f.name for f in folder.iterdir() if f.is_file())
+            found = [_matching(names, prefix, split, kind) for kind in ("images", "labels")]
+            if all(found):
+                if len(found[0]) > 1 and prefix:
+                    raise ValueError(
+                        f"{folder} has several kinds of EMNIST ({', '.join(found[0])}): leave "
+                        "one in a folder of its own"
+                    )
+                files = [folder / names[0] for names in found]
+                # The text beside an EMNIST that says what its numbers mean.
+                text = "-".join(files[0].name.split("-")[:2]) + "-mapping.txt"
+                return files + [f for f in [folder / text] if f.is_file()]
         first = {"train": "train", "test": "t10k"}[split]
         missing = [f"{first}-images-idx3-ubyte.gz", f"{first}-images-idx3-ubyte"]
         found_one = find_data(type(self), data_dir, *missing)
@@ -106,14 +103,7 @@ def _matching(names: list[str], prefix: str, split: str, kind: str) -> list[str]
     return list(kept.values())
 
 
-def _mapping_of(file: Path) -> Path:
-    """The text beside an EMNIST that says what its numbers mean."""
-    return file.with_name("-".join(file.name.split("-")[:2]) + "-mapping.txt")
-
-
 def _mapping(text: Path) -> dict[int, str]:
     lines = [line.split() for line in read_file(text).decode(errors="replace").splitlines()]
-    try:
+    with damaged(text):
         return {int(line[0]): chr(int(line[1])) for line in lines if len(line) >= 2}
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text} is damaged: {shown(error)}") from None

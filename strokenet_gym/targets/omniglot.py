@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from strokenet_gym.targets.archives import find_data, members, names
+from strokenet_gym.targets.archives import find_data, members, streams
 from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 from strokenet_gym.targets.images import decode
 
@@ -48,13 +48,9 @@ class Omniglot(ImageSet):
             if published and _is_evaluation(file) != (split == "test"):
                 continue
             for name, data in members(file, ".png"):
-                parts = PurePosixPath(name).parts
-                if len(parts) < 3:
-                    continue
-                alphabet, character, drawing = parts[-3:]
-                label = f"{alphabet}/{character}"
+                label, _, drawing = "/".join(PurePosixPath(name).parts[-3:]).rpartition("/")
                 key = f"{label}/{drawing}"
-                if key in seen or not self.is_selected(label, select):
+                if "/" not in label or key in seen or not self.is_selected(label, select):
                     continue
                 if published or in_split(key, split):
                     seen.add(key)
@@ -62,7 +58,7 @@ class Omniglot(ImageSet):
                     yield label, 255 - (image if image.ndim == 2 else image[:, :, 0])
 
     def _known(self, files: list[Path]) -> set[str]:
-        paths = [PurePosixPath(name).parts for file in files for name in names(file, ".png")]
+        paths = [PurePosixPath(name).parts for file in files for name, _ in streams(file, ".png")]
         labels = {parts[-3:-1] for parts in paths if len(parts) > 2}
         return {alphabet for alphabet, _ in labels} | {"/".join(label) for label in labels}
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import hashlib
 import os
 import warnings
-import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from strokenet_gym.checks import array_of
-from strokenet_gym.files import replace_file, user_path
+from strokenet_gym.files import user_path
 from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.reading import shown
 from strokenet_gym.stroke import is_tensor
-from strokenet_gym.targets.cache import cache_folder
+from strokenet_gym.targets.cache import cache_folder, keep, kept
 from strokenet_gym.targets.fitting import fit_image
 from strokenet_gym.targets.images import (
     check_path,
@@ -37,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayTargets", "ImageFiles", "Pictures", "channels_of", "find_pictures"]
 
-_VERSION = 2  # of how pictures are fitted; a new one leaves old files aside
+_VERSION = 3  # of how pictures are fitted; a new one leaves old files aside
 _KEPT = 2**26  # bytes of fitted pictures that a source keeps in memory: the first that come
 _LOOKS = 16  # images of a source that does not say whether it has colour
 _READ = 2**25  # pixels of a folder's pictures that are read at once; of others the first bytes
@@ -49,8 +46,7 @@ class Pictures(ABC):
     """A number of pictures that do not change, sampled uniformly."""
 
     @abstractmethod
-    def __len__(self) -> int:
-        """How many there are."""
+    def __len__(self) -> int: ...
 
     @abstractmethod
     def __getitem__(self, index: int) -> np.ndarray:
@@ -76,16 +72,11 @@ class _FittedPictures(Pictures):
         return {**self.__dict__, "_fitted": {}}
 
     def sample_fitted(
-        self,
-        rngs: Sequence[np.random.Generator],
-        size: Size,
-        channels: int,
-        background: np.ndarray,
+        self, rngs: Sequence[np.random.Generator], size: Size, channels: int, background: np.ndarray
     ) -> np.ndarray:
         """A picture for each generator, see :class:`strokenet_gym.targets.Targets`."""
         fit = size, channels, background
-        pictures = [self._fitted_one(int(rng.integers(len(self))), *fit) for rng in rngs]
-        return np.stack(pictures)
+        return np.stack([self._fitted_one(int(rng.integers(len(self))), *fit) for rng in rngs])
 
     def _fitted_one(
         self, index: int, size: Size, channels: int, background: np.ndarray
@@ -94,15 +85,16 @@ class _FittedPictures(Pictures):
         fitted = self._fitted.get(key)
         if fitted is None:
             fitted, lasting = self._fit(index, size, channels, background)
-            if lasting and fitted.nbytes * (len(self._fitted) + 1) <= _KEPT:
+            if lasting and self._has_room(fitted):
                 self._fitted[key] = fitted
         return fitted
 
-    def _fit(
-        self, index: int, size: Size, channels: int, background: np.ndarray
-    ) -> tuple[np.ndarray, bool]:
+    def _has_room(self, fitted: np.ndarray) -> bool:
+        return fitted.nbytes * (len(self._fitted) + 1) <= _KEPT
+
+    def _fit(self, index: int, *fit: Any) -> tuple[np.ndarray, bool]:
         """A fitted picture, and whether it may be kept as that one."""
-        return fit_image(self[index], size, channels, background), True
+        return fit_image(self[index], *fit), True
 
 
 class ArrayTargets(_FittedPictures):
@@ -116,6 +108,9 @@ class ArrayTargets(_FittedPictures):
     Raises:
         ValueError: if it is not one of these, or could be two of them: an array ``[3, H, W]`` may
             be an RGB image or three grey ones.
+
+    Attributes:
+        channels: 1 if all images are grey, 3 if one is in colour.
     """
 
     def __init__(self, images: Any) -> None:
@@ -127,12 +122,10 @@ class ArrayTargets(_FittedPictures):
         self.images = images
         if len(images) == 0:
             raise ValueError("expected an image, or several, got none")
-        load_image(images[0])
-        if isinstance(images, (list, tuple)):
-            for image in images:
-                load_image(image)
-            return
-        if images.dtype.kind == "f":
+        several = isinstance(images, (list, tuple))
+        colours = [_is_colour(image) for image in (images if several else images[:1])]
+        self.channels = 3 if any(colours) else 1
+        if not several and images.dtype.kind == "f":
             low, high = float(images.min()), float(images.max())
             if not (low >= 0 and high <= 1):  # nor NaN
                 raise ValueError(f"float pictures must be in 0 … 1, got {low:g} … {high:g}")
@@ -144,28 +137,21 @@ class ArrayTargets(_FittedPictures):
         image = self.images[index]
         return image if isinstance(image, np.ndarray) else load_image(image)
 
-    @cached_property
-    def channels(self) -> int:
-        """1 if all images are grey, 3 if one is in colour."""
-        several = isinstance(self.images, (list, tuple))
-        looked_at: Iterable[Any] = self.images if several else self.images[:1]
-        return 3 if any(_is_colour(image) for image in looked_at) else 1
-
 
 def _one_or_several(images: Any) -> Any:
     """An array of several images, from one of them or of several."""
     shape = tuple(images.shape)
     if len(shape) == 3 and shape[2] not in range(1, 5) and shape[0] in (2, 3, 4):
         count, height, width = shape
-        kind = {2: "grey and opacity", 3: "RGB", 4: "RGBA"}[count]
+        kind = ("grey and opacity", "RGB", "RGBA")[count - 2]
         raise ValueError(
             f"an array of the shape {shape} may be one image ({kind}) or {count} grey ones: give "
             f"the one as [{height}, {width}, {count}] or [1, {count}, {height}, {width}], the "
             f"others as [{count}, {height}, {width}, 1]"
         )
-    one = len(shape) == 2 or (len(shape) == 3 and (shape[2] in range(1, 5) or shape[0] == 1))
     if len(shape) not in (2, 3, 4) or 0 in shape:
         raise ValueError(f"expected an image or a stack of images, got the shape {shape}")
+    one = len(shape) == 2 or (len(shape) == 3 and (shape[2] in range(1, 5) or shape[0] == 1))
     return images[None] if one else images
 
 
@@ -200,7 +186,7 @@ class ImageFiles(_FittedPictures):
                 channels, count = look_at(file)
                 left -= count
                 if left > 0:
-                    channels = 3 if _is_colour(read_image(file)) else 1
+                    channels = 3 if _is_colour(file) else 1
                 stat = file.stat()
             except (OSError, ValueError) as error:
                 if alone:
@@ -223,34 +209,20 @@ class ImageFiles(_FittedPictures):
     def __getitem__(self, index: int) -> np.ndarray:
         return read_image(self.files[index])
 
-    def _fit(
-        self, index: int, size: Size, channels: int, background: np.ndarray
-    ) -> tuple[np.ndarray, bool]:
+    def _fit(self, index: int, *fit: Any) -> tuple[np.ndarray, bool]:
         """A fitted picture in uint8, from the cache if it is there."""
-        shape = channels, *sides(size)
-        made_from = (
-            _VERSION,
-            str(self.files[index].resolve()),
-            self._stats[index],
-            shape,
-            *background,
-        )
+        size, channels, background = fit
+        file, stat = str(self.files[index].resolve()), self._stats[index]
+        made_from = _VERSION, file, stat, channels, sides(size), *background
         key = hashlib.sha256(repr(made_from).encode()).hexdigest()[:32]
-        kept = cache_folder() / "pictures" / f"{key}.pixels"
-        try:
-            data = kept.read_bytes()
-            if zlib.crc32(data[4:]).to_bytes(4, "little") == data[:4]:
-                return np.frombuffer(data, np.uint8, offset=4).reshape(shape), True
-        except (OSError, ValueError):  # not there, or damaged
-            pass
+        path = cache_folder() / "pictures" / f"{key}.pixels"
+        if found := kept(path):
+            return found[0].copy(), True  # each that is mapped would keep its file open
         picture, own = self._read_or_next(index)
-        pixels = np.rint(fit_image(picture, size, channels, background) * 255).astype(np.uint8)
-        if own and pixels.nbytes * (len(self._fitted) + 1) > _KEPT:
-            # A full disk is no error.
-            with contextlib.suppress(OSError), replace_file(kept, swept=self._swept) as new:
-                self._swept = True
-                data = pixels.tobytes()
-                new.write_bytes(zlib.crc32(data).to_bytes(4, "little") + data)
+        pixels = np.rint(fit_image(picture, *fit) * 255).astype(np.uint8)
+        if own and not self._has_room(pixels):
+            keep(path, [pixels], self._swept)
+            self._swept = True
         return pixels, own
 
     def _read_or_next(self, index: int) -> tuple[np.ndarray, bool]:
@@ -266,13 +238,8 @@ class ImageFiles(_FittedPictures):
 
 
 def find_pictures(pattern: str) -> list[str]:
-    """The image files, but for hidden ones, that a pattern such as ``photos/*.jpg`` means.
-
-    Raises:
-        FileNotFoundError: if there are none.
-    """
-    known = suffixes()
-    names = glob.glob(str(user_path(pattern)), recursive=True)
+    """The image files, but for hidden ones, that a pattern such as ``photos/*.jpg`` means."""
+    known, names = suffixes(), glob.glob(str(user_path(pattern)), recursive=True)
     names = [n for n in names if os.path.splitext(n)[1].lower() in known and os.path.isfile(n)]
     if not names:
         raise FileNotFoundError(f"no image files match {shown(pattern)}")
@@ -293,13 +260,10 @@ def _listed(files: Any) -> tuple[list[Path], bool]:
         return [path], True
     known, found = suffixes(), []
     for folder, inner, names in os.walk(path):
-        inner[:] = [name for name in inner if not name.startswith(".") and name not in _ASIDE]
-        found += [
-            Path(folder) / name
-            for name in names
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in known
-        ]
-    # A broken link is named, a folder or a pipe is nobody's picture.
+        inner[:] = [name for name in inner if name[0] != "." and name not in _ASIDE]
+        plain = [Path(folder, name) for name in names if name[0] != "."]
+        found += [file for file in plain if file.suffix.lower() in known]
+    # A broken link is named; a folder or a pipe is not a picture file.
     found = sorted(file for file in found if file.is_file() or not file.exists())
     if not found:
         raise FileNotFoundError(f"no images ({', '.join(sorted(known))}) in {path}")
@@ -307,13 +271,10 @@ def _listed(files: Any) -> tuple[list[Path], bool]:
 
 
 def channels_of(source: Any) -> int:
-    """Colour channels of a source of targets: what it says, or else what its images have.
+    """Colour channels of a source of targets, 1 or 3.
 
-    Args:
-        source: an object with ``sample(rng)``, and perhaps ``channels``.
-
-    Returns:
-        1 or 3: of several random images 3 if one is in colour, for a source that does not say.
+    That is what its attribute ``channels`` says, or else 3 if one of several random images is in
+    colour.
     """
     if hasattr(source, "channels"):
         return int(source.channels)

@@ -1,15 +1,27 @@
-"""The pixels of an image that Pillow has opened: in 8 bits, in sRGB, the right way up."""
+"""The pixels of an image that Pillow has opened: in 8 bits, in sRGB, the right way up.
+
+Pillow takes 8 of the 16 bits of a PNG's colours, and shows the wrong grey of few bits as clear.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
-from strokenet_gym.targets import png, tiff
+from strokenet_gym.files import check_memory
+from strokenet_gym.interrupts import shielded
+from strokenet_gym.targets import tiff
 from strokenet_gym.targets.colours import find_profile, from_lab, reduced, srgb_greys, to_srgb
 
+with shielded():
+    import cv2
+
 __all__ = ["pixels_of"]
+
+_BYTES = 20  # of memory for a pixel of 16 bits
+_FEW = {"1": 255, "L;2": 85, "L;4": 17}  # between two greys of so few bits
 
 
 def pixels_of(image: Any, name: str) -> np.ndarray:
@@ -28,19 +40,33 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
     levels: np.ndarray | None
     if isinstance(image, tiff.Page):
         levels, icc = image.read(name)
-        info, turn, clear = {"icc_profile": icc}, image.turn, None
+        info, turn = {"icc_profile": icc}, image.first(tiff.TURN, 1)
     else:
-        clear, data = png.clear_grey(image), png.deep_file(image, name)
-        _load(image)
-        levels = None if data is None else png.deep_levels(data, image)
+        key, data, tile = image.info.get("transparency"), b"", getattr(image, "tile", None)
+        raw = str(tile[0][3]) if image.format == "PNG" and tile else ""  # while it is not loaded
+        if raw in ("RGB;16B", "RGBA;16B", "LA;16B"):
+            needed = _BYTES * image.size[0] * image.size[1]
+            check_memory(name, image.fp.seek(0, os.SEEK_END) + needed)
+            image.fp.seek(0)
+            data = image.fp.read()
+        try:
+            image.load()
+        except Exception as error:
+            # Of a TIFF whatever is wrong with what else it says: its tile is emptied before.
+            if isinstance(error, OSError) or image.format != "TIFF" or image.tile:
+                raise
+        turn = _turn(image)
+        if isinstance(key, int) and (step := _FEW.get(raw or image.mode)):
+            image = image.copy()
+            image.info["transparency"] = key * step
+        levels = _deep_colours(data, image) if data else None
         if image.mode[0] in "IF":
             levels = _deep_grey(image)
-        info, turn = image.info, _turn(image)
+        info = image.info
     if levels is None:
-        pixels = _shallow(image, clear, name)
+        pixels = _shallow(image, name)
     else:
-        profile = find_profile(info, "L" if levels.shape[2] < 3 else "RGB", name)
-        pixels = reduced(levels, profile)
+        pixels = reduced(levels, find_profile(info, "L" if levels.shape[2] < 3 else "RGB", name))
     if pixels.shape[2] in (2, 4) and (pixels[:, :, -1] == 255).all():
         pixels = pixels[:, :, :-1]
     if turn in (5, 6, 7, 8):
@@ -50,23 +76,22 @@ def pixels_of(image: Any, name: str) -> np.ndarray:
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
 
-def _load(image: Any) -> None:
-    """Load a PIL image; of a TIFF whatever is wrong with what else it says."""
-    try:
-        image.load()
-    except OSError:
-        raise
-    except Exception:
-        if image.format != "TIFF" or image.tile:  # which is emptied after the pixels
-            raise
-
-
 def _turn(image: Any) -> int:
     """How the camera was held, a number from 1 to 8, see EXIF."""
     try:
-        return image.getexif().get(0x0112, 1)
+        return image.getexif().get(tiff.TURN, 1)
     except Exception:  # a damaged block says nothing
         return 1
+
+
+def _deep_colours(data: bytes, image: Any) -> np.ndarray:
+    """The levels uint16 ``[H, W, 2 … 4]`` of a PNG's contents, which Pillow has loaded, too."""
+    levels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.shape[:2] != image.size[::-1] or levels.dtype != np.uint16:
+        raise ValueError("its pixels are damaged")
+    levels[:, :, [0, 2]] = levels[:, :, [2, 0]]  # from BGR
+    numbers = len(image.getbands())
+    return _with_key(levels[:, :, ::3] if numbers == 2 else levels[:, :, :numbers], image)
 
 
 def _deep_grey(image: Any) -> np.ndarray:
@@ -78,22 +103,21 @@ def _deep_grey(image: Any) -> np.ndarray:
     if (black, white) != (0, 65535):
         scale = np.float32(65535 / (white - black))
         values = np.rint((values.astype(np.float32) - np.float32(black)) * scale)
-    levels, key = values.astype(np.uint16)[:, :, None], image.info.get("transparency")
-    return levels if key is None else png.with_key(levels, key)
+    return _with_key(values.astype(np.uint16)[:, :, None], image)
 
 
-def _shallow(image: Any, clear: int | None, name: str) -> np.ndarray:
-    """The pixels uint8 ``[H, W, 1 … 4]`` of an image of 8 bits or less.
+def _with_key(levels: np.ndarray, image: Any) -> np.ndarray:
+    """Levels with opacity, 0 where they have the image's transparent colour, if it has one."""
+    key = image.info.get("transparency")
+    if key is None:
+        return levels
+    seen = (levels != np.array(key, np.uint16)).any(-1, keepdims=True)
+    return np.concatenate([levels, seen * np.uint16(65535)], -1)
 
-    Args:
-        image: from PIL.
-        clear: the grey that is transparent, if it is not as in ``info``.
-        name: of the file.
-    """
-    mode, transparent = image.mode, clear is not None or "transparency" in image.info
-    if clear is not None:
-        image = image.copy()
-        image.info["transparency"] = clear
+
+def _shallow(image: Any, name: str) -> np.ndarray:
+    """The pixels uint8 ``[H, W, 1 … 4]`` of a PIL image of 8 bits or less."""
+    mode, transparent = image.mode, "transparency" in image.info
     if mode in ("1", "L", "LA", "La"):
         wanted = "LA" if transparent or "a" in mode.lower() else "L"
     elif mode == "CMYK":

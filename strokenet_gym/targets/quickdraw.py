@@ -6,21 +6,20 @@ import json
 import re
 import struct
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
 
-from strokenet_gym.reading import shown
-from strokenet_gym.targets.archives import find_data, names, streams
+from strokenet_gym.targets.archives import damaged, find_data, streams
 from strokenet_gym.targets.drawings import MOST_POINTS, as_points, normalised
 from strokenet_gym.targets.image_set import ImageSet, Item, in_split
 
 __all__ = ["QuickDraw"]
 
 _SHARE = 0.8  # of the canvas that a drawing's longer side fills
-_WIDTH = 0.038  # of its lines, canvas widths
 _LONGEST = 2**20  # bytes of a drawing
 _LETTERS = 100  # of a word, or of what identifies a drawing, at most
 # What a cloud's console and a browser make of a file's name.
@@ -43,7 +42,7 @@ class QuickDraw(ImageSet):
     name = "quickdraw"
     patterns = "*.ndjson", "*.bin", "*.npy", "*quick*draw*.zip"
     share = _SHARE
-    line_width = _WIDTH
+    line_width = 0.038
     category_address = (
         "https://storage.googleapis.com/quickdraw_dataset/full/simplified/{category}.ndjson"
     )
@@ -57,33 +56,30 @@ class QuickDraw(ImageSet):
         unnamed = [s for s in select if not any(self.is_a(_category(f.name), s) for f in plain)]
         files = plain if unnamed and not zips else named
         best: dict[str, str] = {}
-        for kind in _KINDS:
-            for file in files:
-                if file.suffix.lower() == kind:
-                    best.setdefault(_category(file.name).casefold(), kind)
+        for file in sorted(files, key=lambda file: _KINDS.index(file.suffix.lower())):
+            best.setdefault(_category(file.name).casefold(), file.suffix.lower())
         kept = [f for f in files if best[_category(f.name).casefold()] == f.suffix.lower()]
         return sorted([*kept, *(zips if unnamed or not select else [])])
 
     def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
         seen: set[tuple[str, str]] = set()
-        bad: dict[str, int] = {}
+        bad: Counter[str] = Counter()
         for file in files:
-            for kind, read in _READERS.items():
-                if file.suffix.lower() not in (kind, ".zip"):
-                    continue
+            packed = file.suffix.lower() == ".zip"
+            for kind in _READERS if packed else (file.suffix.lower(),):
                 for name, stream in streams(file, kind):
-                    where = f"{name} in {file.parent if name == file.name else file}"
-                    if file.suffix.lower() == ".zip" and not self._may_have(name, select):
+                    category = _category(PurePosixPath(name).name)
+                    if packed and not self.is_selected(category, select):
                         continue
                     count = 0
-                    for entry in _checked(read(stream, name), f"{name} in {file}"):
+                    for entry in _checked(_READERS[kind](stream, category), f"{name} in {file}"):
                         if entry is None:
-                            bad[where] = bad.get(where, 0) + 1
+                            where = f"{name} in {file.parent if name == file.name else file}"
+                            bad[where] += 1
                             continue
                         label, key, item = entry
                         # The key is the drawing's own and its word: no matter where it lies.
-                        known = (label, key) in seen
-                        if known or not in_split(f"{label}/{key}", split):
+                        if (label, key) in seen or not in_split(f"{label}/{key}", split):
                             continue
                         if self.is_selected(label, select):
                             seen.add((label, key))
@@ -92,22 +88,15 @@ class QuickDraw(ImageSet):
                             if kind != ".ndjson" and count == self.limit:  # all of one label
                                 break
         if bad:
-            total, shown = sum(bad.values()), "; ".join(list(bad)[:3])
-            more = "; …" if len(bad) > 3 else ""
-            warnings.warn(
-                f"{total} drawings of quickdraw cannot be read and are left out: {shown}{more}",
-                stacklevel=2,
-            )
+            where = "; ".join([*list(bad)[:3], *(["…"] if len(bad) > 3 else [])])
+            text = f"{bad.total()} drawings of quickdraw cannot be read and are left out: {where}"
+            warnings.warn(text, stacklevel=2)
 
     def _known(self, files: list[Path]) -> set[str]:
         packed = [f for f in files if f.suffix.lower() == ".zip"]
-        inner = [name for file in packed for kind in _KINDS for name in names(file, kind)]
+        inner = [name for file in packed for kind in _KINDS for name, _ in streams(file, kind)]
         plain = [file.name for file in files if file not in packed]
         return {_category(PurePosixPath(name).name) for name in [*plain, *inner]}
-
-    def _may_have(self, name: str, select: Sequence[str]) -> bool:
-        """Whether a file in a zip of categories has a selected one, as its name says."""
-        return self.is_selected(_category(PurePosixPath(name).name), select)
 
 
 def _category(name: str) -> str:
@@ -118,13 +107,11 @@ def _category(name: str) -> str:
 
 def _checked(entries: Iterator[Any], where: str) -> Iterator[Any]:
     """The same entries; whatever a damaged file raises becomes a ValueError."""
-    try:
+    with damaged(where):
         yield from entries
-    except Exception as error:
-        raise ValueError(f"{shown(where)} is damaged: {shown(error)}") from None
 
 
-def _drawings(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | None]:
+def _drawings(stream: IO[bytes], category: str) -> Iterator[tuple[str, str, Any] | None]:
     """Label, key and lines of each recognised drawing; None for a line that is none."""
     while line := stream.readline(_LONGEST):
         if len(line) == _LONGEST and not line.endswith(b"\n"):
@@ -139,15 +126,14 @@ def _drawings(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | N
             if entry["recognized"]:
                 lines = [np.array(stroke[:2], float).T for stroke in entry["drawing"]]
                 item = as_points(list(normalised(lines, _SHARE)))
-                word, key = str(entry.get("word") or _category(name)), str(entry["key_id"])
+                word, key = str(entry.get("word") or category), str(entry["key_id"])
                 yield (word, key, item) if max(len(word), len(key)) <= _LETTERS else None
         except Exception:  # whatever a line of nobody's makes
             yield None
 
 
-def _packed(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | None]:
+def _packed(stream: IO[bytes], category: str) -> Iterator[tuple[str, str, Any] | None]:
     """The same of the published binary files."""
-    label = _category(PurePosixPath(name).name)
     while head := stream.read(17):
         try:
             key, _, recognised, _, count = struct.unpack("<Q2sBIH", head)
@@ -160,15 +146,14 @@ def _packed(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | Non
                 data = stream.read(2 * number)
                 lines.append(np.frombuffer(data, np.uint8).reshape(2, number).T.astype(float))
             if recognised:
-                yield label, str(key), as_points(list(normalised(lines, _SHARE)))
+                yield category, str(key), as_points(list(normalised(lines, _SHARE)))
         except (ValueError, struct.error):
             yield None
             return  # nobody knows where the next one begins
 
 
-def _bitmaps(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | None]:
+def _bitmaps(stream: IO[bytes], category: str) -> Iterator[tuple[str, str, Any] | None]:
     """Label, number and picture of each bitmap."""
-    label = _category(PurePosixPath(name).name)
     version = np.lib.format.read_magic(stream)
     if version != (1, 0):  # others are for more than plain bytes, and may have headers without end
         raise ValueError(f"it is of version {version} of NumPy's format, not (1, 0)")
@@ -180,7 +165,7 @@ def _bitmaps(stream: IO[bytes], name: str) -> Iterator[tuple[str, str, Any] | No
         if len(data) < 28 * 28:
             yield None
             return
-        yield label, str(index), np.frombuffer(data, np.uint8).reshape(28, 28)
+        yield category, str(index), np.frombuffer(data, np.uint8).reshape(28, 28)
 
 
 _READERS: dict[str, Read] = {".ndjson": _drawings, ".bin": _packed, ".npy": _bitmaps}

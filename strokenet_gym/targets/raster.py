@@ -1,48 +1,43 @@
 """Targets on pixels: the compiled kernels that draw, place and set them.
 
-Each takes a range of a batch and releases the GIL; filling.py calls them on all threads.
+Each fills its first array from ``start`` to ``stop``, releases the GIL, and is called by filling.py
+on all threads.
 """
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from strokenet_gym.kernels.cache import njit
 from strokenet_gym.kernels.canvas import LANES
 
-__all__ = ["draw_glyphs", "draw_lines", "place_images", "set_targets"]
+__all__ = ["Batch", "draw_glyphs", "draw_lines", "place_images", "set_targets"]
 
 # Free to reorder sums, but a division stays one: v / 255 is what NumPy makes of it.
 _SUMS = {"nnan", "ninf", "reassoc", "nsz", "contract"}
 _SOFTNESS = 1.08  # width of a glyph's edge in samples: that of one drawn, warped and reduced
+_VISIBLE = np.float32(0.51 / 255)
+
+
+class Batch(NamedTuple):
+    """What a batch of environments has of targets and canvases, see :func:`filling.put`."""
+
+    target: Any
+    target_pixels: Any
+    canvas: Any
+    pixels: Any
+    inked: Any
 
 
 @njit(fastmath=_SUMS, error_model="numpy")
-def set_targets(
-    target, target_pixels, canvas, pixels, inked, errors, visible,
-    images, unit, indices, background, levels, least, start, stop,
-):  # fmt: skip
-    """Put images into a batch as targets, and empty canvases beside them.
+def set_targets(errors, visible, batch, images, unit, indices, background, levels, start, stop):
+    """Put images into a batch as targets, and empty canvases beside them, see :func:`filling.put`.
 
-    Args:
-        target: float32 ``[B, C, H, W]``; of those in ``indices`` changed, as the next four.
-        target_pixels: uint8 ``[B, C, H, W]``, the target rounded to 8 bits; or empty.
-        canvas: float32 ``[B, C, H, W]``, becomes the background; or empty.
-        pixels: uint8 ``[B, C, H, W]``, the same rounded to 8 bits; or empty.
-        inked: int64 ``[B, 4]``, outside of which the canvas is the background: x0, x1, y0, y1; or
-            empty. Becomes a box without pixels.
-        errors: float64 ``[N, 2]``, becomes the sum of the squared and of the absolute differences
-            between target and background.
-        visible: bool ``[N]``, becomes whether any of the latter is above ``least``.
-        images: uint8, or float32 in 0 … 1, ``[N, 1 or C, H, W]``; one channel fills all.
-        unit: float32, the images' value that is 1 in a target.
-        indices: int64 ``[N]``, where each image goes.
-        background: float32 ``[C]``.
-        levels: uint8 ``[C]``, the same rounded to 8 bits.
-        least: float32.
-        start: first of the images to put.
-        stop: one past the last.
+    Errors become the sums of squared and of absolute differences between target and background;
+    unit is the images' value that is 1 in a target, levels the background in 8 bits.
     """
+    target, target_pixels, canvas, pixels, inked = batch
     _, channels, height, width = target.shape
     whole = np.float32(255.0)
     for k in range(start, stop):
@@ -60,7 +55,7 @@ def set_targets(
                     error = abs(value - blank)
                     squares += error * error
                     magnitudes += error
-                    seen |= np.int32(error > least)  # the compiler cannot vectorise a maximum
+                    seen |= np.int32(error > _VISIBLE)  # the compiler cannot vectorise a maximum
                 squared += squares
                 absolute += magnitudes
                 if target_pixels.size:
@@ -78,17 +73,10 @@ def set_targets(
 
 @njit(fastmath=_SUMS, error_model="numpy")
 def place_images(placed, images, indices, first, weights, start, stop):
-    """Resize images of a set, white on black, and put them in the middle of black canvases.
+    """Resize images of a set and put them in the middle of black canvases, see filling.place.
 
-    Args:
-        placed: uint8 ``[N, H, W]``, changed.
-        images: uint8 ``[M, S, S]``.
-        indices: int64 ``[N]``, which of them.
-        first: int64 ``[E]``: pixel e of the resized image, E at most H and W, is made of those
-            from ``first[e]``, in both directions
-        weights: float32 ``[E, T]``: with these weights.
-        start: first of the canvases to fill.
-        stop: one past the last.
+    Pixel e of a resized line is made of those from ``first[e]`` on, with ``weights[e]``, int64
+    ``[E]`` and float32 ``[E, T]``; E is at most H and W.
     """
     _, height, width = placed.shape
     extent, taps = weights.shape
@@ -123,10 +111,10 @@ def place_images(placed, images, indices, first, weights, start, stop):
 
 @njit(fastmath=_SUMS, error_model="numpy")
 def draw_glyphs(drawn, fields, boxes, unit, which, half, inverse, samples, start, stop):
-    """Draw characters from how far each place is from their pens' paths.
+    """Draw characters, white on black, from how far each place is from their pens' paths.
 
     Args:
-        drawn: uint8 ``[N, H, W]``, changed; white on black.
+        drawn: uint8 ``[N, H, W]``.
         fields: uint8 ``[M, S, S]``, distances of the pixels' centres to the path.
         boxes: int64 ``[M, 4]``: x0, x1, y0, y1 of where they are less than the largest.
         unit: distances that make a pixel of the field.
@@ -134,7 +122,7 @@ def draw_glyphs(drawn, fields, boxes, unit, which, half, inverse, samples, start
         half: float64 ``[N]``, half the pen's width in pixels of the field.
         inverse: float64 ``[N, 2, 3]``, from the canvas' pixels x, y, 1 to the field's.
         samples: of a pixel's width and height.
-        start: first of the glyphs to draw.
+        start: first of those to draw.
         stop: one past the last.
     """
     _, height, width = drawn.shape
@@ -209,14 +197,14 @@ def draw_lines(drawn, points, lines, drawings, which, unit, width, start, stop):
     is exact along straight lines; where lines meet, the brighter one counts.
 
     Args:
-        drawn: uint8 ``[N, H, W]``, changed.
+        drawn: uint8 ``[N, H, W]``.
         points: int16 ``[P, 2]``: x, y, y down.
         lines: int64 ``[L + 1]``: line l has the points from ``lines[l]`` on.
         drawings: int64 ``[D + 1]``: drawing d has the lines from ``drawings[d]`` on.
         which: int64 ``[N]``, which of the drawings.
         unit: what a coordinate of 1 has in pixels.
         width: of the lines in pixels.
-        start: first of the canvases to draw on.
+        start: first of those to draw.
         stop: one past the last.
     """
     _, height, columns = drawn.shape

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -14,30 +12,19 @@ import numpy as np
 from strokenet_gym.extras import require
 from strokenet_gym.files import check_memory
 
-__all__ = ["Page", "find_page", "grey_range"]
+__all__ = ["TURN", "Page", "find_page", "grey_range"]
 
 _PAGES = 100  # that are looked at
-# The order of bytes, and whether the file may be larger than 4 GB.
-_VERSIONS = {
-    b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True),
-}  # fmt: skip
-_INTEGERS = {3: "H", 4: "I", 16: "Q"}  # the types in which a file says what follows
-_KIND, _WIDTH, _HEIGHT, _BITS, _PACKED, _MEANING, _TURN = 254, 256, 257, 258, 259, 262, 274
+_KIND, _WIDTH, _HEIGHT, _BITS, _PACKED, _MEANING, TURN = 254, 256, 257, 258, 259, 262, 274
 _SAMPLES, _PLANES, _EXTRA, _PROFILE = 277, 284, 338, 34675
-_TAGS = (_KIND, _WIDTH, _HEIGHT, _BITS, _PACKED, _MEANING, _TURN, _SAMPLES, _PLANES, _EXTRA)
+_TAGS = (_KIND, _WIDTH, _HEIGHT, _BITS, _PACKED, _MEANING, TURN, _SAMPLES, _PLANES, _EXTRA)
 _REDUCED, _MASK = 1, 4  # bits of _KIND: a thumbnail, or what is transparent
 _PLAIN = 1, 8, 32946  # how what tifffile unpacks alone is packed: not at all, or deflated
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a TIFF, as its tags say; ``size`` and ``mode`` as in a PIL image.
-
-    Attributes:
-        file: the TIFF.
-        number: of the page.
-        tags: numbers of those that matter here.
-    """
+    """A page of a TIFF and its tags that are whole numbers; ``size`` and ``mode`` as PIL's."""
 
     file: IO[bytes]
     number: int
@@ -64,28 +51,13 @@ class Page:
             return True
         return packed in _PLAIN and importlib.util.find_spec("tifffile") is not None
 
-    @property
-    def turn(self) -> int:
-        """The orientation, as in EXIF."""
-        return self.first(_TURN, 1)
-
     def first(self, tag: int, default: int) -> int:
         """The first number of a tag."""
-        return (self.tags.get(tag) or (default,))[0]
+        return self.tags.get(tag, (default,))[0]
 
     def read(self, name: str) -> tuple[np.ndarray, bytes | None]:
-        """Read it by tifffile.
-
-        Args:
-            name: of the file, for messages.
-
-        Returns:
-            Levels uint16 ``[H, W, 1 … 4]``: grey, grey and opacity, RGB, or RGBA; and the colour
-            profile.
-
-        Raises:
-            DependencyNotInstalled: if tifffile is missing.
-            ValueError: if it is damaged, too large, or not in grey or RGB.
+        """Read it by tifffile: uint16 ``[H, W, 1 … 4]`` (grey, grey and opacity, RGB, or RGBA), and
+        the colour profile. ``name`` is what messages call the file.
         """
         require("tifffile")
         import tifffile
@@ -108,19 +80,14 @@ class Page:
         if meaning == 0:
             levels[:, :, 0] = 65535 - levels[:, :, 0]
         if extra == 1:  # the colours are multiplied by the opacity
-            opacity = np.maximum(levels[:, :, -1], 1).astype(np.float32)
-            for c in range(wanted):
-                share = levels[:, :, c] / opacity
-                levels[:, :, c] = np.rint(np.minimum(share, 1, out=share) * np.float32(65535))
+            share = levels[:, :, :wanted] / np.maximum(levels[:, :, -1:], 1).astype(np.float32)
+            np.minimum(share, 1, out=share)
+            levels[:, :, :wanted] = np.rint(np.multiply(share, np.float32(65535), out=share))
         return levels, profile
 
 
 def _levels(values: np.ndarray, bits: int) -> np.ndarray:
-    """Numbers of a TIFF in 16 bits.
-
-    Raises:
-        ValueError: if floats are not in 0 … 1.
-    """
+    """Numbers of a TIFF in 16 bits; ValueError if floats are not in 0 … 1."""
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):  # nor NaN
             raise ValueError("its values are not from 0 to 1")
@@ -144,16 +111,24 @@ def grey_range(image: Any) -> tuple[int, int]:
 
 
 def find_page(file: IO[bytes]) -> Page | None:
-    """The largest page of a TIFF that is a whole picture, of several the first.
+    """The largest page of a TIFF that is a whole picture; None if it is damaged, or no TIFF."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    Returns:
-        None if the file is no TIFF, or damaged.
-    """
-    file.seek(0)
     pages: list[Page] = []
-    with contextlib.suppress(struct.error, OSError, ValueError, OverflowError):
-        for number, tags in enumerate(_all_tags(file)):
-            pages.append(Page(file, number, tags))
+    seen = {0}
+    with contextlib.suppress(Exception):  # whatever Pillow raises
+        file.seek(0)
+        head = file.read(8)
+        if head[2:4] in (b"+\0", b"\0+"):  # larger than 4 GB; Pillow knows its head in one order
+            tags = ImageFileDirectory_v2(b"II+\0" + head[4:] + file.read(8), head[:2])
+        else:
+            tags = ImageFileDirectory_v2(head)
+        while tags.next not in seen and len(pages) < _PAGES:
+            seen.add(tags.next)
+            file.seek(tags.next)
+            tags.load(file)
+            numbers = {tag: _numbers(tags[tag]) for tag in _TAGS if tag in tags}
+            pages.append(Page(file, len(pages), {tag: n for tag, n in numbers.items() if n}))
     file.seek(0)
 
     def worth(page: Page) -> tuple[bool, int]:
@@ -163,33 +138,7 @@ def find_page(file: IO[bytes]) -> Page | None:
     return max(pages, key=worth, default=None)
 
 
-def _all_tags(file: IO[bytes]) -> Iterator[dict[int, tuple[int, ...]]]:
-    """The tags of each page: those that are whole numbers, and matter."""
-    head = file.read(4)
-    if head not in _VERSIONS:
-        return
-    order, large = _VERSIONS[head]
-    count, place, entry = ("Q", "Q", "HHQ8s") if large else ("H", "I", "HHI4s")
-    file.seek(8 if large else 4)
-    (at,) = _unpack(order + place, file)
-    seen: set[int] = set()
-    while at and at not in seen and len(seen) < _PAGES:
-        seen.add(at)
-        file.seek(at)
-        (number,) = _unpack(order + count, file)
-        entries = file.read(min(number, 2**16) * struct.calcsize(order + entry))
-        (at,) = _unpack(order + place, file)
-        tags = {}
-        for tag, kind, length, value in struct.iter_unpack(order + entry, entries):
-            if tag in _TAGS and kind in _INTEGERS and 1 <= length <= 16:
-                form = f"{order}{length}{_INTEGERS[kind]}"
-                if struct.calcsize(form) > len(value):
-                    file.seek(struct.unpack(order + place, value)[0])
-                    tags[tag] = _unpack(form, file)
-                else:
-                    tags[tag] = struct.unpack_from(form, value)
-        yield tags
-
-
-def _unpack(form: str, file: IO[bytes]) -> tuple[Any, ...]:
-    return struct.unpack(form, file.read(struct.calcsize(form)))
+def _numbers(value: Any) -> tuple[int, ...]:
+    """The whole numbers of a tag; none if it has others."""
+    values = value if isinstance(value, tuple) else (value,)
+    return values if all(isinstance(v, int) and v >= 0 for v in values) else ()

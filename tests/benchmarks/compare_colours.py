@@ -22,7 +22,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from strokenet_gym.targets import read_image
-from strokenet_gym.targets.colours import icc_profile, matrix_profile
+from strokenet_gym.targets.colours import matrix_profile
 
 D65, D50 = (0.3127, 0.329), (0.3457, 0.3585)
 SRGB = (*D65, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
@@ -34,6 +34,19 @@ SPACES = {
     "linear": matrix_profile(1.0, SRGB),
     "swapped channels": matrix_profile(None, (*D65, 0.3, 0.6, 0.64, 0.33, 0.15, 0.06)),
 }  # fmt: skip
+
+
+def icc_profile(space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """An ICC profile of version 2 from its tags."""
+    place, entries, contents = 132 + 12 * len(tags), b"", b""
+    for name, content in tags.items():
+        entries += struct.pack(">4s2I", name, place + len(contents), len(content))
+        contents += content + bytes(-len(content) % 4)
+    head = struct.pack(
+        ">I4sI4s4s4s12x4s28x3i48xI", place + len(contents), b"none", 0x02400000, b"mntr", space,
+        connection, b"acsp", 63190, 65536, 54061, len(tags),
+    )  # fmt: skip
+    return head + entries + contents
 
 
 def grey_profile(gamma: float) -> bytes:
