@@ -10,7 +10,6 @@ import numpy as np
 from strokenet_gym.checks import behaved
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.kernels import threads
-from strokenet_gym.kernels.cache import announce
 from strokenet_gym.kernels.canvas import to_bytes
 from strokenet_gym.targets.raster import draw_glyphs, draw_lines, place_images, set_targets
 
@@ -61,7 +60,6 @@ def put(
         found = images, unit, where, background, levels, _VISIBLE
         set_targets(*batch, errors, visible, *found, start, stop)
 
-    announce(set_targets)
     threads.run(work, len(images), _LEAST)
     return errors / target[0].size, visible
 
@@ -81,7 +79,6 @@ def place(images: np.ndarray, indices: np.ndarray, extent: int, size: int) -> np
     def work(start: int, stop: int) -> None:
         place_images(placed, images, indices, first, weights, start, stop)
 
-    announce(place_images)
     threads.run(work, len(placed), _LEAST)
     return placed
 
@@ -124,7 +121,6 @@ def draw(
     def work(start: int, stop: int) -> None:
         draw_glyphs(drawn, *glyphs, start, stop)
 
-    announce(draw_glyphs)
     threads.run(work, len(drawn), _LEAST)
     return drawn
 
@@ -145,6 +141,5 @@ def trace(
     def work(start: int, stop: int) -> None:
         draw_lines(drawn, *kept, start, stop)
 
-    announce(draw_lines)
     threads.run(work, len(drawn), _LEAST)
     return drawn
