@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import run_process
 from numba.core.errors import TypingError
 
 import strokenet_gym
@@ -68,7 +69,7 @@ def test_read_only_installation(tmp_path):
     """Where neither the package nor a home can be written to, it still works."""
     package = copy_package(tmp_path / "site")
     # Root may write anywhere, so a file stands where each folder would be.
-    (package / "programs" / "stamped" / "__pycache__").write_text("")
+    (package / "kernels" / "__pycache__").write_text("")
     home = tmp_path / "home"
     home.mkdir()
     (home / ".cache").write_text("")
@@ -86,32 +87,35 @@ import sys
 import strokenet_gym.programs.mypaint, strokenet_gym.targets.filling
 import strokenet_gym.programs.stamped.planning
 from numba.core.dispatcher import Dispatcher
-from strokenet_gym.kernels.cache import _folders
+from strokenet_gym.kernels.cache import _KernelCache
 for name, module in list(sys.modules.items()):
     for kernel in vars(module).values() if name.startswith("strokenet_gym") else ():
-        if isinstance(kernel, Dispatcher) and kernel._cache.cache_path:
-            ours = kernel._cache.cache_path.startswith(str(_folders()[0]))
-            print(ours, kernel.py_func.__module__)
-from strokenet_gym.programs.mypaint.drawing import _guard
-from strokenet_gym.programs.mypaint.library import load_library
+        if isinstance(kernel, Dispatcher):
+            print(isinstance(kernel._cache, _KernelCache), kernel.py_func.__module__)
+from strokenet_gym import load_program
+from strokenet_gym.programs.mypaint import drawing, surface
 try:
-    load_library()
+    surface.Surface(16, 16)
 except Exception:
     pass
 else:
-    assert _guard()._cache.cache_path.startswith(str(_folders()[0]))
+    assert isinstance(drawing._guard()._cache, _KernelCache)
 """
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    result = run_process("-c", code)
     assert result.returncode == 0, result.stderr
     assert "False" not in result.stdout
-    source = Path(strokenet_gym.__file__).parent
-    files = [path for path in source.rglob("*.py") if "@njit" in path.read_text()]
+    files = kernel_files()
     assert {line.split(".")[-1] for line in result.stdout.split()[1::2]} == {f.stem for f in files}
+
+
+def kernel_files():
+    source = Path(strokenet_gym.__file__).parent
+    return {path for path in source.rglob("*.py") if "@njit" in path.read_text()}
+
+
+def test_all_kernels_files_are_in_the_key():
+    source = Path(strokenet_gym.__file__).parent
+    assert kernel_files() <= {path for name in cache._SOURCES for path in source.glob(name)}
 
 
 TOGETHER = """
@@ -120,7 +124,6 @@ from pathlib import Path
 from strokenet_gym.kernels import cache
 
 cache._folders = lambda: [Path(sys.argv[1])]
-cache.announce = lambda kernel: None
 
 @cache.njit()
 def double(x):
@@ -175,7 +178,7 @@ def folders(tmp_path, monkeypatch):
     """Two folders for kernels."""
     both = [tmp_path / "first", tmp_path / "second"]
     monkeypatch.setattr(cache, "_folders", lambda: both)
-    monkeypatch.setattr(cache, "_announced", set())
+    monkeypatch.setattr(cache, "_printed", set())
     return both
 
 
@@ -203,7 +206,7 @@ def test_damaged_files_are_compiled_again(folders, damage, capsys):
     else:
         other = {"emptied": b"", "truncated": half, "flipped": content, "garbage": b"?" * 999}
         path.write_bytes(other[damage])
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err.count("compiling double (a few seconds, once; kept in") == 1
     assert not used_cache(doubling())
     said = capsys.readouterr().err
     expected = "compiled kernels are kept in" if damage == "a folder" else "double again"

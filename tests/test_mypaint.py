@@ -408,9 +408,9 @@ def test_a_stroke_covers_the_canvas_so_often_and_no_more(tmp_path):
     zigzag = np.stack([np.tile([-1.0, 1.0], 8), np.linspace(-1, 1, 16)], 1)
     brush.paint(blank(size=512), one(radius=0.002, position=zigzag), np.ones(1, np.float32))
     _, surface = brush_module._local.surface
-    assert surface.budget[0] <= 0
+    assert surface.memory.budget[0] <= 0
     load_program(CHARCOAL).paint(blank(size=512), one(position=zigzag), np.ones(1, np.float32))
-    assert surface.budget[0] > 0.9 * drawing.COVERS * 512**2
+    assert surface.memory.budget[0] > 0.9 * drawing.COVERS * 512**2
 
 
 def test_large_and_endless_brush_files(tmp_path):

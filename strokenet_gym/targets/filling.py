@@ -11,7 +11,6 @@ import numpy as np
 from strokenet_gym.checks import behaved
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.kernels import threads
-from strokenet_gym.kernels.cache import announce
 from strokenet_gym.kernels.canvas import to_bytes
 from strokenet_gym.targets.raster import Batch, draw_glyphs, draw_lines, place_images, set_targets
 
@@ -90,7 +89,6 @@ def trace(
 
 def _on_threads(kernel: Any, filled: np.ndarray, *args: Any) -> np.ndarray:
     """Have a kernel fill an array, and return that."""
-    announce(kernel)
     threads.run(lambda start, stop: kernel(filled, *args, start, stop), len(filled), _LEAST)
     return filled
 

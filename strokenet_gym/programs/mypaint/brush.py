@@ -8,16 +8,14 @@ import numpy as np
 
 from strokenet_gym.checks import background_of, canvases, strokes, whole
 from strokenet_gym.kernels import threads
-from strokenet_gym.kernels.cache import announce
 from strokenet_gym.programs.base import MYPAINT, Program
-from strokenet_gym.programs.mypaint import drawing
-from strokenet_gym.programs.mypaint.library import Surface, load_library
-from strokenet_gym.programs.mypaint.settings import find_brush, number_of, read_settings
+from strokenet_gym.programs.mypaint.drawing import paint_strokes
+from strokenet_gym.programs.mypaint.settings import find_brush, read_settings
+from strokenet_gym.programs.mypaint.surface import Surface
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["MyPaintBrush"]
 
-_OWN = "radius_logarithmic", "color_h", "color_s", "color_v"  # what a stroke says itself
 _STRIDE = 17  # random numbers from a seed to the next: neighbours share part of their grain
 _local = threading.local()
 
@@ -45,9 +43,7 @@ class MyPaintBrush(Program):
 
     def __init__(self, source: str, seed: int = 0) -> None:
         self.source, self.seed = source, whole(seed, "seed", 0, 10**4)
-        drawing.connect(load_library())
         self._settings = read_settings(find_brush(source))
-        self._own = np.array([number_of("setting", name) for name in _OWN], np.int64)
 
     @classmethod
     def from_name(cls, name: str) -> MyPaintBrush:
@@ -90,18 +86,13 @@ class MyPaintBrush(Program):
         """
         painted = canvases(canvas)
         count, channels, height, width = painted.shape
-        colour, radius, position, pressure = strokes(stroke, (count,), channels)
-        below = background_of(background, channels)
+        stroke = strokes(stroke, (count,), channels)
+        below, skip = background_of(background, channels), _STRIDE * self.seed
 
         def work(start: int, stop: int) -> None:
-            surface = _surface(height, width)
-            drawing.paint_strokes(
-                painted, below, colour, position, pressure, radius, *self._settings, self._own,
-                _STRIDE * self.seed, surface.address, surface.tiles, surface.budget,
-                np.zeros(4, np.int32), start, stop,
-            )  # fmt: skip
+            memory = _surface(height, width).memory
+            paint_strokes(painted, below, stroke, self._settings, skip, memory, start, stop)
 
-        announce(drawing.paint_strokes)
         threads.run(work, count, least=1)
         return painted
 
@@ -110,7 +101,5 @@ def _surface(height: int, width: int) -> Surface:
     """The calling thread's surface; one size at a time."""
     kept = getattr(_local, "surface", None)
     if kept is None or kept[0] != (height, width):
-        surface = Surface(height, width)
-        drawing.guard(surface)
-        kept = _local.surface = (height, width), surface  # at last, and in one go: see _scratch
+        kept = _local.surface = (height, width), Surface(height, width)
     return kept[1]

@@ -1,4 +1,4 @@
-"""The library libmypaint of the system, and where its brushes are: found, loaded, and called.
+"""The system's libmypaint, and where its brushes are: found, loaded, and called.
 
 Nothing of it is part of this package. Its functions abort the whole process where an argument is
 out of bounds, so settings.py and drawing.py see to it that none ever is.
@@ -15,12 +15,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
-__all__ = ["Surface", "brush_folders", "input_range", "load_library", "setting_range"]
+__all__ = [
+    "FUNCTIONS",
+    "TileRequest",
+    "brush_folders",
+    "input_range",
+    "load_library",
+    "missing_brushes",
+    "setting_range",
+]
 
-TILE = 64  # pixels
 _NAMES = "mypaint-1.5", "mypaint"
 _INSTALL = (
     "run `apt-get install libmypaint-1.5-1 mypaint-brushes` (Debian, Ubuntu), `brew install "
@@ -28,8 +34,8 @@ _INSTALL = (
     "mypaint-brushes`"
 )
 _POINTER, _INT, _FLOAT, _TEXT = ctypes.c_void_p, ctypes.c_int, ctypes.c_float, ctypes.c_char_p
-# Result and arguments of each function. Those that drawing.py calls are listed there too.
-_FUNCTIONS: dict[str, tuple[Any, ...]] = {
+# Result and arguments of each function.
+FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "mypaint_brush_new": (_POINTER,),
     "mypaint_brush_unref": (None, _POINTER),
     "mypaint_brush_reset": (None, _POINTER),
@@ -51,7 +57,9 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
 }
 
 
-class _TileRequest(ctypes.Structure):
+class TileRequest(ctypes.Structure):
+    """What the library is asked for a tile's pixels with."""
+
     _fields_ = (
         ("tx", _INT), ("ty", _INT), ("readonly", _INT), ("buffer", _POINTER),
         ("context", _POINTER), ("thread_id", _INT), ("mipmap_level", _INT),
@@ -77,12 +85,12 @@ def load_library() -> Any:
     """The library, its functions with their types.
 
     Raises:
-        DependencyNotInstalled: if it is not there; the message has the line that installs it.
+        DependencyNotInstalled: if it is missing; the message says how to install it.
     """
     for name in _candidates():
         try:
             library = ctypes.CDLL(name)
-            for function, (result, *arguments) in _FUNCTIONS.items():
+            for function, (result, *arguments) in FUNCTIONS.items():
                 called = getattr(library, function)
                 called.restype, called.argtypes = result, arguments
         except (OSError, AttributeError):  # not there, or of another version
@@ -134,44 +142,3 @@ def input_range(number: int) -> tuple[float, float]:
     known = ctypes.cast(info, ctypes.POINTER(_InputInfo)).contents
     usual = 10 * max(abs(known.soft_low), abs(known.soft_high))
     return max(known.low, -usual), min(known.high, usual)
-
-
-class Surface:
-    """What libmypaint paints on; of one thread.
-
-    Attributes:
-        address: of the library's object.
-        tiles: uint16 ``[rows, columns, 64, 64, 4]``, its pixels: RGBA, premultiplied, 1 is 32768.
-        pixels: how many the canvas has.
-        budget: float32 ``[2]``, the pixels that dabs may still cover, and those of the canvas; once
-            it is guarded, see drawing.py.
-    """
-
-    budget: np.ndarray
-
-    def __init__(self, height: int, width: int) -> None:
-        library = load_library()
-        self._unref = library.mypaint_surface_unref
-        self.pixels = height * width
-        self.address: int = library.mypaint_fixed_tiled_surface_new(width, height)
-        rows, columns = -(-height // TILE), -(-width // TILE)
-        shape = rows, columns, TILE, TILE, 4
-        addresses = []
-        for ty in range(rows):
-            for tx in range(columns):
-                request = _TileRequest()
-                library.mypaint_tile_request_init(ctypes.byref(request), 0, tx, ty, 0)
-                library.mypaint_tiled_surface_tile_request_start(
-                    self.address, ctypes.byref(request)
-                )
-                addresses.append(request.buffer or 0)
-                library.mypaint_tiled_surface_tile_request_end(self.address, ctypes.byref(request))
-        size = TILE * TILE * 4 * 2  # bytes of a tile
-        if addresses != [addresses[0] + size * k for k in range(len(addresses))]:
-            raise RuntimeError("this libmypaint keeps its tiles apart: use version 1.5 or 1.6")
-        buffer = (ctypes.c_uint16 * int(np.prod(shape))).from_address(addresses[0])
-        self.tiles = np.ctypeslib.as_array(buffer).reshape(shape)
-
-    def __del__(self) -> None:
-        if getattr(self, "address", 0):
-            self._unref(self.address)

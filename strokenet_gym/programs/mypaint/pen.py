@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 
-from strokenet_gym.programs.mypaint import drawing
-from strokenet_gym.programs.mypaint.library import Surface, load_library
+from strokenet_gym.programs.mypaint.drawing import ONE
+from strokenet_gym.programs.mypaint.library import load_library
 from strokenet_gym.programs.mypaint.settings import find_brush, number_of, read_settings
+from strokenet_gym.programs.mypaint.surface import Surface
 
 __all__ = ["Pen"]
-
-_ONE = 32768  # in a surface's numbers
 
 
 class Pen:
@@ -29,33 +26,26 @@ class Pen:
     """
 
     def __init__(self, source: str, size: int) -> None:
-        self._library = load_library()
         settings = read_settings(find_brush(source))
-        drawing.connect(self._library)
-        self.size = size
-        self._surface = Surface(size, size)
-        drawing.guard(self._surface)
-        self._brush = self._library.mypaint_brush_new()
+        self.size, self._surface = size, Surface(size, size)
+        self._library = library = load_library()
+        self._brush = library.mypaint_brush_new()
         for number, value in zip(settings.numbers.tolist(), settings.base, strict=True):
-            self._library.mypaint_brush_set_base_value(self._brush, number, value)
-        first = 0
-        for number, source_number, count in settings.lines.tolist():
-            line = number, source_number
-            self._library.mypaint_brush_set_mapping_n(self._brush, *line, count)
+            library.mypaint_brush_set_base_value(self._brush, number, value)
+        points = iter(settings.points.tolist())
+        for *line, count in settings.lines.tolist():
+            library.mypaint_brush_set_mapping_n(self._brush, *line, count)
             for k in range(count):
-                point = settings.points[first + k].tolist()
-                self._library.mypaint_brush_set_mapping_point(self._brush, *line, k, *point)
-            first += count
+                library.mypaint_brush_set_mapping_point(self._brush, *line, k, *next(points))
 
     def set(self, setting: str, value: float) -> None:
         """Change a setting's base value."""
-        self._library.mypaint_brush_set_base_value(
-            self._brush, number_of("setting", setting), value
-        )
+        number = number_of("setting", setting)
+        self._library.mypaint_brush_set_base_value(self._brush, number, value)
 
     def clear(self) -> None:
-        """Have white paper."""
-        self._surface.tiles[:] = _ONE
+        """Start on white paper."""
+        self._surface.clear()
 
     def lift(self) -> None:
         """Forget where the pen is: the next point begins a stroke."""
@@ -69,25 +59,22 @@ class Pen:
             pressure: ``[N]``, 0 … 1.
             seconds: from each to the next.
         """
-        box = (ctypes.c_int * 4)()
-        self._surface.budget[0] = drawing.COVERS * max(self.size**2, drawing.SMALL)
-        self._library.mypaint_surface_begin_atomic(self._surface.address)
+        library, brush, surface = self._library, self._brush, self._surface.memory.address
+        self._surface.refill()
+        library.mypaint_surface_begin_atomic(surface)
         for (x, y), p in zip(points.tolist(), pressure.tolist(), strict=True):
-            self._library.mypaint_brush_stroke_to(
-                self._brush, self._surface.address, x, y, p, 0.0, 0.0, seconds
-            )
-        self._library.mypaint_surface_end_atomic(self._surface.address, ctypes.byref(box))
+            library.mypaint_brush_stroke_to(brush, surface, x, y, p, 0.0, 0.0, seconds)
+        library.mypaint_surface_end_atomic(surface, self._surface.memory.box.ctypes)
 
     def picture(self) -> np.ndarray:
         """The paper, uint8 ``[3, size, size]``."""
-        rows, columns, side = self._surface.tiles.shape[:3]
-        pixels = self._surface.tiles.transpose(0, 2, 1, 3, 4).reshape(
-            rows * side, columns * side, 4
-        )
+        tiles = self._surface.memory.tiles
+        rows, columns, side = tiles.shape[:3]
+        pixels = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 4)
         pixels = pixels[: self.size, : self.size].astype(np.uint32)
         alpha = np.maximum(pixels[..., 3:], 1)
         colour = ((pixels[..., :3] << 15) + alpha // 2) // alpha
-        return ((255 * colour + _ONE // 2) // _ONE).astype(np.uint8).transpose(2, 0, 1)
+        return ((255 * colour + ONE // 2) // ONE).astype(np.uint8).transpose(2, 0, 1)
 
     def __del__(self) -> None:
         if hasattr(self, "_brush"):

@@ -27,6 +27,7 @@ from strokenet_gym.reading import read_json, shown
 
 __all__ = ["Settings", "brush_names", "find_brush", "number_of", "read_settings"]
 
+_OWN = "radius_logarithmic", "color_h", "color_s", "color_v"
 _VERSION = 3  # of the format
 _MOST_POINTS = 64  # of a line
 # Dabs that a stroke may leave, for a radius of its way or a second: more than any brush of MyPaint.
@@ -41,12 +42,15 @@ class Settings(NamedTuple):
         base: float32 ``[S]``, their base values.
         lines: int64 ``[N, 3]``: setting, input, number of points.
         points: float32 ``[sum of these, 2]``: input, and what is added.
+        own: int64 ``[4]``, the settings that each stroke has its own values of: logarithm of the
+            radius, hue, saturation, value.
     """
 
     numbers: np.ndarray
     base: np.ndarray
     lines: np.ndarray
     points: np.ndarray
+    own: np.ndarray
 
 
 def brush_names() -> list[str]:
@@ -136,6 +140,7 @@ def read_settings(file: Path) -> Settings:
         np.array(base, np.float32),
         np.array(lines, np.int64).reshape(-1, 3),
         flat.astype(np.float32),
+        np.array([number_of("setting", name) for name in _OWN], np.int64),
     )
 
 

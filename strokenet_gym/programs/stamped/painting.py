@@ -15,7 +15,6 @@ import numpy as np
 
 from strokenet_gym.checks import check_composite, precision, real_array, strokes, whole
 from strokenet_gym.kernels import threads
-from strokenet_gym.kernels.cache import announce
 from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.programs.base import Undo
 from strokenet_gym.programs.stamped.grain import paper
@@ -89,7 +88,6 @@ def draw(
         while (start := draw_strokes(*numbers, start, stop)) < stop:
             threads.check()
 
-    announce(draw_strokes)
     threads.run(work, len(alpha))
     return alpha
 
@@ -185,7 +183,6 @@ def composite(
         while (start := composite_strokes(*numbers, start, stop)) < stop:
             threads.check()
 
-    announce(composite_strokes)
     threads.run(work, len(canvas))
     return change
 
@@ -237,7 +234,6 @@ def composite_back(
         while (start := composite_strokes_back(*outputs, *inputs, seed, start, stop)) < stop:
             threads.check()
 
-    announce(composite_strokes_back)
     threads.run(work, len(canvas))
     return by
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from strokenet_gym.checks import strokes
 from strokenet_gym.kernels import threads
-from strokenet_gym.kernels.cache import announce
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import (
     GRAIN,
@@ -61,7 +60,6 @@ def best_colours(
             start = find_best_colours(*inputs, *part)
             threads.check()
 
-    announce(find_best_colours)
     threads.run(work, len(radius))
     return colours, gains
 
@@ -84,7 +82,6 @@ def removal_costs(
     """
     colour = np.ascontiguousarray(colour, np.float64)
     costs, share = np.zeros(len(colour)), np.ones_like(painted)
-    announce(find_removal_costs)
     for chunk in (chunk for band in kept for chunk in reversed(band)):
         ink = beneath(chunk, colour, brush), chunk.alphas, chunk.spans, chunk.ends
         part = chunk.begin, chunk.stop
@@ -124,7 +121,6 @@ def choose_colours(
     waiting: list[list[Chunk]] = [list(band) for band in kept]
     inks: list[Any] = [None] * len(kept)  # of each band's chunk
     nothing = np.empty(0)
-    announce(recolour)
     for k in reversed(range(len(colour))):
         for band, chunks in enumerate(waiting):
             if chunks and chunks[-1].stop == k + 1:

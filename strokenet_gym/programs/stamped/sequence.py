@@ -14,7 +14,6 @@ import numpy as np
 
 from strokenet_gym.checks import painted_in_place, strokes
 from strokenet_gym.kernels import threads
-from strokenet_gym.kernels.cache import announce
 from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import GRAIN, Accuracy, Numbers
@@ -99,7 +98,6 @@ def composite(
             numbers = ground, colour, position, pressure, radius, brush, tuple(accuracy)
             kept[b][band] = _paint_band(canvas[b], numbers, scratch, bands[band], keep)
 
-    announce(composite_sequence)
     threads.run(work, len(canvas) * len(bands), least=1)
     return kept
 
@@ -170,7 +168,6 @@ def composite_back(
                 composite_sequence_back(*outputs, *rest)
                 threads.check()
 
-    announce(composite_sequence_back)
     threads.run(work, len(by_canvas) * bands, least=1)
     return Stroke(*(field.sum(0) for field in by))
 
