@@ -7,10 +7,10 @@ import sys
 
 import pytest
 from conftest import ROOT
-from evaluate import AgentArgs, task_of
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from baselines.evaluate import AgentArgs, task_of
 from strokenet_gym import Brush, StrokeLog, load_agent, load_generator, load_program
 from strokenet_gym.agents import AGENTS, arguments_of
 from strokenet_gym.programs.learned import GENERATORS

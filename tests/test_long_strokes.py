@@ -10,7 +10,8 @@ import pytest
 from reference import reference_opacity
 
 from strokenet_gym import Brush, Stroke, StrokeLog
-from strokenet_gym.programs.stamped import painting, sequence, threads
+from strokenet_gym.kernels import threads
+from strokenet_gym.programs.stamped import painting, sequence
 from strokenet_gym.programs.stamped.numbers import EXACT
 
 SPARSE = Brush(density=0.1, edge=0.05)  # hard and faint: what is sampled most finely
