@@ -310,7 +310,7 @@ def painted_in_place(
 
 
 def check_composite(
-    canvas: Any, target: Any, stroke: Stroke, pixels: Any = None, undo: Any = None
+    canvas: Any, target: Any, stroke: Stroke, pixels: Any = None, inked: Any = None
 ) -> tuple[np.ndarray, Stroke]:
     """Check what :meth:`Program.composite` is given.
 
@@ -326,10 +326,14 @@ def check_composite(
     if pixels is not None:
         painted_in_place(pixels, "pixels", (_BYTE,))
         _check_shape(pixels.shape, "pixels", shape)
-    if undo is not None and (undo.before.shape != shape or undo.before.dtype != canvas.dtype):
+    if inked is not None and (
+        type(inked) is not np.ndarray
+        or inked.dtype != np.int64
+        or inked.shape != (shape[0], 4)
+        or not inked.flags.carray
+    ):
         raise ValueError(
-            f"undo must be made for canvases of {canvas.dtype} {shape}, "
-            f"got {undo.before.dtype} {undo.before.shape}"
+            f"inked must be a contiguous int64 array [{shape[0]}, 4], got {told(inked)}"
         )
     target = real_array(target, "the target", shape, canvas.dtype)
     return target, strokes(stroke, shape[:1], shape[1])

@@ -14,8 +14,6 @@ import numpy as np
 
 from harness.hill_climbing import mutants, random_strokes, take
 from strokenet_gym import STYLES
-from strokenet_gym.programs.stamped import sequence
-from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["paint_layers", "relax"]
@@ -139,7 +137,7 @@ def _stroke(
 
 def _paint(canvas: np.ndarray, strokes: Stroke, accuracy: str) -> None:
     batch = Stroke(*(np.ascontiguousarray(field[None]) for field in strokes))
-    sequence.composite(canvas[None], batch, BRUSH.numbers, ACCURACIES[accuracy], keep=False)
+    canvas[:] = BRUSH.paint_sequence(canvas[None], batch, 0.0, accuracy)[0]
 
 
 def relax(picture: np.ndarray, strokes: int, rng: np.random.Generator) -> tuple[int, np.ndarray]:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from strokenet_gym import STYLES
-from strokenet_gym.programs.stamped import planning, sequence
-from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["climb", "mutants", "random_strokes", "take"]
@@ -63,10 +61,9 @@ def climb(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Paint a square picture ``[3, S, S]``; yield the canvas and the number of its strokes."""
     canvas = np.ones_like(picture) * picture.mean((1, 2), keepdims=True)
-    numbers, draft = BRUSH.numbers, ACCURACIES["draft"]
 
     def score(candidates: Stroke) -> tuple[Stroke, np.ndarray]:
-        colours, gains = planning.best_colours(canvas, picture, candidates, numbers, draft)
+        colours, gains = BRUSH.best_colours(canvas, picture, candidates, "draft")
         return candidates._replace(colour=colours), gains
 
     for number in range(1, strokes + 1):
@@ -82,5 +79,5 @@ def climb(
             if gain > best_gain:
                 best, best_gain = stroke, gain
         batch = Stroke(*(field[None] for field in best))
-        sequence.composite(canvas[None], batch, numbers, ACCURACIES["exact"], keep=False)
+        canvas = BRUSH.paint_sequence(canvas[None], batch)[0]
         yield number, canvas.copy()
