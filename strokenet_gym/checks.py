@@ -173,6 +173,8 @@ def real_array(value: Any, name: str, shape: Shape, dtype: Any = _DOUBLE) -> np.
 
 def precision(value: Any) -> Any:
     """What is computed in for an array or tensor: float64 if it has that, in any byte order."""
+    if type(value) is np.ndarray and value.dtype in (_SINGLE, _DOUBLE):
+        return value.dtype.type
     double = str(getattr(value, "dtype", "")).endswith(("float64", "f8"))
     return np.float64 if double else np.float32
 
@@ -263,18 +265,18 @@ def strokes(
     )
 
 
-def canvases(canvas: Any, dtype: Any = np.float32) -> np.ndarray:
-    """Return a copy of canvases ``[B, C, H, W]`` that may be painted on.
+def canvases(canvas: Any, dtype: Any = np.float32, *, copied: bool = True) -> np.ndarray:
+    """Return canvases ``[B, C, H, W]``, a copy that may be painted on if it is to be one.
 
     Raises:
         TypeError: if they do not hold real numbers.
         ValueError: if they have another shape, or a value is not in 0 … 1.
     """
     count = shape_of(canvas, "a canvas")[:1] or (None,)
-    copy = real_array(canvas, "a canvas", (*count, None, None, None), dtype).copy()
-    if copy.size and not (copy.min() >= -_ROUNDING and copy.max() <= 1 + _ROUNDING):  # nor NaN
-        raise ValueError(f"a canvas must be in 0 … 1, got {copy.min():g} … {copy.max():g}")
-    return copy
+    array = real_array(canvas, "a canvas", (*count, None, None, None), dtype)
+    if array.size and not (array.min() >= -_ROUNDING and array.max() <= 1 + _ROUNDING):  # nor NaN
+        raise ValueError(f"a canvas must be in 0 … 1, got {array.min():g} … {array.max():g}")
+    return array.copy() if copied else array
 
 
 def canvas_tensor(canvas: Any) -> Any:

@@ -21,7 +21,7 @@ from strokenet_gym.extras import require
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.kernels import threads
 from strokenet_gym.kernels.cache import njit
-from strokenet_gym.programs.stamped import tape
+from strokenet_gym.programs.stamped import painting
 
 ALL = ("Painting-v0", "DifferentiablePainting-v0", "NeuralPainting-v0")
 
@@ -437,7 +437,7 @@ def test_scratch_is_never_another_canvases(monkeypatch):
 
     def trace(frame, event, argument):
         frame.f_trace_opcodes = True
-        if event == "call" and frame.f_code is not tape._scratch.__code__:
+        if event == "call" and frame.f_code is not painting.scratch_of.__code__:
             return None
         if event == "opcode" and not next(left):
             raise KeyboardInterrupt
@@ -448,14 +448,14 @@ def test_scratch_is_never_another_canvases(monkeypatch):
         before = sys.gettrace()
         sys.settrace(trace)
         try:
-            tape._scratch(16, 16, np.dtype(np.float32))
+            painting.scratch_of(16, 16, np.dtype(np.float32))
         except KeyboardInterrupt:
             pass
         else:
             break
         finally:
             sys.settrace(before)
-        (logs, marks), ink = tape._scratch(48, 48, np.dtype(np.float32))
+        (logs, marks), ink = painting.scratch_of(48, 48, np.dtype(np.float32))
         assert logs.shape == (48, 48)
         assert marks.shape == (48, 6)
         assert ink[0].shape == (48 * 48,)

@@ -60,7 +60,7 @@ def test_best_colours_of_what_is_there_already(rng):
 @pytest.mark.parametrize("name", [*BRUSHES, SOFT])
 @pytest.mark.parametrize("pixels", [2**20, 2**12])
 def test_removal_costs(rng, name, pixels, monkeypatch):
-    monkeypatch.setattr("strokenet_gym.programs.stamped.tape._PIXELS", pixels)
+    monkeypatch.setattr("strokenet_gym.programs.stamped.painting._PIXELS", pixels)
     brush = brush_of(name)
     canvas, actions = some(rng, count=8, radii=brush.radii)
     target = rng.uniform(0, 1, canvas.shape)
@@ -83,7 +83,7 @@ def test_choose_colours(rng, name, size, pixels, monkeypatch):
 
     One of which nothing is seen takes the one that is nearest to its own.
     """
-    monkeypatch.setattr("strokenet_gym.programs.stamped.tape._PIXELS", pixels)
+    monkeypatch.setattr("strokenet_gym.programs.stamped.painting._PIXELS", pixels)
     brush = brush_of(name)
     canvas, actions = some(rng, batch=1, count=8, size=size, radii=brush.radii)
     canvas, stroke = canvas.astype(float), unpack(actions.astype(float), 3, brush.radii)

@@ -17,7 +17,7 @@ from strokenet_gym import (
 )
 from strokenet_gym.kernels import threads
 from strokenet_gym.programs.learned.three_body import three_body_strokes
-from strokenet_gym.programs.stamped import tape
+from strokenet_gym.programs.stamped import painting
 from strokenet_gym.programs.stamped.numbers import ACCURACIES
 
 SOFT = Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5)
@@ -64,7 +64,7 @@ def test_painted_as_one_by_one(rng, name):
 @pytest.mark.parametrize("pixels", [2**20, 2**12])
 def test_gradients_as_one_by_one(rng, name, pixels, monkeypatch):
     """With one chunk, and with many of them."""
-    monkeypatch.setattr(tape, "_PIXELS", pixels)
+    monkeypatch.setattr(painting, "_PIXELS", pixels)
     brush = brush_of(name)
     canvas, actions = (torch.from_numpy(a).requires_grad_() for a in some(rng, radii=brush.radii))
     weights = torch.from_numpy(rng.normal(size=canvas.shape))

@@ -163,5 +163,8 @@ class _PaintBack(_Once):
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
+    tensor = tensor.detach()
+    if tensor.dtype in _NUMPYS and tensor.device.type == "cpu" and tensor.is_contiguous():
+        return tensor.numpy()
+    tensor = tensor.cpu()
     return np.ascontiguousarray((tensor if tensor.dtype in _NUMPYS else tensor.float()).numpy())

@@ -171,10 +171,14 @@ def blend_back(grad, grad_alpha, below, alpha, colour, mix):
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def error_back(grad, canvas, target, squared, absolute):
-    """Add the gradient of a row's error: ``squared`` and ``absolute`` are those of its two sums."""
+def error_back(grad, below, alpha, colour, mix, target, squared, absolute, laid):
+    """Add the gradient of a row's error, ``squared`` and ``absolute`` being those of its two sums.
+
+    That of the row with the stroke where ``laid`` is 1, below it where that is 0.
+    """
     one, zero = grad.dtype.type(1.0), grad.dtype.type(0.0)
     for x in range(grad.shape[0]):
-        error = canvas[x] - target[x]
+        contrast = shade(mix, colour, below[x]) - below[x]
+        error = below[x] - target[x] + contrast * alpha[x] * laid
         sign = (one if error > zero else zero) - (one if error < zero else zero)
         grad[x] += squared * (error + error) + absolute * sign

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from strokenet_gym.checks import canvases, precision
 from strokenet_gym.programs.base import Program
 from strokenet_gym.stroke import Stroke
 
@@ -121,7 +122,7 @@ class ExactProgram(Program):
 
         Raises:
             TypeError: if one of them does not hold real numbers.
-            ValueError: if a shape is wrong, or a canvas is not in 0 … 1.
+            ValueError: if a shape is wrong.
         """
 
     def best_colours(
@@ -145,7 +146,8 @@ class ExactProgram(Program):
         self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
     ) -> np.ndarray:
         """Return the canvases with a stroke painted on each, see :meth:`Program.paint`."""
-        return self.paint_taped(canvas, stroke, background, keep=False)[0]
+        below = canvases(canvas, copied=False)
+        return self.paint_taped(below, stroke, background, keep=False)[0]
 
     def paint_sequence(
         self,
@@ -155,7 +157,8 @@ class ExactProgram(Program):
         accuracy: str = "exact",
     ) -> np.ndarray:
         """Paint N strokes in order, see :meth:`Program.paint_sequence`."""
-        return self.paint_taped(canvas, stroke, background, accuracy, keep=False)[0]
+        below = canvases(canvas, precision(canvas), copied=False)
+        return self.paint_taped(below, stroke, background, accuracy, keep=False)[0]
 
     def paint_tensors(
         self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0

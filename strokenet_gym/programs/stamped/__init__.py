@@ -19,10 +19,11 @@ a line stays in proportion to its width. A thin stamp at an end counts f times.
 All of it is continuous, and differentiable almost everywhere in every number of the stroke.
 
 The files, in the order of the above; the adjoint of each function stands beside it: spline.py (1),
-pressure.py (2), path.py (stamps along the curve, with their share of 4's integral), runs.py and
-stamping.py (3, 4: stamps on pixels), raster.py (5, and strokes from end to end), programs/blend.py
-(5: the shade), grain.py (5: the paper). planning_raster.py has closed forms, numbers.py what
-kernels share; tape.py calls them on all threads, brush.py is the program.
+pressure.py (2), path.py (stamps along the curve, with their share of 4's integral), runs.py,
+stamping.py and strokes.py (3, 4: stamps on pixels), raster.py (5, and strokes from end to end),
+programs/blend.py (5: the shade), grain.py (5: the paper). planning_raster.py has closed forms,
+numbers.py what kernels share; painting.py and tape.py call them on all threads, brush.py is the
+program.
 """
 
 from strokenet_gym.programs.blend import BLENDS, Blend

@@ -13,7 +13,6 @@ import numpy as np
 
 from strokenet_gym.checks import (
     background_of,
-    canvases,
     check_composite,
     is_stroke,
     precision,
@@ -27,7 +26,8 @@ from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.programs.base import Program
 from strokenet_gym.programs.blend import BLENDS
 from strokenet_gym.programs.stamped.numbers import EXACT, Accuracy, BrushNumbers, find_accuracy
-from strokenet_gym.programs.stamped.tape import StampedTape, best_colours, paint_in_place
+from strokenet_gym.programs.stamped.painting import best_colours, paint_in_place
+from strokenet_gym.programs.stamped.tape import StampedTape
 from strokenet_gym.programs.tape import ExactProgram
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
@@ -209,15 +209,14 @@ class Brush(ExactProgram):
         100, paints nothing.
         """
         fineness = find_accuracy(accuracy)
-        painted = canvases(canvas, precision(canvas))
+        count = shape_of(canvas, "a canvas")[:1] or (None,)
+        below = real_array(canvas, "a canvas", (*count, None, None, None), precision(canvas))
+        painted = below.copy()
         stroke = self.lays_down(stroke, background)
         single = len(shape_of(is_stroke(stroke).radius, "a stroke's radius")) == 1
         leading = painted.shape[:1] if single else (len(painted), None)
         stroke = strokes(stroke, leading, painted.shape[1])
-        shape, below = (
-            stroke.radius.shape,
-            real_array(canvas, "a canvas", painted.shape, painted.dtype),
-        )
+        shape = stroke.radius.shape
         if not single:
             stroke = Stroke(*(f.reshape(-1, *f.shape[2:]) for f in stroke))
         if target is not None:

@@ -27,12 +27,8 @@ from strokenet_gym.programs.blend import blend, blend_back, error_back, mix_of
 from strokenet_gym.programs.stamped.numbers import PATIENCE, Accuracy, BrushNumbers
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.runs import new_run
-from strokenet_gym.programs.stamped.stamping import (
-    cells_of,
-    new_room,
-    stamp_stroke,
-    stamp_stroke_back,
-)
+from strokenet_gym.programs.stamped.stamping import cells_of
+from strokenet_gym.programs.stamped.strokes import new_room, stamp_stroke, stamp_stroke_back
 from strokenet_gym.stroke import Stroke
 
 __all__ = [
@@ -318,8 +314,7 @@ def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink,
     mix, target = mix_of(brush, logs), canvases.target
     path, room = new_path(n), new_room(logs, n, accuracy.broad < np.inf)
     each, done = len(strokes.radius) // len(canvases.canvas), 0
-    line, over = np.empty(logs.shape[1], logs.dtype), np.empty(logs.shape[1], logs.dtype)
-    nothing = np.empty(0, logs.dtype)
+    line, nothing, one = np.empty(logs.shape[1], logs.dtype), np.empty(0, logs.dtype), real(1.0)
     for k in range(part.stop - 1, part.start - 1, -1):
         path, count = trace_stroke(path, strokes, k, brush, accuracy, shape, part.low, part.high)
         b = k // each
@@ -339,15 +334,15 @@ def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink,
                     grad[:] = real(0.0)
                 goal = target[b, channel, row, x0:x1] if target.size > 0 else nothing
                 if goal.size > 0:
-                    over[: x1 - x0] = under
-                    blend(over[: x1 - x0], alpha, colour, mix, nothing)
-                    error_back(grad, over[: x1 - x0], goal, squared, absolute)
+                    error_back(grad, under, alpha, colour, mix, goal, squared, absolute, one)
                 grad_strokes.colour[k, channel] += blend_back(
                     grad, logs[row, x0:x1], under, alpha, colour, mix
                 )
                 if before.size > 0:
                     if goal.size > 0:
-                        error_back(grad, under, goal, -squared, -absolute)
+                        error_back(
+                            grad, under, alpha, colour, mix, goal, -squared, -absolute, one - one
+                        )
                     before[b, channel, row, x0:x1] = grad
             _opacity_back(logs[row, x0:x1], alpha, canvases.paper, row, x0)
         done += stamp_stroke_back(grad_strokes, k, logs, path, count, brush, accuracy, shape, room)
