@@ -173,8 +173,6 @@ def real_array(value: Any, name: str, shape: Shape, dtype: Any = _DOUBLE) -> np.
 
 def precision(value: Any) -> Any:
     """What is computed in for an array or tensor: float64 if it has that, in any byte order."""
-    if type(value) is np.ndarray and value.dtype in (_SINGLE, _DOUBLE):
-        return value.dtype.type
     double = str(getattr(value, "dtype", "")).endswith(("float64", "f8"))
     return np.float64 if double else np.float32
 
@@ -266,7 +264,7 @@ def strokes(
 
 
 def canvases(canvas: Any, dtype: Any = np.float32, *, copied: bool = True) -> np.ndarray:
-    """Return canvases ``[B, C, H, W]``, a copy that may be painted on if it is to be one.
+    """Return canvases ``[B, C, H, W]``: a copy that may be painted on, or not ``copied``.
 
     Raises:
         TypeError: if they do not hold real numbers.
@@ -328,12 +326,8 @@ def check_composite(
     if pixels is not None:
         painted_in_place(pixels, "pixels", (_BYTE,))
         _check_shape(pixels.shape, "pixels", shape)
-    if inked is not None and (
-        type(inked) is not np.ndarray
-        or inked.dtype != np.int64
-        or inked.shape != (shape[0], 4)
-        or not inked.flags.carray
-    ):
+    boxes = inked is None or (type(inked) is np.ndarray and inked.flags.carray)
+    if not boxes or (inked is not None and (inked.dtype, inked.shape) != (np.int64, (shape[0], 4))):
         raise ValueError(
             f"inked must be a contiguous int64 array [{shape[0]}, 4], got {told(inked)}"
         )

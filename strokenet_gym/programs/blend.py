@@ -171,14 +171,15 @@ def blend_back(grad, grad_alpha, below, alpha, colour, mix):
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def error_back(grad, below, alpha, colour, mix, target, squared, absolute, laid):
-    """Add the gradient of a row's error, ``squared`` and ``absolute`` being those of its two sums.
+def error_back(grad, below, alpha, colour, mix, target, sums, sign):
+    """Add the gradient of a row's error, ``sums`` being that of the squared and the absolute one.
 
-    That of the row with the stroke where ``laid`` is 1, below it where that is 0.
+    Of the row with the stroke if the sign is 1; if it is -1, that of the row below is taken away.
     """
     one, zero = grad.dtype.type(1.0), grad.dtype.type(0.0)
+    squared, absolute, laid = sign * sums[0], sign * sums[1], max(sign, zero)
     for x in range(grad.shape[0]):
         contrast = shade(mix, colour, below[x]) - below[x]
         error = below[x] - target[x] + contrast * alpha[x] * laid
-        sign = (one if error > zero else zero) - (one if error < zero else zero)
-        grad[x] += squared * (error + error) + absolute * sign
+        side = (one if error > zero else zero) - (one if error < zero else zero)
+        grad[x] += squared * (error + error) + absolute * side

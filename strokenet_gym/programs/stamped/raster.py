@@ -120,8 +120,7 @@ class Grads(NamedTuple):
 def lay_ink(ink, span, path, count, run, scratch, canvases, brush, accuracy):
     """Append the opacity of a stroke that has been traced; leave the scratch zeroed.
 
-    Returns:
-        How many spans there are then, and visits of cells that it took, about.
+    Returns how many spans there are then, and visits of cells that it took, about.
     """
     (logs, marks), box, shape = scratch, path.box, canvases.canvas.shape[2:]
     visits = stamp_stroke(logs, marks, path, count, brush, accuracy, shape, run)
@@ -132,7 +131,7 @@ def lay_ink(ink, span, path, count, run, scratch, canvases, brush, accuracy):
         while left < right:
             x0, x1 = left * LANES, min(right * LANES, shape[1])
             _opacity(ink.alphas[pixel : pixel + x1 - x0], logs[row, x0:x1], canvases.paper, row, x0)
-            logs[row, x0 : right * LANES] = logs.dtype.type(0.0)
+            _clear(logs[row, x0 : right * LANES])
             marks[row, left:right] = 0
             entry = ink.spans[span]
             entry.row, entry.start, entry.stop, entry.pixel = row, x0, x1, pixel
@@ -194,6 +193,18 @@ def _round(pixels, canvas):
     real = canvas.dtype.type
     for x in range(canvas.shape[0]):
         pixels[x] = np.uint8(canvas[x] * real(255.0) + real(0.5))
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _copy(row, other):
+    for x in range(row.shape[0]):
+        row[x] = other[x]
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _clear(row):
+    for x in range(row.shape[0]):
+        row[x] = row.dtype.type(0.0)
 
 
 @njit()
@@ -263,16 +274,9 @@ def _has_room(ink, span, box):
 def gather_below(below, canvas, first, strokes, brush, ink, part, each):
     """Gather what was beneath each stroke, where it left ink.
 
-    Args:
-        below: ``(C, pixels)``, filled.
-        canvas: ``(b, C, rows, W)``, the rows of the part as they were before it. With several
-            strokes on a canvas it is painted on.
-        first: the first of these canvases.
-        strokes: as in :func:`composite`, and so the others.
-        brush: see there.
-        ink: as it was filled.
-        part: see there.
-        each: strokes on a canvas.
+    ``below``, ``(C, pixels)``, is filled. ``canvas``, ``(b, C, rows, W)``, are the rows of the part
+    as they were before it, of the canvases from ``first`` on. It is painted on if each of them has
+    several strokes. The other arguments are those of :func:`composite`.
     """
     strokes, brush, ink, part = Stroke(*strokes), BrushNumbers(*brush), Ink(*ink), Part(*part)
     mix, real, nothing = mix_of(brush, canvas), canvas.dtype.type, np.empty(0, canvas.dtype)
@@ -282,7 +286,7 @@ def gather_below(below, canvas, first, strokes, brush, ink, part, each):
             end = pixel + x1 - x0
             for channel in range(canvas.shape[1]):
                 line = canvas[k // each - first, channel, row - part.low, x0:x1]
-                below[channel, pixel:end] = line
+                _copy(below[channel, pixel:end], line)
                 if each > 1:
                     colour = real(strokes.colour[k, channel])
                     blend(line, ink.alphas[pixel:end], colour, mix, nothing)
@@ -292,17 +296,9 @@ def gather_below(below, canvas, first, strokes, brush, ink, part, each):
 def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink, below, logs, part):
     """The adjoint of :func:`composite`, from the last stroke to the first, as patience allows.
 
-    Args:
-        grads: see :class:`Grads`.
-        grad_strokes: a :class:`strokenet_gym.Stroke`, filled.
-        canvases: as in :func:`composite`, and so the others; of the canvas, the shape alone counts.
-        strokes: see there.
-        brush: see there.
-        accuracy: see there.
-        ink: as it was filled.
-        below: from :func:`gather_below`.
-        logs: of the scratch.
-        part: see there; the ink's strokes begin with ``start``.
+    ``grads`` are :class:`Grads`, ``grad_strokes`` a :class:`strokenet_gym.Stroke` that is filled,
+    ``below`` is from :func:`gather_below`, ``logs`` from the scratch, and the part's ``start`` is
+    where the ink begins. The others are those of :func:`composite`; the canvas' shape counts.
 
     Returns:
         The last stroke that is done.
@@ -314,7 +310,7 @@ def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink,
     mix, target = mix_of(brush, logs), canvases.target
     path, room = new_path(n), new_room(logs, n, accuracy.broad < np.inf)
     each, done = len(strokes.radius) // len(canvases.canvas), 0
-    line, nothing, one = np.empty(logs.shape[1], logs.dtype), np.empty(0, logs.dtype), real(1.0)
+    line, one = np.empty(logs.shape[1], logs.dtype), real(1.0)
     for k in range(part.stop - 1, part.start - 1, -1):
         path, count = trace_stroke(path, strokes, k, brush, accuracy, shape, part.low, part.high)
         b = k // each
@@ -322,28 +318,27 @@ def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink,
         squared, absolute = real(grad_change[b, 0]), real(grad_change[b, 1])
         for s in range(ink.ends[k - part.start], ink.ends[k + 1 - part.start]):
             row, x0, x1, pixel = span_at(ink, s)
-            alpha, grad = ink.alphas[pixel : pixel + x1 - x0], line[: x1 - x0]
+            end, grad = pixel + x1 - x0, line[: x1 - x0]
+            alpha, grad_alpha = ink.alphas[pixel:end], logs[row, x0:x1]
             for channel in range(canvases.canvas.shape[1]):
-                under, colour = (
-                    below[channel, pixel : pixel + x1 - x0],
-                    real(strokes.colour[k, channel]),
-                )
-                if after.size > 0:
-                    grad[:] = after[b, channel, row, x0:x1]
+                under, colour = below[channel, pixel:end], real(strokes.colour[k, channel])
+                if each > 1:
+                    grad = before[b, channel, row, x0:x1]
+                elif after.size > 0:
+                    _copy(grad, after[b, channel, row, x0:x1])
                 else:
-                    grad[:] = real(0.0)
-                goal = target[b, channel, row, x0:x1] if target.size > 0 else nothing
-                if goal.size > 0:
-                    error_back(grad, under, alpha, colour, mix, goal, squared, absolute, one)
+                    _clear(grad)
+                if target.size > 0:
+                    goal, sums = target[b, channel, row, x0:x1], (squared, absolute)
+                    error_back(grad, under, alpha, colour, mix, goal, sums, one)
                 grad_strokes.colour[k, channel] += blend_back(
-                    grad, logs[row, x0:x1], under, alpha, colour, mix
+                    grad, grad_alpha, under, alpha, colour, mix
                 )
                 if before.size > 0:
-                    if goal.size > 0:
-                        error_back(
-                            grad, under, alpha, colour, mix, goal, -squared, -absolute, one - one
-                        )
-                    before[b, channel, row, x0:x1] = grad
+                    if target.size > 0:
+                        error_back(grad, under, alpha, colour, mix, goal, sums, -one)
+                    if each == 1:
+                        _copy(before[b, channel, row, x0:x1], grad)
             _opacity_back(logs[row, x0:x1], alpha, canvases.paper, row, x0)
         done += stamp_stroke_back(grad_strokes, k, logs, path, count, brush, accuracy, shape, room)
         if done > PATIENCE:
