@@ -238,7 +238,9 @@ def composite(canvases, strokes, brush, accuracy, ink, scratch, part):
         if inked.size > 0:
             inked[b, 0], inked[b, 1] = min(inked[b, 0], box[0]), max(inked[b, 1], box[1])
             inked[b, 2], inked[b, 3] = min(inked[b, 2], box[2]), max(inked[b, 3], box[3])
-        span, visits = lay_ink(ink, begin, path, count, run, scratch, canvases, brush, accuracy)
+        span, visits = begin, 0
+        if count > 0:
+            span, visits = lay_ink(ink, begin, path, count, run, scratch, canvases, brush, accuracy)
         squared, absolute = 0.0, 0.0
         for s in range(begin, span):
             row, x0, x1, pixel = span_at(ink, s)
@@ -315,6 +317,8 @@ def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink,
         path, count = trace_stroke(path, strokes, k, brush, accuracy, shape, part.low, part.high)
         b = k // each
         grad_strokes.colour[k] = 0.0
+        if count == 0:
+            continue
         squared, absolute = real(grad_change[b, 0]), real(grad_change[b, 1])
         for s in range(ink.ends[k - part.start], ink.ends[k + 1 - part.start]):
             row, x0, x1, pixel = span_at(ink, s)
