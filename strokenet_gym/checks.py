@@ -263,18 +263,18 @@ def strokes(
     )
 
 
-def canvases(canvas: Any, dtype: Any = np.float32) -> np.ndarray:
-    """Return a copy of canvases ``[B, C, H, W]`` that may be painted on.
+def canvases(canvas: Any, dtype: Any = np.float32, *, copied: bool = True) -> np.ndarray:
+    """Return canvases ``[B, C, H, W]``: a copy that may be painted on, or not ``copied``.
 
     Raises:
         TypeError: if they do not hold real numbers.
         ValueError: if they have another shape, or a value is not in 0 … 1.
     """
     count = shape_of(canvas, "a canvas")[:1] or (None,)
-    copy = real_array(canvas, "a canvas", (*count, None, None, None), dtype).copy()
-    if copy.size and not (copy.min() >= -_ROUNDING and copy.max() <= 1 + _ROUNDING):  # nor NaN
-        raise ValueError(f"a canvas must be in 0 … 1, got {copy.min():g} … {copy.max():g}")
-    return copy
+    array = real_array(canvas, "a canvas", (*count, None, None, None), dtype)
+    if array.size and not (array.min() >= -_ROUNDING and array.max() <= 1 + _ROUNDING):  # nor NaN
+        raise ValueError(f"a canvas must be in 0 … 1, got {array.min():g} … {array.max():g}")
+    return array.copy() if copied else array
 
 
 def canvas_tensor(canvas: Any) -> Any:
@@ -310,7 +310,7 @@ def painted_in_place(
 
 
 def check_composite(
-    canvas: Any, target: Any, stroke: Stroke, pixels: Any = None, undo: Any = None
+    canvas: Any, target: Any, stroke: Stroke, pixels: Any = None, inked: Any = None
 ) -> tuple[np.ndarray, Stroke]:
     """Check what :meth:`Program.composite` is given.
 
@@ -326,10 +326,10 @@ def check_composite(
     if pixels is not None:
         painted_in_place(pixels, "pixels", (_BYTE,))
         _check_shape(pixels.shape, "pixels", shape)
-    if undo is not None and (undo.before.shape != shape or undo.before.dtype != canvas.dtype):
+    boxes = inked is None or (type(inked) is np.ndarray and inked.flags.carray)
+    if not boxes or (inked is not None and (inked.dtype, inked.shape) != (np.int64, (shape[0], 4))):
         raise ValueError(
-            f"undo must be made for canvases of {canvas.dtype} {shape}, "
-            f"got {undo.before.dtype} {undo.before.shape}"
+            f"inked must be a contiguous int64 array [{shape[0]}, 4], got {told(inked)}"
         )
     target = real_array(target, "the target", shape, canvas.dtype)
     return target, strokes(stroke, shape[:1], shape[1])

@@ -14,7 +14,7 @@ from strokenet_gym.checks import whole
 from strokenet_gym.envs.arguments import canvas_sides, check_seed
 from strokenet_gym.files import replace_file, user_path
 from strokenet_gym.kernels.canvas import sides
-from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs import Program, find_name, load_program
 from strokenet_gym.reading import read_json, shown
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
@@ -109,7 +109,7 @@ class StrokeLog:
             "version": _VERSION,
             "package": __version__,
             "canvas": {"size": self.size, "background": list(self.background)},
-            "brush": self.brush.to_json(),
+            "brush": find_name(self.brush),
             "target": self.target,
             "seed": self.seed,
             "episode": self.episode,

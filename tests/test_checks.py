@@ -25,12 +25,10 @@ from strokenet_gym import (
     unpack,
 )
 from strokenet_gym.checks import real_number
-from strokenet_gym.programs.base import Undo
 from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import pen_path
 from strokenet_gym.programs.stamped.numbers import ACCURACIES
-from strokenet_gym.programs.stamped.raster import composite_strokes, draw_strokes
-from strokenet_gym.programs.stamped.sequence_raster import composite_sequence
+from strokenet_gym.programs.stamped.raster import composite
 from strokenet_gym.targets import ArrayTargets
 
 PENCIL = BRUSHES["pencil"]
@@ -216,14 +214,19 @@ def test_what_is_painted_in_place(name):
     ):
         with pytest.raises(ERRORS, match="pixels"):
             program.composite(canvas, canvas.copy(), stroke, pixels=bad)
-    for bad in (blank(3), blank(size=12), blank().astype(float)):
-        with pytest.raises(ValueError, match="undo must be made for"):
-            program.composite(canvas, canvas.copy(), stroke, undo=Undo(bad))
+    for bad in (
+        np.zeros((3, 4), int),
+        np.zeros((2, 4)),
+        np.zeros((2, 8), int)[:, ::2],
+        [[0] * 4] * 2,
+    ):
+        with pytest.raises(ValueError, match=r"inked must be a contiguous int64 array \[2, 4\]"):
+            program.composite(canvas, canvas.copy(), stroke, inked=bad)
     with pytest.raises(ValueError, match=r"the target must have the shape \(2, 1, 24, 24\)"):
         program.composite(canvas, blank(1), stroke)
 
 
-KERNELS = composite_strokes, draw_strokes, composite_sequence
+KERNELS = (composite,)
 LAYOUTS = {
     "read-only": read_only,
     "backwards": lambda a: np.ascontiguousarray(a[..., ::-1])[..., ::-1],

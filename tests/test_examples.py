@@ -3,12 +3,16 @@
 import importlib.util
 import itertools
 import re
+import runpy
 
 import cv2
+import numpy as np
 import pygame
 import pytest
 from conftest import ROOT, run_process, succeed
 from PIL import Image
+
+from strokenet_gym import paint_sequence_vjp
 
 
 def test_examples_are_short():
@@ -104,3 +108,13 @@ def test_play(monkeypatch, capsys):
     scores = [float(part.split()[0]) for part in capsys.readouterr().out.split("residual ")[1:]]
     person, agent = scores
     assert agent < 0.5 < person < 2  # a line through a character misses most of it
+
+
+def test_jax_vjp():
+    jax = pytest.importorskip("jax", reason="jax is not installed: pip install jax")
+    paint = runpy.run_path(str(ROOT / "examples" / "jax_vjp.py"))["paint"]
+    canvas, rng = np.zeros((1, 1, 32, 32), np.float32), np.random.default_rng(0)
+    actions = rng.uniform(-0.9, 0.9, (1, 3, 50)).astype(np.float32)
+    grad = jax.grad(lambda a: paint(canvas, a).sum())(actions)
+    _, back = paint_sequence_vjp(canvas, actions)
+    np.testing.assert_allclose(grad, back(np.ones_like(canvas))[1], atol=1e-5)

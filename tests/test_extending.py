@@ -21,6 +21,9 @@ from strokenet_gym import (
     load_agent,
     load_generator,
     load_program,
+    paint_sequence,
+    paint_sequence_vjp,
+    removal_costs,
     save_generator,
 )
 from strokenet_gym.agents import ARCHITECTURES
@@ -186,3 +189,30 @@ def test_an_agent_from_outside_is_saved_and_loads(page):
     del ARCHITECTURES["mean"]
     with pytest.raises(ValueError, match="but 'mean': import the module that defines that first"):
         load_agent("mean.safetensors")
+
+
+def test_an_exact_program_from_outside(page):
+    """A tip given as a bitmap: painted, differentiated in torch and without, in an environment."""
+    program, rng = page["Stamps"](), np.random.default_rng(0)
+    canvas, actions = rng.uniform(0, 1, (2, 1, 48, 40)), rng.uniform(-0.5, 0.5, (2, 3, 50))
+    weight = np.broadcast_to(np.mgrid[:48, :40].sum(0) / 48.0, canvas.shape).copy()
+    painted, back = paint_sequence_vjp(canvas, actions, program)
+    np.testing.assert_array_equal(painted, paint_sequence(canvas, actions, program))
+    assert (painted != canvas).any()
+    inputs = [torch.from_numpy(a).requires_grad_() for a in (canvas, actions)]
+    loss = (paint_sequence(*inputs, program) * torch.from_numpy(weight)).sum()
+    for a, b in zip(torch.autograd.grad(loss, inputs), back(weight), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+    step = np.zeros_like(actions)
+    step[..., 2::3], step[..., 3::3] = rng.uniform(-0.1, 0.1, (2, 2, 3, 1))
+    ahead, behind = (
+        (paint_sequence(canvas, actions + s * step, program) * weight).sum() for s in (0.5, -0.5)
+    )
+    assert (back(weight)[1] * step).sum() == pytest.approx(ahead - behind, rel=0.1)
+    env = page["exact"]
+    env.reset(seed=0)
+    action = torch.zeros(50, requires_grad=True)
+    env.step(action)[1].backward()
+    assert action.grad.any()
+    with pytest.raises(ValueError, match="StampsTape has no closed form for removal costs"):
+        removal_costs(canvas, actions, canvas, program)

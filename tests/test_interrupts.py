@@ -437,7 +437,7 @@ def test_scratch_is_never_another_canvases(monkeypatch):
 
     def trace(frame, event, argument):
         frame.f_trace_opcodes = True
-        if event == "call" and frame.f_code is not painting._scratch.__code__:
+        if event == "call" and frame.f_code is not painting.scratch_of.__code__:
             return None
         if event == "opcode" and not next(left):
             raise KeyboardInterrupt
@@ -448,16 +448,17 @@ def test_scratch_is_never_another_canvases(monkeypatch):
         before = sys.gettrace()
         sys.settrace(trace)
         try:
-            painting._scratch((16, 16), np.dtype(np.float32))
+            painting.scratch_of(16, 16, np.dtype(np.float32))
         except KeyboardInterrupt:
             pass
         else:
             break
         finally:
             sys.settrace(before)
-        logs, alpha, _ = painting._scratch((48, 48), np.dtype(np.float32))
-        assert alpha.shape == (1, 48, 48)
+        (logs, marks), ink = painting.scratch_of(48, 48, np.dtype(np.float32))
         assert logs.shape == (48, 48)
+        assert marks.shape == (48, 6)
+        assert ink[0].shape == (48 * 48,)
     assert moment > 20
     np.testing.assert_array_equal(pencil.draw(stroke, 48), wanted)
 

@@ -11,8 +11,6 @@ from reference import reference_opacity
 
 from strokenet_gym import Brush, Stroke, StrokeLog
 from strokenet_gym.kernels import threads
-from strokenet_gym.programs.stamped import painting, sequence
-from strokenet_gym.programs.stamped.numbers import EXACT
 
 SPARSE = Brush(density=0.1, edge=0.05)  # hard and faint: what is sampled most finely
 
@@ -50,17 +48,13 @@ def test_the_gradient_goes_through_all_tables(of):
     stroke = stroke._replace(pressure=np.full((1, 16), 0.8))
     target = rng.random((1, 1, 64, 64))
 
-    def loss(stroke, ink=None):
-        return painting.composite(
-            np.zeros((1, 1, 64, 64)), target, stroke, SPARSE.numbers, ink=ink
-        )[0, 0]
+    def tape(stroke):
+        return SPARSE.paint_taped(np.zeros((1, 1, 64, 64)), stroke, target=target)[1]
 
-    ink = painting.new_ink(1, (64, 64), float)
-    loss(stroke, ink)
-    change = np.array([[1.0, 0.0]])
-    by = painting.composite_back(
-        None, change, np.zeros_like(target), ink, target, stroke, SPARSE.numbers
-    )
+    def loss(stroke):
+        return tape(stroke).change[0, 0]
+
+    _, by = tape(stroke).backward(None, np.array([[1.0, 0.0]]), canvas=False)
     step = rng.normal(size=np.shape(getattr(stroke, of)))
     slope = (np.asarray(getattr(by, of)) * step).sum()
     h = 1e-6
@@ -118,7 +112,7 @@ def paint_many(keep):
     """Seconds of work in one call."""
     stroke = Stroke(*(field[None] for field in stroke_of(scribble(), 0.125, count=200)))
     canvas = np.zeros((1, 1, 512, 512), np.float32)
-    sequence.composite(canvas, stroke, SPARSE.numbers, EXACT, keep)
+    SPARSE.paint_taped(canvas, stroke, keep=keep)
 
 
 def draw_many():
@@ -132,7 +126,7 @@ def test_ctrl_c_gets_through_between_strokes(work, count, monkeypatch):
     monkeypatch.setattr(threads, "THREADS", count)
     SPARSE.draw(stroke_of(scribble()), 64)
     paint = Stroke(*(field[None] for field in stroke_of(scribble())))
-    sequence.composite(np.zeros((1, 1, 64, 64), np.float32), paint, SPARSE.numbers, EXACT, True)
+    SPARSE.paint_taped(np.zeros((1, 1, 64, 64), np.float32), paint)
     previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
     strokes, check = [], threads.check
     monkeypatch.setattr(threads, "check", lambda: strokes.append(1) or check())

@@ -14,8 +14,6 @@ from strokenet_gym import (
     removal_costs,
     unpack,
 )
-from strokenet_gym.programs.stamped import planning, sequence
-from strokenet_gym.programs.stamped.numbers import find_accuracy
 
 COLOURED = [name for name in BRUSHES if name != "eraser"]
 
@@ -62,7 +60,7 @@ def test_best_colours_of_what_is_there_already(rng):
 @pytest.mark.parametrize("name", [*BRUSHES, SOFT])
 @pytest.mark.parametrize("pixels", [2**20, 2**12])
 def test_removal_costs(rng, name, pixels, monkeypatch):
-    monkeypatch.setattr("strokenet_gym.programs.stamped.sequence._PIXELS", pixels)
+    monkeypatch.setattr("strokenet_gym.programs.stamped.painting._PIXELS", pixels)
     brush = brush_of(name)
     canvas, actions = some(rng, count=8, radii=brush.radii)
     target = rng.uniform(0, 1, canvas.shape)
@@ -85,7 +83,7 @@ def test_choose_colours(rng, name, size, pixels, monkeypatch):
 
     One of which nothing is seen takes the one that is nearest to its own.
     """
-    monkeypatch.setattr("strokenet_gym.programs.stamped.sequence._PIXELS", pixels)
+    monkeypatch.setattr("strokenet_gym.programs.stamped.painting._PIXELS", pixels)
     brush = brush_of(name)
     canvas, actions = some(rng, batch=1, count=8, size=size, radii=brush.radii)
     canvas, stroke = canvas.astype(float), unpack(actions.astype(float), 3, brush.radii)
@@ -94,18 +92,13 @@ def test_choose_colours(rng, name, size, pixels, monkeypatch):
     stroke.pressure[0, 3] = 0
     nearest = ((palette - colours[0, 3]) ** 2).sum(1).argmin()
 
-    def painted(colours, keep=False):
-        picture, numbers = canvas.copy(), (brush.numbers, find_accuracy("exact"))
-        kept = sequence.composite(picture, stroke._replace(colour=colours), *numbers, keep)
-        return picture[0], kept
+    def painted(colours):
+        return brush.paint_taped(canvas, stroke._replace(colour=colours))
 
     def error(colours):
-        return ((painted(colours)[0] - target) ** 2 * weight).sum()
+        return ((painted(colours)[0][0] - target) ** 2 * weight).sum()
 
-    picture, kept = painted(colours, keep=True)
-    own = planning.choose_colours(
-        picture, target, weight, kept[0], colours[0], palette, brush.numbers
-    )
+    own = painted(colours)[1].best_colours(target[None], palette, weight)[0]
     for k in reversed(range(8)):
         tried = []
         for each in palette:

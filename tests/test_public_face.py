@@ -183,10 +183,15 @@ def test_files_are_short_and_have_no_circle():
         parts = file.relative_to(ROOT).with_suffix("").parts
         module = ".".join(parts).removesuffix(".__init__")
         graph[module] = set()
-        for node in ast.parse(file.read_text()).body:  # imports inside functions come later
-            if isinstance(node, (ast.With,)):
-                graph[module] |= {n.module for n in node.body if isinstance(n, ast.ImportFrom)}
-            if isinstance(node, ast.ImportFrom) and node.module:
+        tree = ast.parse(file.read_text())
+        unseen = {
+            node
+            for block in ast.walk(tree)
+            if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
+            for node in block.body
+        }
+        for node in ast.walk(tree):  # imports inside functions too
+            if isinstance(node, ast.ImportFrom) and node.module and node not in unseen:
                 for alias in node.names:
                     whole = f"{node.module}.{alias.name}"
                     graph[module].add(whole if (ROOT / whole.replace(".", "/")).with_suffix(

@@ -17,8 +17,8 @@ from strokenet_gym import (
 )
 from strokenet_gym.kernels import threads
 from strokenet_gym.programs.learned.three_body import three_body_strokes
-from strokenet_gym.programs.stamped import sequence
-from strokenet_gym.programs.stamped.numbers import ACCURACIES, EXACT
+from strokenet_gym.programs.stamped import painting
+from strokenet_gym.programs.stamped.numbers import ACCURACIES
 
 SOFT = Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5)
 BRUSH_VARIANTS = [*BRUSHES, SOFT]
@@ -64,7 +64,7 @@ def test_painted_as_one_by_one(rng, name):
 @pytest.mark.parametrize("pixels", [2**20, 2**12])
 def test_gradients_as_one_by_one(rng, name, pixels, monkeypatch):
     """With one chunk, and with many of them."""
-    monkeypatch.setattr(sequence, "_PIXELS", pixels)
+    monkeypatch.setattr(painting, "_PIXELS", pixels)
     brush = brush_of(name)
     canvas, actions = (torch.from_numpy(a).requires_grad_() for a in some(rng, radii=brush.radii))
     weights = torch.from_numpy(rng.normal(size=canvas.shape))
@@ -144,9 +144,8 @@ def test_blocks_change_the_gradient_of_a_draft_little(rng, name):
     slopes = []
     for accuracy in (draft._replace(broad=np.inf), draft):
         canvas = np.full((4, 3, 127, 90), 0.5, np.float32)
-        kept = sequence.composite(canvas, stroke, brush.numbers, accuracy, True)
-        by = (canvas - target).astype(np.float32)
-        by = sequence.composite_back(by, kept, stroke, brush.numbers, accuracy)
+        painted, kept = brush.paint_taped(canvas, stroke, 0.0, accuracy)
+        _, by = kept.backward((painted - target).astype(np.float32))
         slopes.append(np.concatenate([by.radius[..., None], by.pressure], -1))
         slopes.append(by.position.reshape(4, 20, -1))
     for pixels, blocks in (slopes[0::2], slopes[1::2]):
@@ -162,13 +161,14 @@ def test_memory_follows_the_ink(rng):
     """Four bytes for an inked pixel, and a canvas for each chunk."""
     canvas, actions = some(rng, batch=1, count=50, size=256, dtype=np.float32)
     stroke = unpack(actions.astype(np.float64), 3, SOFT.radii)
-    (bands,) = sequence.composite(canvas, stroke, SOFT.numbers, EXACT, True)
+    bands = SOFT.paint_taped(canvas, stroke)[1].chunks
     kept = [chunk for band in bands for chunk in band]
     inked = sum((SOFT.draw(Stroke(*(f[:, k] for f in stroke)), 256) > 0).sum() for k in range(50))
-    pixels = sum(len(chunk.alphas) for chunk in kept)
+    pixels = sum(len(chunk.ink.alphas) for chunk in kept)
     assert inked <= pixels <= 1.5 * inked  # in cells of eight
     for band in bands:
-        assert [chunk.begin for chunk in band[1:]] == [chunk.stop for chunk in band[:-1]]
+        starts, stops = zip(*((chunk.part.start, chunk.part.stop) for chunk in band), strict=True)
+        assert starts[1:] == stops[:-1]
 
 
 def test_a_program_from_outside_paints_sequences(rng):

@@ -204,7 +204,7 @@ def test_a_graph_that_is_retained_keeps_its_ink(work):
     with pytest.raises(RuntimeError, match="second time"):
         loss.backward()
     if work != "network":  # whose tensors are torch's own
-        assert freed > 50_000
+        assert freed > 20_000
 
 
 # Default types.

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from strokenet_gym import STYLES
-from strokenet_gym.programs.stamped import planning
-from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 __all__ = ["climb", "mutants", "random_strokes", "take"]
@@ -64,10 +62,9 @@ def climb(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Paint a square picture ``[3, S, S]``; yield the canvas and the number of its strokes."""
     canvas = np.ones_like(picture) * picture.mean((1, 2), keepdims=True)
-    numbers, draft = BRUSH.numbers, ACCURACIES["draft"]
 
     def score(candidates: Stroke) -> tuple[Stroke, np.ndarray]:
-        colours, gains = planning.best_colours(canvas, picture, candidates, numbers, draft)
+        colours, gains = BRUSH.best_colours(canvas, picture, candidates, "draft")
         return candidates._replace(colour=colours), gains
 
     for number in range(1, strokes + 1):

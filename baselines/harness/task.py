@@ -14,7 +14,7 @@ import numpy as np
 from strokenet_gym import load_program
 from strokenet_gym.checks import whole
 from strokenet_gym.files import user_path
-from strokenet_gym.programs import Program
+from strokenet_gym.programs import Program, find_name
 from strokenet_gym.targets import ImageFiles, ImageSet, Targets, channels_of, make_targets
 
 __all__ = ["AgentRunArgs", "RunArgs", "Task", "check_positive", "check_seed"]
@@ -109,7 +109,7 @@ class Task:
         if isinstance(self.source, ImageFiles):
             values["targets"] = str(user_path(self.targets).resolve())
         if str(self.brush).endswith(".json"):
-            values["brush"] = self.program.to_json()
+            values["brush"] = find_name(self.program)
         return values | {"channels": self.num_channels, "background": list(self.background)}
 
     def make_vec(self, env_id: str, num_envs: int, **options: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from strokenet_gym.checks import array_of, whole
-from strokenet_gym.programs import Program
+from strokenet_gym.programs import Program, find_name
 from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets import ArrayTargets
 
@@ -183,5 +183,5 @@ def _portable_program(program: Program) -> Any:
 
     known = any(program is one for one in BRUSHES.values())
     if known or program.loaded_from is not None or "to_json" in vars(type(program)):
-        return program.to_json()
+        return find_name(program)
     return program

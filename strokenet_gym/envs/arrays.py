@@ -12,7 +12,7 @@ import numpy as np
 
 from strokenet_gym.checks import array_of
 from strokenet_gym.kernels.canvas import to_bytes
-from strokenet_gym.programs.base import Program, Undo
+from strokenet_gym.programs.base import Program
 from strokenet_gym.stroke import Stroke, check_action, is_tensor
 from strokenet_gym.targets.filling import put
 
@@ -37,12 +37,13 @@ class Arrays:
         self.canvas, self.target = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         # Both rounded to 8 bits, for observations.
         self._pixels, self._target_pixels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        self._undo = Undo(self.canvas)
+        self._whole = np.array([0, shape[3], 0, shape[2]], np.int64)
+        self._inked = np.tile(self._whole, (shape[0], 1))  # boxes where there may be ink
         self._area = self.canvas[0].size  # what distances are averaged over
 
     def take_over(self, canvas: np.ndarray, target: np.ndarray) -> None:
         """Have these pictures, float32 ``[B, C, H, W]``."""
-        self._undo.inked[:] = self._undo.whole
+        self._inked[:] = self._whole
         self.canvas[:], self.target[:] = canvas, target
         self._pixels[:], self._target_pixels[:] = to_bytes(canvas), to_bytes(target)
 
@@ -58,7 +59,7 @@ class Arrays:
             self._pixels = np.empty_like(self._pixels)
             self._pixels[:] = to_bytes(self.background)[:, None, None]
             self._target_pixels = np.empty_like(self._target_pixels)
-        batch = self.target, self._target_pixels, self.canvas, self._pixels, self._undo.inked
+        batch = self.target, self._target_pixels, self.canvas, self._pixels, self._inked
         return put(images, self.background, indices, *batch)
 
     def check(self, action: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -102,18 +103,21 @@ class Arrays:
         if active is not None:
             stroke = stroke._replace(pressure=stroke.pressure * active[:, None])
         change = program.composite(
-            self.canvas, self.target, stroke, self.background, pixels=self._pixels, undo=self._undo
+            self.canvas,
+            self.target,
+            stroke,
+            self.background,
+            pixels=self._pixels,
+            inked=self._inked,
         )
         change /= self._area
         return self.canvas, change
 
     def settle(self) -> None:
-        """What has been painted stays: there is nothing to undo."""
-        self._undo.painted[:] = 0
+        """There is nothing to undo."""
 
     def undo(self) -> None:
-        """Take the :meth:`stroke` since :meth:`settle` back, also if it broke off."""
-        self._undo.restore(self.canvas, self._pixels)
+        """There is nothing to undo."""
 
     def paint(self, program: Program, canvas: np.ndarray, stroke: Stroke) -> np.ndarray:
         """A stroke on each of these canvases, a pure function."""

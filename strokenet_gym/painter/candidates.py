@@ -9,8 +9,6 @@ import numpy as np
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.painter.parameters import extent_of, select, to_strokes
 from strokenet_gym.painter.styles import Style
-from strokenet_gym.programs.stamped import planning
-from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 with shielded():
@@ -71,9 +69,8 @@ def new_strokes(
     along = np.stack([np.cos(angle), np.sin(angle)], 1) * length[:, None] / 2
     position = centre[:, None] + np.linspace(-1, 1, NUM_ANCHORS)[:, None] * along[:, None]
     lines = Stroke(np.zeros((total, len(target))), radius, position, pressure)
-    colours, gains = planning.best_colours(
-        canvas, target, to_strokes(lines, extent), style.brush.numbers, ACCURACIES["draft"]
-    )
+    strokes = to_strokes(lines, extent)
+    colours, gains = style.brush.best_colours(canvas, target, strokes, "draft")
     lines = lines._replace(colour=colours.clip(*style.tones))
     gains *= near(position, weight, extent)
     return select(lines, _apart(lines, gains, extent, count))

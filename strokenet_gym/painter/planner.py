@@ -40,8 +40,7 @@ from strokenet_gym.painter.parameters import (
 from strokenet_gym.painter.picture import load_motif, load_weight, resized, shape_of
 from strokenet_gym.painter.schedule import Clock, plan_stages
 from strokenet_gym.painter.styles import Style, find_style
-from strokenet_gym.programs.stamped import planning, sequence
-from strokenet_gym.programs.stamped.numbers import find_accuracy
+from strokenet_gym.programs.tape import Tape
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.stroke_log import StrokeLog
 
@@ -280,34 +279,28 @@ class Planner:
         self._unit = (256 / min(shape)) ** 2  # so that bends weigh the same at all sizes
         self._composite("draft")
 
-    def _composite(self, accuracy: str, keep: bool = False) -> tuple[Stroke, Any]:
-        """Paint the canvas anew; return the strokes as a batch of one, and their way back."""
+    def _composite(self, accuracy: str, keep: bool = False) -> Tape:
+        """Paint the canvas anew; return the tape of it, a batch of one."""
         stroke = Stroke(*(field[None] for field in to_strokes(self._parameters, self._extent)))
-        canvas = self.blank()[None]
-        numbers = self.style.brush.numbers
-        kept = sequence.composite(canvas, stroke, numbers, find_accuracy(accuracy), keep)
-        self.canvas = canvas[0]
-        return stroke, kept
+        blank = self.blank()[None]
+        painted, tape = self.style.brush.paint_taped(blank, stroke, 0.0, accuracy, keep=keep)
+        self.canvas = painted[0]
+        return tape
 
     def _settled(self, palette: Palette) -> Stroke:
         """The strokes in the palette's colours that suit them best; it finds these at first."""
-        stroke, kept = self._composite("draft", keep=True)
-        colour, numbers = stroke.colour[0], self.style.brush.numbers
+        tape = self._composite("draft", keep=True)
         if len(palette.colours) == 0:
-            shown = np.broadcast_to(self._map, self.canvas.shape).copy()[None]
-            draft = find_accuracy("draft")
-            seen = sequence.composite_back(shown, kept, stroke, numbers, draft).colour[0]
-            palette.find(colour, np.maximum(seen.mean(1), _UNSEEN))
-        picture = self.canvas, self.target, self._map[0]
-        own = planning.choose_colours(*picture, kept[0], colour, palette.colours, numbers)
-        return self._parameters._replace(colour=palette.give(own))
+            shown = np.broadcast_to(self._map, self.canvas.shape)[None]
+            seen = tape.backward(shown, canvas=False)[1].colour[0]
+            palette.find(self._parameters.colour, np.maximum(seen.mean(1), _UNSEEN))
+        found = tape.best_colours(self.target[None], palette.colours, self._map[0])
+        return self._parameters._replace(colour=palette.give(found[0]))
 
     def _renew(self, count: int) -> None:
         """Take the weakest strokes away, and let new ones come where the error is."""
         if self.strokes > 0:
-            stroke, kept = self._composite("draft", keep=True)
-            colour, numbers = stroke.colour[0], self.style.brush.numbers
-            costs = planning.removal_costs(self.canvas, self.target, kept[0], colour, numbers)
+            costs = self._composite("draft", keep=True).removal_costs(self.target[None])[0]
             costs *= near(self._parameters.position, self._map[0], self._extent)
             strongest = np.argsort(-costs, kind="stable")[: math.ceil(len(costs) * (1 - _REPLACED))]
             self._parameters = select(self._parameters, np.sort(strongest))
@@ -328,12 +321,11 @@ class Planner:
         That is the squared error of the whole canvas, weighted and summed at 256 px, and the
         style's cost of bends.
         """
-        stroke, kept = self._composite(accuracy, keep=True)
+        tape = self._composite(accuracy, keep=True)
         error = self.canvas - self.target
-        by_canvas = 2 * self._unit * self._map * error
-        numbers, fineness = self.style.brush.numbers, find_accuracy(accuracy)
-        by = sequence.composite_back(by_canvas[None], kept, stroke, numbers, fineness)
-        slope = gradient(Stroke(*(f[0] for f in by)), self._parameters, self._extent)
+        grad_canvas = 2 * self._unit * self._map * error
+        _, grad = tape.backward(grad_canvas[None], canvas=False)
+        slope = gradient(Stroke(*(f[0] for f in grad)), self._parameters, self._extent)
         bends, by_bends = bend(self._parameters, self.style)
         slope = Stroke(*(a + b for a, b in zip(slope, by_bends, strict=True)))
         loss = self._unit * float((self._map * error**2).sum(dtype=float))

@@ -17,7 +17,7 @@ from strokenet_gym.files import user_path
 from strokenet_gym.programs.base import MYPAINT, Program
 from strokenet_gym.reading import read_json, shown
 
-__all__ = ["Program", "load_program"]
+__all__ = ["Program", "find_name", "load_program"]
 
 
 def load_program(
@@ -82,3 +82,15 @@ def load_program(
         f"unknown brush {shown(name)!r}; known brushes: {', '.join(BRUSHES)}, "
         'the path of a .json file, "mypaint:NAME", or "module:name"'
     )
+
+
+def find_name(program: Program) -> Any:
+    """What :func:`load_program` finds a program by, such that it fits in JSON: its inverse.
+
+    Its name in :data:`strokenet_gym.BRUSHES`, or :meth:`Program.to_json`.
+    """
+    from strokenet_gym.programs.stamped import BRUSHES, Brush  # compiled kernels
+
+    names = (name for name, one in BRUSHES.items() if one is program)
+    found = None if isinstance(program, Brush) else next(names, None)  # whose numbers are kept
+    return found or program.to_json()

@@ -21,13 +21,13 @@ from strokenet_gym.checks import (
     strokes,
 )
 from strokenet_gym.kernels import threads
-from strokenet_gym.kernels.canvas import LANES, Size, sides, to_bytes
+from strokenet_gym.kernels.canvas import Size, sides, to_bytes
 from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MYPAINT", "Program", "Undo"]
+__all__ = ["MYPAINT", "Program"]
 
 _TOGETHER = 8  # canvases, so that what is computed of them stays in the processor's caches
 _ROUNDING = 1e-5  # that a program's canvases may leave 0 … 1
@@ -70,13 +70,9 @@ class Program(ABC):
     def to_json(self) -> Any:
         """What :func:`strokenet_gym.load_program` finds it by, such that it fits in JSON.
 
-        Its name in :data:`strokenet_gym.BRUSHES`, what it was loaded by, or its class.
+        What it was loaded by, or its class. (:func:`strokenet_gym.programs.find_name` knows the
+        names in :data:`strokenet_gym.BRUSHES` as well.)
         """
-        from strokenet_gym.programs.stamped import BRUSHES  # compiled kernels
-
-        for name, program in BRUSHES.items():
-            if program is self:
-                return name
         return self.loaded_from or f"{type(self).__module__}:{type(self).__qualname__}"
 
     @abstractmethod
@@ -187,7 +183,7 @@ class Program(ABC):
         background: np.ndarray | float = 0.0,
         *,
         pixels: np.ndarray | None = None,
-        undo: Undo | None = None,
+        inked: np.ndarray | None = None,
     ) -> np.ndarray:
         """Paint one stroke on each canvas of a batch, in place; what an environment's step calls.
 
@@ -197,8 +193,7 @@ class Program(ABC):
             stroke: a batch of B strokes.
             background: ``[C]``, or one number.
             pixels: uint8 ``[B, C, H, W]``, the canvas rounded to 8 bits; kept up to date.
-            undo: filled with what the canvases were before, its ``inked`` grown to where the
-                strokes are; nothing is to be undone in it yet.
+            inked: int64 ``[B, 4]``, boxes x0, x1, y0, y1, half open; grown to where strokes are.
 
         Returns:
             float64 ``[B, 2]``: by how much the sums of the squared and of the absolute
@@ -208,14 +203,14 @@ class Program(ABC):
             TypeError: if one of them does not hold real numbers, or is no array.
             ValueError: if a shape or a layout is wrong.
         """
-        target, stroke = check_composite(canvas, target, stroke, pixels, undo)
+        target, stroke = check_composite(canvas, target, stroke, pixels, inked)
         colour = background_of(background, canvas.shape[1])
         change = np.zeros((len(canvas), 2))
-        inked = np.flatnonzero(np.any(stroke.pressure, axis=1))  # the others stay as they are
-        if len(inked) == 0:
+        pressed = np.flatnonzero(np.any(stroke.pressure, axis=1))  # the others stay as they are
+        if len(pressed) == 0:
             return change
-        below = canvas[inked]
-        part = Stroke(*(field[inked] for field in stroke))
+        below = canvas[pressed]
+        part = Stroke(*(field[pressed] for field in stroke))
         painted = np.asarray(self.paint(below.copy(), part, colour), np.float32)
         low, high = painted.min(), painted.max()
         if painted.shape != below.shape or not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
@@ -223,13 +218,13 @@ class Program(ABC):
                 f"the program {self.name} must paint canvases of shape {below.shape} in 0 … 1, "
                 f"got {painted.shape} in {low:g} … {high:g}"
             )
-        if undo is not None:
-            undo.keep(canvas)
+        if inked is not None:
+            inked[pressed] = 0, canvas.shape[3], 0, canvas.shape[2]
 
         def take_over(start: int, stop: int) -> None:
             for low in range(start, stop, _TOGETHER):
                 some = slice(low, min(low + _TOGETHER, stop))
-                rows = inked[some]
+                rows = pressed[some]
                 new, goal = np.clip(painted[some], 0.0, 1.0), target[rows]
                 after, before = new - goal, below[some] - goal
                 # a² - b² = (a - b)(a + b), exact for small changes too.
@@ -239,40 +234,5 @@ class Program(ABC):
                 if pixels is not None:
                     pixels[rows] = to_bytes(new)
 
-        threads.run(take_over, len(inked))
+        threads.run(take_over, len(pressed))
         return change
-
-
-class Undo:
-    """Where a batch of canvases has ink, and what was there before its last stroke.
-
-    Attributes:
-        painted: uint8 ``[B]``, which canvases have had the stroke.
-        marks: uint8 ``[B, H, cells]``, for each :data:`LANES` pixels of a row whether there is ink.
-        before: ``[B, C, H, W]``, the canvases before, where marked.
-        boxes: int64 ``[B, 4]``, outside of which there are no marks: x0, x1, y0, y1.
-        inked: the same, outside of which the canvases are empty.
-        whole: int64 ``[4]``, the box that is the whole canvas.
-    """
-
-    def __init__(self, canvas: np.ndarray) -> None:
-        count, _, height, width = canvas.shape
-        self.painted = np.zeros(count, np.uint8)
-        self.marks = np.zeros((count, height, -(-width // LANES)), np.uint8)
-        self.before = np.empty_like(canvas)
-        self.boxes = np.zeros((count, 4), np.int64)
-        self.whole = np.array([0, width, 0, height], np.int64)
-        self.inked = np.tile(self.whole, (count, 1))
-
-    def keep(self, canvas: np.ndarray) -> None:
-        """Keep the whole canvases."""
-        self.before[:], self.marks[:], self.painted[:] = canvas, 1, 1
-        self.boxes[:] = self.inked[:] = self.whole
-
-    def restore(self, canvas: np.ndarray, pixels: np.ndarray) -> None:
-        """Put the canvases back to what they were."""
-        marked = self.marks.astype(bool) & self.painted.astype(bool)[:, None, None]
-        inked = np.repeat(marked, LANES, 2)[:, None, :, : canvas.shape[3]]
-        np.copyto(canvas, self.before, where=inked)
-        np.copyto(pixels, to_bytes(canvas), where=inked)
-        self.painted[:] = 0

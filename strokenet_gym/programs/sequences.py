@@ -15,6 +15,7 @@ import numpy as np
 
 from strokenet_gym.checks import array_of, background_of, check_flag, precision, real_array
 from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs.tape import ExactProgram
 from strokenet_gym.programs.transforms import dense, eager, refuse
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke, action_size, is_tensor, unpack
 
@@ -106,34 +107,26 @@ def paint_sequence_vjp(
         ValueError: as :func:`paint_sequence`, or if the brush has no exact gradient.
         TypeError: if one of them does not hold real numbers.
     """
-    from strokenet_gym.programs.stamped import BLENDS, sequence
-    from strokenet_gym.programs.stamped.numbers import find_accuracy
-
-    program, fineness = _ours(brush), find_accuracy(accuracy)
-    painted, stroke, colour = _arrays(canvas, actions, program, background)
-    shape, kind = painted.shape, painted.dtype
+    program = _exact(brush)
+    canvas, stroke, empty = _arrays(canvas, actions, program, background)
     clipped = np.abs(array_of(actions, "actions")) > 1
-    stroke = program.lays_down(stroke, colour)
-    kept = sequence.composite(painted, stroke, program.numbers, fineness, keep=True)
+    painted, tape = program.paint_taped(canvas, stroke, empty, accuracy)
+    canvas_shape, kind, (low, high) = painted.shape, painted.dtype, program.radii
 
     @np.errstate(under="ignore")
-    def back(by_painted: np.ndarray, canvas: bool = True) -> tuple[np.ndarray | None, np.ndarray]:
+    def back(grad_painted: np.ndarray, canvas: bool = True) -> tuple[np.ndarray | None, np.ndarray]:
         wanted = check_flag("canvas", canvas)
-        above = real_array(by_painted, "the derivative by the canvases", shape, kind)
-        by_canvas = above.copy() if wanted else sequence.inked(above, kept)
-        by = sequence.composite_back(by_canvas, kept, stroke, program.numbers, fineness)
-        low, high = program.radii
-        own = 0.0 if BLENDS[program.blend].erases else 0.5
-        by_radius = by.radius * stroke.radius * (math.log(high / low) / 2)
-        anchors = np.concatenate([by.position, by.pressure[..., None] / 2], -1)
+        above = real_array(grad_painted, "the derivative by the canvases", canvas_shape, kind)
+        grad_canvas, grad = tape.backward(above, canvas=wanted)
+        anchors = np.concatenate([grad.position, grad.pressure[..., None] / 2], -1)
         parts = [
-            own * by.colour,
-            by_radius[..., None],
-            anchors.reshape(*by.radius.shape, 3 * NUM_ANCHORS),
+            grad.colour / 2,
+            (grad.radius * stroke.radius * (math.log(high / low) / 2))[..., None],
+            anchors.reshape(*grad.radius.shape, 3 * NUM_ANCHORS),
         ]
-        by_actions = np.concatenate(parts, -1)
-        by_actions[clipped] = 0.0
-        return by_canvas if wanted else None, by_actions
+        grad_actions = np.concatenate(parts, -1)
+        grad_actions[clipped] = 0.0
+        return grad_canvas, grad_actions
 
     return painted, back
 
@@ -163,17 +156,12 @@ def best_colours(
         ValueError: if a shape is wrong, a value out of its range, or the brush not one of these.
         TypeError: if one of them does not hold floating-point numbers.
     """
-    from strokenet_gym.programs.stamped import BLENDS, planning
-    from strokenet_gym.programs.stamped.numbers import find_accuracy
-
-    program, fineness = _ours(brush), find_accuracy(accuracy)
-    if BLENDS[program.blend].erases:
-        raise ValueError(f"the brush {program.name} erases, whatever the colour")
+    program = _exact(brush)
     one = array_of(canvas, "a canvas")[None], array_of(actions, "actions")[None]
     below, stroke, _ = _arrays(*one, program, 0.0)
     goal = _target(target, below[0])
     candidates = Stroke(*(field[0] for field in stroke))
-    colours, gains = planning.best_colours(below[0], goal, candidates, program.numbers, fineness)
+    colours, gains = program.best_colours(below[0], goal, candidates, accuracy)
     return colours, gains / goal.size
 
 
@@ -204,31 +192,21 @@ def removal_costs(
         ValueError: if a shape is wrong, a value out of its range, or the brush not one of ours.
         TypeError: if one of them does not hold floating-point numbers.
     """
-    from strokenet_gym.programs.stamped import planning, sequence
-    from strokenet_gym.programs.stamped.numbers import find_accuracy
-
-    program, fineness = _ours(brush), find_accuracy(accuracy)
-    painted, stroke, colour = _arrays(canvas, actions, program, background)
-    goal = _target(target, painted)
-    stroke = program.lays_down(stroke, colour)
-    kept = sequence.composite(painted, stroke, program.numbers, fineness, keep=True)
-    costs = [
-        planning.removal_costs(painted[b], goal[b], kept[b], stroke.colour[b], program.numbers)
-        for b in range(len(painted))
-    ]
-    return np.reshape(costs, stroke.radius.shape) / math.prod(goal.shape[1:])
+    program = _exact(brush)
+    canvas, stroke, empty = _arrays(canvas, actions, program, background)
+    goal = _target(target, canvas)
+    _, tape = program.paint_taped(canvas, stroke, empty, accuracy)
+    return tape.removal_costs(goal) / math.prod(goal.shape[1:])
 
 
-def _ours(brush: Brush) -> Any:
-    """The brush, if it is one of our program's.
+def _exact(brush: Brush) -> ExactProgram:
+    """The brush's program, if it has an exact gradient.
 
     Raises:
-        ValueError: if it is not.
+        ValueError: if it has none.
     """
-    from strokenet_gym.programs.stamped import Brush
-
     program = load_program(brush)
-    if not isinstance(program, Brush):
+    if not isinstance(program, ExactProgram):
         raise ValueError(f"the program {program.name!r} has no exact gradient without torch")
     return program
 

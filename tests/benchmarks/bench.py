@@ -32,9 +32,9 @@ from strokenet_gym.programs import Program
 from strokenet_gym.programs.learned import load_generator
 from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES
-from strokenet_gym.programs.stamped.numbers import EXACT, accuracy_of, brush_of
+from strokenet_gym.programs.stamped.numbers import EXACT
 from strokenet_gym.programs.stamped.path import ENDS, new_path, trace_stroke
-from strokenet_gym.programs.stamped.stamping import (
+from strokenet_gym.programs.stamped.runs import (
     fill_run,
     new_run,
     next_run,
@@ -77,10 +77,10 @@ def rate(work: Callable[[], object], strokes: int, seconds: float) -> float:
 def stamps_of(stroke: Stroke, size: int) -> list[list[tuple[tuple[int, int], int, float]]]:
     """For each stroke its stamps, an eighth of a radius apart: centre, radius, strength."""
     fine, result = EXACT._replace(spacing=0.01, most=0.02), []
-    position, pressure, radius = (np.asarray(field, float) for field in stroke[2:] + stroke[1:2])
-    for b in range(len(radius)):
-        numbers = position[b], pressure[b], radius[b], brush_of(PENCIL.numbers), fine
-        path, count = trace_stroke(new_path(16), *numbers, (size, size), 0, size)
+    stroke = Stroke(*(np.asarray(field, float) for field in stroke))
+    for b in range(len(stroke.radius)):
+        numbers = stroke, b, PENCIL.numbers, fine, (size, size), 0, size
+        path, count = trace_stroke(new_path(16), *numbers)
         # In the path's order: the two whole ones at its ends come first in the table.
         first, last, rest = np.split(path.stamps[:count], [1, ENDS])
         table = np.concatenate([first, rest, last])
@@ -245,31 +245,27 @@ def start_up() -> dict[str, float]:
 
 
 @njit
-def trace_all(position, pressure, radius, numbers, accuracy, size):
+def trace_all(strokes, brush, accuracy, size):
     """Trace strokes; return how many stamps they have."""
-    path, total = new_path(position.shape[1]), 0
-    brush, fineness = brush_of(numbers), accuracy_of(accuracy)
-    for b in range(len(radius)):
-        path, count = trace_stroke(
-            path, position[b], pressure[b], radius[b], brush, fineness, (size, size), 0, size
-        )
+    path, total = new_path(strokes.position.shape[1]), 0
+    for b in range(len(strokes.radius)):
+        path, count = trace_stroke(path, strokes, b, brush, accuracy, (size, size), 0, size)
         total += count
     return total
 
 
 @njit
-def count_visits(position, pressure, radius, numbers, accuracy, size):
+def count_visits(strokes, brush, accuracy, size):
     """How many runs the strokes' stamps form, and how many cells those visit."""
-    path, (run, extent) = new_path(position.shape[1]), new_run(np.empty(0, np.float32))
-    brush, fineness, runs, cells = brush_of(numbers), accuracy_of(accuracy), 0, 0
-    for b in range(len(radius)):
-        path, count = trace_stroke(
-            path, position[b], pressure[b], radius[b], brush, fineness, (size, size), 0, size
-        )
+    path, run = new_path(strokes.position.shape[1]), new_run(np.empty(0, np.float32))
+    runs, cells = 0, 0
+    for b in range(len(strokes.radius)):
+        path, count = trace_stroke(path, strokes, b, brush, accuracy, (size, size), 0, size)
         start = 0
         while start < count:
-            stop = next_run(path.stamps, start, count, fineness.unlike)
-            if fill_run(run, extent, path.stamps, start, stop, brush.edge, path.box) > 0.0:
+            stop = next_run(path.stamps, start, count, accuracy.weight_ratio)
+            extent = fill_run(run, path.stamps, start, stop, brush.edge, path.box)
+            if extent.weight > 0.0:
                 runs += 1
                 first, last = run_rows(extent, path.box)
                 for row in range(first, last):
@@ -286,8 +282,8 @@ def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
     Stamping is all between path and opacity map: gathering runs, stamping them, ink to opacity.
     """
     threads.THREADS = 1
-    fields = (np.asarray(f, float) for f in (stroke.position, stroke.pressure, stroke.radius))
-    numbers = *fields, PENCIL.numbers, tuple(EXACT), size
+    stroke = Stroke(*(np.asarray(field, float) for field in stroke))
+    numbers = stroke, PENCIL.numbers, EXACT, size
     stamps, (runs, cells) = trace_all(*numbers), count_visits(*numbers)
     path = 1e6 / rate(lambda: trace_all(*numbers), BATCH, seconds)
     # Opacity maps need no canvas and no target.

@@ -13,7 +13,7 @@ require("torch", "safetensors")
 import torch
 
 from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights, write_weights
-from strokenet_gym.programs import Program, load_program
+from strokenet_gym.programs import Program, find_name, load_program
 from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned.base import Imitated, LearnedGenerator
 from strokenet_gym.programs.learned.compact import CompactGenerator
@@ -64,7 +64,7 @@ def save_generator(
     program = load_program(brush)
     weights = {k: v.to(generator.on_disk).contiguous() for k, v in generator.state_dict().items()}
     check_finite(f"the {generator.architecture} generator", weights)
-    metadata = {"architecture": generator.architecture, "brush": json.dumps(program.to_json())}
+    metadata = {"architecture": generator.architecture, "brush": json.dumps(find_name(program))}
     if not isinstance(program, Brush):
         about = {"name": program.name, "blend": program.blend, "radii": program.radii}
         metadata["program"] = json.dumps(about)

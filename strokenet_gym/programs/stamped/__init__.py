@@ -18,17 +18,16 @@ a line stays in proportion to its width. A thin stamp at an end counts f times.
 
 All of it is continuous, and differentiable almost everywhere in every number of the stroke.
 
-The files: brush.py (the numbers, and what to call), spline.py (1), path.py (2, and the stamps with
-their share of 4's integral), stamping.py (3, 4: runs of stamps on pixels), raster.py (5, and
-strokes from end to end), blend.py (5: the shade), grain.py (5: the paper), path_adjoint.py,
-run_adjoint.py and raster_adjoint.py (the derivative of 2, of runs on pixels, and of the whole),
-sequence_raster.py (many strokes on one canvas), planning_raster.py (closed forms), numbers.py (what
-kernels share); painting.py, sequence.py and planning.py call them on all threads, autograd.py for
-torch; threads.py, fastmath.py and cache.py make it fast.
+The files, in the order of the above; the adjoint of each function stands beside it: spline.py (1),
+pressure.py (2), path.py (stamps along the curve, with their share of 4's integral), runs.py,
+stamping.py and strokes.py (3, 4: stamps on pixels), raster.py (5, and strokes from end to end),
+programs/blend.py (5: the shade), grain.py (5: the paper). planning_raster.py has closed forms,
+numbers.py what kernels share; painting.py and tape.py call them on all threads, brush.py is the
+program.
 """
 
 from strokenet_gym.programs.blend import BLENDS, Blend
 from strokenet_gym.programs.stamped.brush import BRUSHES, Brush
-from strokenet_gym.programs.stamped.painting import pen_path
+from strokenet_gym.programs.stamped.spline import pen_path
 
 __all__ = ["BLENDS", "BRUSHES", "Blend", "Brush", "pen_path"]

@@ -13,20 +13,23 @@ import numpy as np
 
 from strokenet_gym.checks import (
     background_of,
-    canvases,
+    check_composite,
     is_stroke,
     precision,
+    real_array,
     real_number,
-    real_tensor,
     shape_of,
+    strokes,
     told,
 )
 from strokenet_gym.kernels.canvas import Size, sides
-from strokenet_gym.programs.base import Program, Undo
+from strokenet_gym.programs.base import Program
 from strokenet_gym.programs.blend import BLENDS
-from strokenet_gym.programs.stamped import painting, sequence
-from strokenet_gym.programs.stamped.numbers import EXACT, Accuracy, Numbers, find_accuracy
-from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke, is_tensor
+from strokenet_gym.programs.stamped.numbers import EXACT, Accuracy, BrushNumbers, find_accuracy
+from strokenet_gym.programs.stamped.painting import best_colours, paint_in_place
+from strokenet_gym.programs.stamped.tape import StampedTape
+from strokenet_gym.programs.tape import ExactProgram
+from strokenet_gym.stroke import RADIUS_MAX, RADIUS_MIN, Stroke
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +49,7 @@ _RANGES = {
 
 
 @dataclass(frozen=True)
-class Brush(Program):
+class Brush(ExactProgram):
     """A round stamp that is dragged along the stroke: our painting program, with these numbers.
 
     A stamp at a point with pressure p has radius ``R * p ** pressure_size`` (R: the stroke's
@@ -82,8 +85,6 @@ class Brush(Program):
     grain: float = 0.0
     radius_min: float = RADIUS_MIN
     radius_max: float = RADIUS_MAX
-
-    gradient = "exact"
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -130,42 +131,40 @@ class Brush(Program):
         return math.pi * self.density * (1 + core + core**2) / 6
 
     @cached_property
-    def numbers(self) -> Numbers:
-        """What the compiled kernels take, in the order of :class:`BrushNumbers` in numbers.py."""
+    def numbers(self) -> BrushNumbers:
+        """What the compiled kernels take."""
         blend = BLENDS[self.blend]
         stamp = self.pressure_size, self.pressure_opacity, self.edge, self.opacity, self.density
         mix = float(blend.own), float(blend.product), float(blend.under)
-        return *stamp, self.buildup, self.grain, *mix
+        return BrushNumbers(*stamp, self.buildup, self.grain, *mix)
+
+    @cached_property
+    def _white(self) -> Brush:
+        """The same that lays its colour on as it is: its white on black is opacity."""
+        return dataclasses.replace(self, blend="normal")
 
     @cached_property
     def _erases(self) -> bool:
         return BLENDS[self.blend].erases
 
     def lays_down(self, stroke: Stroke, background: Any) -> Stroke:
-        """What it leaves of strokes: their own colour, or the background's if it erases.
+        """Strokes as it paints them: in their own colour, or the background's if it erases.
 
         Args:
-            stroke: a batch, arrays or tensors.
-            background: of the same type, ``[C]``; or one number.
+            stroke: a batch of arrays.
+            background: ``[C]``, or one number.
 
         Raises:
+            TypeError: if one of them does not hold real numbers.
             ValueError: if it has another number of channels.
         """
         if not self._erases:
             return stroke
-        old = is_stroke(stroke).colour
-        if is_tensor(old):
-            old = real_tensor(old, "a stroke's colour", tuple(old.shape))
-            if is_tensor(background):
-                size = tuple(old.shape[-1:]) if background.ndim else ()
-                background = real_tensor(background, "the background", size)
-            else:
-                background = real_number(background, "the background", 0, 1)
-            return stroke._replace(colour=old * 0 + background)  # with a gradient, of zeros
-        shape = shape_of(old, "a stroke's colour")
+        shape = shape_of(is_stroke(stroke).colour, "a stroke's colour")
         empty = background_of(background, shape[-1] if shape else 1, np.float64)
         return stroke._replace(colour=np.broadcast_to(empty, shape))
 
+    @np.errstate(under="ignore")
     def draw(self, stroke: Stroke, size: Size, accuracy: str | Accuracy = EXACT) -> np.ndarray:
         """Draw strokes as opacity maps, at any accuracy.
 
@@ -181,21 +180,55 @@ class Brush(Program):
             TypeError: if a field does not hold real numbers.
             ValueError: if a shape is wrong.
         """
-        return painting.draw(stroke, sides(size), self.numbers, find_accuracy(accuracy))
+        kind, stroke = precision(is_stroke(stroke).position), strokes(stroke, (None,), None)
+        stroke = stroke._replace(colour=np.ones((len(stroke.radius), 1)))
+        canvas = np.zeros((len(stroke.radius), 1, *sides(size)), kind)
+        paint_in_place(canvas, stroke, self._white.numbers, find_accuracy(accuracy))
+        return canvas[:, 0]
 
     def draw_tensors(self, stroke: Stroke, size: Size) -> Tensor:
         """The same for tensors, with gradients to the strokes."""
-        from strokenet_gym.programs.stamped.autograd import draw
+        blank = stroke.position.new_zeros(len(stroke.position), 1, *sides(size))
+        white = stroke._replace(colour=blank.new_ones(len(blank), 1))
+        return self._white.paint_sequence_tensors(blank, white)[:, 0]
 
-        return draw(stroke, sides(size), self.numbers)
+    def paint_taped(
+        self,
+        canvas: np.ndarray,
+        stroke: Stroke,
+        background: np.ndarray | float = 0.0,
+        accuracy: str | Accuracy = "exact",
+        *,
+        target: np.ndarray | None = None,
+        keep: bool = True,
+    ) -> tuple[np.ndarray, StampedTape]:
+        """Paint N strokes in order on each canvas, see :meth:`ExactProgram.paint_taped`.
 
-    def paint(
-        self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
-    ) -> np.ndarray:
-        """Return the canvases with a stroke painted on each, see :meth:`Program.paint`."""
-        painted = canvases(canvas)
-        self.composite(painted, painted.copy(), stroke, background)
-        return painted
+        The gradient is that of the program as it is sampled; at kinks it is one-sided (raster.py
+        says which side). A stroke with a number that is NaN or infinite, or with a pressure beyond
+        100, paints nothing.
+        """
+        fineness = find_accuracy(accuracy)
+        count = shape_of(canvas, "a canvas")[:1] or (None,)
+        below = real_array(canvas, "a canvas", (*count, None, None, None), precision(canvas))
+        painted = below.copy()
+        stroke = self.lays_down(stroke, background)
+        single = len(shape_of(is_stroke(stroke).radius, "a stroke's radius")) == 1
+        leading = painted.shape[:1] if single else (len(painted), None)
+        stroke = strokes(stroke, leading, painted.shape[1])
+        shape = stroke.radius.shape
+        if not single:
+            stroke = Stroke(*(f.reshape(-1, *f.shape[2:]) for f in stroke))
+        if target is not None:
+            target = real_array(target, "the target", painted.shape, painted.dtype)
+        change, chunks = paint_in_place(
+            painted, stroke, self.numbers, fineness, target=target, keep=keep
+        )
+        numbers = self.numbers, fineness, self._erases
+        tape = StampedTape(below, painted, stroke, shape, numbers, target, chunks)
+        if target is not None:
+            tape.change = change
+        return painted, tape
 
     def composite(
         self,
@@ -205,7 +238,7 @@ class Brush(Program):
         background: np.ndarray | float = 0.0,
         *,
         pixels: np.ndarray | None = None,
-        undo: Undo | None = None,
+        inked: np.ndarray | None = None,
     ) -> np.ndarray:
         """Paint one stroke on each canvas in place, see :meth:`Program.composite`.
 
@@ -213,48 +246,26 @@ class Brush(Program):
         """
         if self._erases:
             stroke = self.lays_down(stroke, background)
-        return painting.composite(canvas, target, stroke, self.numbers, pixels=pixels, undo=undo)
+        goal, stroke = check_composite(canvas, target, stroke, pixels, inked)
+        return paint_in_place(
+            canvas, stroke, self.numbers, target=goal, pixels=pixels, inked=inked
+        )[0]
 
-    def paint_sequence(
+    def best_colours(
         self,
         canvas: np.ndarray,
+        target: np.ndarray,
         stroke: Stroke,
-        background: np.ndarray | float = 0.0,
-        accuracy: str = "exact",
-    ) -> np.ndarray:
-        """Paint N strokes in order, see :meth:`Program.paint_sequence`: one call of a kernel."""
-        painted = canvases(canvas, precision(canvas))
-        stroke = self.lays_down(stroke, background)
-        sequence.composite(painted, stroke, self.numbers, find_accuracy(accuracy), keep=False)
-        return painted
+        accuracy: str | Accuracy = "exact",
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best colours of candidates, see :meth:`ExactProgram.best_colours`.
 
-    def paint_sequence_tensors(
-        self,
-        canvas: Tensor,
-        stroke: Stroke,
-        background: Tensor | float = 0.0,
-        accuracy: str = "exact",
-    ) -> Tensor:
-        """Paint N strokes in order, with the exact gradient through all of them."""
-        from strokenet_gym.programs.stamped.autograd import paint_sequence
-
-        stroke = self.lays_down(stroke, background)
-        return paint_sequence(canvas, stroke, self.numbers, find_accuracy(accuracy))
-
-    def paint_tensors(
-        self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0
-    ) -> tuple[Tensor, Tensor]:
-        """Paint with the exact gradient, see :meth:`Program.paint_tensors`.
-
-        Computes in float64 if the strokes are float64 (for gradient checks), else in float32. The
-        derivative is that of the program as it is sampled; at kinks it is one-sided
-        (raster_adjoint.py says which side). The kernels run on the CPU: tensors of another device
-        are copied there and back. A stroke with a number that is NaN or infinite, or with a
-        pressure beyond 100, paints nothing.
+        Raises:
+            ValueError: if it erases.
         """
-        from strokenet_gym.programs.stamped.autograd import paint
-
-        return paint(canvas, target, self.lays_down(stroke, background), self.numbers)
+        if self._erases:
+            raise ValueError(f"the brush {self.name} erases, whatever the colour")
+        return best_colours(canvas, target, stroke, self.numbers, find_accuracy(accuracy))
 
 
 BRUSHES: dict[str, Program] = {

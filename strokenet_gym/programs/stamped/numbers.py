@@ -6,26 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strokenet_gym.kernels.cache import njit
+__all__ = ["ACCURACIES", "EXACT", "PATIENCE", "Accuracy", "BrushNumbers", "Stamp", "find_accuracy"]
 
-__all__ = [
-    "ACCURACIES",
-    "EXACT",
-    "GRAIN",
-    "PATIENCE",
-    "RUN",
-    "Accuracy",
-    "BrushNumbers",
-    "Numbers",
-    "Stamp",
-    "accuracy_of",
-    "brush_of",
-    "find_accuracy",
-]
-
-# Stamps are put on pixels in runs of this many: the kernel in stamping.py, which spells the eight
-# out, multiplies their transmittances first and takes one logarithm.
-RUN = 8
 Stamp = np.dtype(
     [
         ("x", float),  # centre, pixels
@@ -38,18 +20,15 @@ Stamp = np.dtype(
         ("dt", float),  # the length that it stands for there; 0: a whole stamp at an end
     ]
 )
-Numbers = tuple[float, ...]  # of a brush, see BrushNumbers
 # Visits of cells after which a kernel returns to Python between two strokes, so that Ctrl-C gets
 # through: a tenth of a second, about.
 PATIENCE = 2**24
-GRAIN = 6  # where the grain is among them
 
 
 class BrushNumbers(NamedTuple):
-    """What the kernels know of a brush: see :class:`strokenet_gym.Brush`.
+    """What the kernels know of a brush, see :class:`strokenet_gym.Brush`.
 
-    ``mix`` are the three numbers of its blend mode. Outside the kernels they are one plain tuple,
-    :data:`Numbers`, the three at the end.
+    The last three are its blend mode's, see blend.py.
     """
 
     pressure_size: float
@@ -59,7 +38,9 @@ class BrushNumbers(NamedTuple):
     density: float
     buildup: float
     grain: float
-    mix: tuple[float, float, float]
+    own: float
+    product: float
+    under: float
 
 
 class Accuracy(NamedTuple):
@@ -73,15 +54,15 @@ class Accuracy(NamedTuple):
             is half the radius.
         most: the largest distance.
         pressure_step: largest relative change of pressure from stamp to stamp.
-        unlike: how many times another's weight a stamp's may be, if both go on pixels together.
-        broad: from this radius times the brush's edge on, in pixels, the derivative by a stamp is
-            summed over blocks of 2 x 2 pixels.
+        weight_ratio: largest ratio of the weights of stamps that go on pixels together.
+        broad: from this radius times the brush's edge on, in pixels, the gradient with respect to
+            a stamp is summed over blocks of 2 x 2 pixels.
     """
 
     spacing: float
     most: float
     pressure_step: float
-    unlike: float
+    weight_ratio: float
     broad: float
 
 
@@ -89,8 +70,8 @@ class Accuracy(NamedTuple):
 # (tests/test_stamped.py); against it, a draft's mean squared change is at most 3e-6
 # (tests/test_sequence.py).
 ACCURACIES = {
-    "exact": Accuracy(spacing=0.062, most=0.2, pressure_step=0.05, unlike=1.07, broad=np.inf),
-    "draft": Accuracy(spacing=0.17, most=0.5, pressure_step=0.2, unlike=1.2, broad=6.0),
+    "exact": Accuracy(0.062, most=0.2, pressure_step=0.05, weight_ratio=1.07, broad=np.inf),
+    "draft": Accuracy(0.17, most=0.5, pressure_step=0.2, weight_ratio=1.2, broad=6.0),
 }
 EXACT = ACCURACIES["exact"]
 
@@ -107,19 +88,3 @@ def find_accuracy(accuracy: str | Accuracy) -> Accuracy:
         known = ", ".join(ACCURACIES)
         raise ValueError(f"accuracy must be one of {known}, got {accuracy!r}")
     return ACCURACIES[accuracy]
-
-
-# Kernels that Python calls take both as plain tuples, which take numba 0.6 µs less to look at.
-@njit()
-def brush_of(numbers):
-    """Name the numbers of a brush again."""
-    return BrushNumbers(
-        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6],
-        (numbers[7], numbers[8], numbers[9]),
-    )  # fmt: skip
-
-
-@njit()
-def accuracy_of(numbers):
-    """Name the numbers of an accuracy again."""
-    return Accuracy(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])

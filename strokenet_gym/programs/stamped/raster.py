@@ -1,203 +1,350 @@
-"""Stamps on pixels: the compiled kernels that draw and composite strokes.
+"""Strokes on canvases, and back: the compiled kernels that paint.
 
-Each kernel takes a range of a batch, releases the GIL and touches only the pixels that a stroke
-inks. The log-transmittance of one stroke is accumulated in ``ink``, a zeroed scratch of shape
-``(H, cells * LANES)`` and the canvas' dtype. ``marks``, uint8 ``(H, cells)``, notes which cells of
-LANES pixels it touches. The ink is cleared again after use, and so are the marks unless the caller
-keeps them.
+Stroke k of K paints on the canvas ``k // N``, where there are N strokes for each canvas: so a step
+(a stroke on each canvas of a batch) and a sequence (many on one canvas) are one kernel. It goes
+over a :class:`Part` of the strokes, and touches only the pixels that these ink.
 
-What a stroke costs, measured with the pencil on one core, exact and in float32: one of length L and
-radius r pixels has about 22 L / r stamps where it is opaque, and 8 L / r at half the pressure. Each
-takes 10 ns to trace. A run of eight takes 46 ns to gather, and then 14 to 22 ns for each cell of
-LANES pixels that its stamps reach. So on a straight opaque line each inked pixel is visited 12
-times at r = 4 and 6 times at r = 32 (at half the pressure 5 and 3 times, with these radii),
-whatever the length, and the cost follows the inked area, 2 r L, not the canvas. Where r is below a
-pixel, there are 7 stamps to a pixel of length, and a run takes 85 ns for its two or three rows.
+Where a stroke leaves ink, its opacity is kept pixel by pixel, span by span (:class:`Ink`): all that
+comes after it is a loop over these spans. Kernels that Python calls take records as plain tuples,
+which numba looks at in 0.6 µs less each. :func:`composite` keeps those of many strokes if somebody
+goes back, and memory follows the ink; else there is room for one stroke.
+
+Where the program has a kink, the gradient is a one-sided one: on the rim of a stamp (d = r) that
+from outside, on its plateau's edge and where coverage reaches 0.999 that from the opaque side, at
+a radius of one pixel that of the thicker stamp. The absolute difference has the gradient 0 where
+canvas and target are equal, and so has the distance of two anchors on one spot. Ink that adds
+nothing (pressure 0, or a pixel that is opaque already) has the gradient 0.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from strokenet_gym.kernels.cache import njit
 from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.kernels.fastmath import FAST, exp
-from strokenet_gym.programs.blend import shade
-from strokenet_gym.programs.stamped.numbers import EXACT, PATIENCE, accuracy_of, brush_of
+from strokenet_gym.programs.blend import blend, blend_back, error_back, mix_of
+from strokenet_gym.programs.stamped.numbers import PATIENCE, Accuracy, BrushNumbers
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
-from strokenet_gym.programs.stamped.stamping import (
-    cells_of,
-    new_run,
-    next_span,
-    stamp_stroke,
-)
+from strokenet_gym.programs.stamped.runs import new_run
+from strokenet_gym.programs.stamped.stamping import cells_of
+from strokenet_gym.programs.stamped.strokes import new_room, stamp_stroke, stamp_stroke_back
+from strokenet_gym.stroke import Stroke
 
-__all__ = ["composite_strokes", "draw_strokes", "opacity_row"]
+__all__ = [
+    "Canvases",
+    "Grads",
+    "Ink",
+    "Part",
+    "Scratch",
+    "Span",
+    "composite",
+    "composite_back",
+    "gather_below",
+    "lay_ink",
+    "span_at",
+]
+
+# Pixels of a row side by side that a stroke inks, and where their opacity is in the ink.
+Span = np.dtype([("row", np.int32), ("start", np.int32), ("stop", np.int32), ("pixel", np.uint32)])
+
+
+class Canvases(NamedTuple):
+    """What strokes are painted on.
+
+    Attributes:
+        canvas: ``(B, C, H, W)``, 0 … 1, painted in place.
+        paper: float32 ``(H, W)``, a factor of the opacity; or empty.
+        target: ``(B, C, H, W)``; or empty.
+        change: float64 ``(B, 2)``, added to: the change of the summed squared and absolute
+            difference to the target, if there is one.
+        pixels: uint8 ``(B, C, H, W)``, the canvas rounded to 8 bits, kept up to date; or empty.
+        inked: int64 ``(B, 4)``, boxes x0, x1, y0, y1, grown to where strokes may be; or empty.
+    """
+
+    canvas: np.ndarray
+    paper: np.ndarray
+    target: np.ndarray
+    change: np.ndarray
+    pixels: np.ndarray
+    inked: np.ndarray
+
+
+class Ink(NamedTuple):
+    """Where strokes left ink, and how much.
+
+    Attributes:
+        alphas: ``(pixels,)``, opacity in 0 … 1.
+        spans: :data:`Span` ``(spans,)``.
+        ends: int64 ``(strokes + 1,)``, where each stroke's spans begin.
+    """
+
+    alphas: np.ndarray
+    spans: np.ndarray
+    ends: np.ndarray
+
+
+class Scratch(NamedTuple):
+    """What kernels leave zeroed: see stamping.py."""
+
+    logs: np.ndarray
+    marks: np.ndarray
+
+
+class Part(NamedTuple):
+    """Strokes ``start`` to ``stop``, on the rows ``low`` to ``high``; and whether ink is kept."""
+
+    start: int
+    stop: int
+    low: int
+    high: int
+    keep: bool
+
+
+class Grads(NamedTuple):
+    """The gradient with respect to canvases.
+
+    Attributes:
+        after: ``(B, C, H, W)``, with respect to the painted ones; or empty: 0.
+        before: the same of those below, filled where there is ink; or empty. With several strokes
+            on a canvas both must be one array.
+        change: float64 ``(B, 2)``, with respect to :attr:`Canvases.change`.
+    """
+
+    after: np.ndarray
+    before: np.ndarray
+    change: np.ndarray
+
+
+@njit()
+def lay_ink(ink, span, path, count, run, scratch, canvases, brush, accuracy):
+    """Append the opacity of a stroke that has been traced; leave the scratch zeroed.
+
+    Returns how many spans there are then, and visits of cells that it took, about.
+    """
+    (logs, marks), box, shape = scratch, path.box, canvases.canvas.shape[2:]
+    visits = stamp_stroke(logs, marks, path, count, brush, accuracy, shape, run)
+    first, end = cells_of(box)
+    pixel = _pixels(ink, span)
+    for row in range(box[2], box[3]):
+        left, right = _next_span(marks[row], first, end)
+        while left < right:
+            x0, x1 = left * LANES, min(right * LANES, shape[1])
+            _opacity(ink.alphas[pixel : pixel + x1 - x0], logs[row, x0:x1], canvases.paper, row, x0)
+            _clear(logs[row, x0 : right * LANES])
+            marks[row, left:right] = 0
+            entry = ink.spans[span]
+            entry.row, entry.start, entry.stop, entry.pixel = row, x0, x1, pixel
+            pixel += x1 - x0
+            span += 1
+            left, right = _next_span(marks[row], right, end)
+    return span, visits
+
+
+@njit()
+def span_at(ink, s):
+    """Row, first column, one past the last column, and first pixel of a span."""
+    span = ink.spans[s]
+    return span.row, span.start, span.stop, np.int64(span.pixel)
+
+
+@njit()
+def _pixels(ink, count):
+    """How many pixels so many spans have."""
+    if count == 0:
+        return 0
+    _, x0, x1, pixel = span_at(ink, count - 1)
+    return pixel + x1 - x0
+
+
+@njit()
+def _next_span(marks, cell, end):
+    """The next marked cells of a row as a half-open range, (end, end) if there is none."""
+    while cell < end and marks[cell] == 0:
+        cell += 1
+    start = cell
+    while cell < end and marks[cell] != 0:
+        cell += 1
+    return start, cell
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def opacity_row(alpha, ink, paper, row, x0, x1):
+def _opacity(alpha, logs, paper, row, x0):
     """Opacity of a part of a row from its log-transmittance, on this paper."""
-    one = ink.dtype.type(1.0)
-    for x in range(x0, x1):
-        alpha[x] = one - exp(ink[x])
+    one = alpha.dtype.type(1.0)
+    for x in range(alpha.shape[0]):
+        alpha[x] = one - exp(logs[x])
     if paper.size > 0:
-        for x in range(x0, x1):
-            alpha[x] *= paper[row, x]
+        for x in range(alpha.shape[0]):
+            alpha[x] *= paper[row, x0 + x]
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _opacity_back(grad, alpha, paper, row, x0):
+    """The adjoint of :func:`_opacity`, in place."""
+    one, zero = alpha.dtype.type(1.0), alpha.dtype.type(0.0)
+    for x in range(grad.shape[0]):
+        most = paper[row, x0 + x] if paper.size > 0 else one
+        grad[x] = grad[x] * (alpha[x] - most) if alpha[x] > zero else zero
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _round(pixels, canvas):
+    real = canvas.dtype.type
+    for x in range(canvas.shape[0]):
+        pixels[x] = np.uint8(canvas[x] * real(255.0) + real(0.5))
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _copy(row, other):
+    for x in range(row.shape[0]):
+        row[x] = other[x]
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _clear(row):
+    for x in range(row.shape[0]):
+        row[x] = row.dtype.type(0.0)
 
 
 @njit()
-def draw_strokes(
-    alpha, paper, position, pressure, radius, numbers, accuracy, ink, marks, start, stop
-):
-    """Opacity maps of the strokes ``start`` to ``stop`` of a batch, as many as patience allows.
+def composite(canvases, strokes, brush, accuracy, ink, scratch, part):
+    """Paint strokes in order, as many as patience, and room for their ink, allow.
 
     Args:
-        alpha: ``(B, H, W)``, all zero, filled with 0 … 1.
-        paper: float32 ``(H, W)``, a factor of the opacity; or empty.
-        position: float64 ``(B, n, 2)``.
-        pressure: float64 ``(B, n)``.
-        radius: float64 ``(B,)``.
-        numbers: of the brush, see :func:`brush_of`.
-        accuracy: see :func:`accuracy_of`.
-        ink: scratch, all zero before and after.
-        marks: the same.
-        start: first stroke.
-        stop: one past the last stroke.
+        canvases: see :class:`Canvases`.
+        strokes: a :class:`strokenet_gym.Stroke` of float64 arrays ``(K, …)``.
+        brush: a :class:`BrushNumbers`.
+        accuracy: an :class:`Accuracy`.
+        ink: filled, if it is kept, else a scratch; see :class:`Ink`.
+        scratch: see :class:`Scratch`.
+        part: see :class:`Part`.
 
     Returns:
         One past the last stroke that is done.
     """
-    shape, real = alpha.shape[1:], ink.dtype.type
-    brush, fineness = brush_of(numbers), accuracy_of(accuracy)
-    path, (run, extent), done = new_path(position.shape[1]), new_run(ink), 0
-    for b in range(start, stop):
-        path, count = trace_stroke(
-            path, position[b], pressure[b], radius[b], brush, fineness, shape, 0, shape[0]
-        )
-        done += stamp_stroke(ink, marks, path, count, brush, fineness, shape, run, extent)
-        box = path.box
-        first, end = cells_of(box)
-        for row in range(box[2], box[3]):
-            left, right = next_span(marks[row], first, end)
-            while left < right:
-                x0, x1 = left * LANES, min(right * LANES, shape[1])
-                opacity_row(alpha[b, row], ink[row], paper, row, x0, x1)
-                ink[row, left * LANES : right * LANES] = real(0.0)
-                marks[row, left:right] = 0
-                left, right = next_span(marks[row], right, end)
-        if done > PATIENCE:
-            return b + 1
-    return stop
-
-
-@njit()
-def composite_strokes(
-    canvas, pixels, alpha, marks, before, boxes, inked, painted, target, change, paper,
-    colour, position, pressure, radius, numbers, ink, start, stop,
-):  # fmt: skip
-    """Composite the strokes ``start`` to ``stop`` of a batch, each on its own canvas.
-
-    As many of them as patience allows.
-
-    Args:
-        canvas: ``(B, C, H, W)``, 0 … 1, painted in place.
-        pixels: uint8 ``(B, C, H, W)``, the canvas rounded, kept up to date; or empty.
-        alpha: ``(B, H, W)``, filled with the strokes' opacity where marked; or, if nobody wants
-            it, a scratch ``(1, H, W)``.
-        marks: uint8 ``(B, H, cells)``, filled with where there is ink; or, without boxes, a scratch
-            ``(1, H, cells)``, all zero before and after.
-        before: ``(B, C, H, W)``, filled with the canvas before where marked; or empty.
-        boxes: int64 ``(B, 4)``, outside of which there are no marks, filled; or empty.
-        inked: int64 ``(B, 4)``, grown to where each canvas may have ink; or empty.
-        painted: uint8 ``(B,)``, set to 1 for each stroke, or empty.
-        target: ``(B, C, H, W)``.
-        change: float64 ``(B, 2)``, filled with the change of the summed squared and absolute
-            difference between canvas and target.
-        paper: float32 ``(H, W)``, a factor of the opacity; or empty.
-        colour: float64 ``(B, C)``.
-        position: float64 ``(B, n, 2)``.
-        pressure: float64 ``(B, n)``.
-        radius: float64 ``(B,)``.
-        numbers: of the brush, see :func:`brush_of`.
-        ink: scratch, all zero before and after.
-        start: first stroke.
-        stop: one past the last stroke.
-
-    Returns:
-        One past the last stroke that is done.
-    """
-    shape, real = canvas.shape[2:], ink.dtype.type
-    brush = brush_of(numbers)
-    mix = (real(brush.mix[0]), real(brush.mix[1]), real(brush.mix[2]))
-    path, (run, extent) = new_path(position.shape[1]), new_run(ink)
-    keep_alpha, keep_marks, done = len(alpha) == len(canvas), boxes.size > 0, 0
-    for b in range(start, stop):
-        drawn = radius[b] + 0.0 * colour[b].sum()  # nothing in a colour that is none
-        path, count = trace_stroke(
-            path, position[b], pressure[b], drawn, brush, EXACT, shape, 0, shape[0]
-        )
-        box = path.box
-        opacity = alpha[b] if keep_alpha else alpha[0]
-        mark = marks[b] if keep_marks else marks[0]
-        if keep_marks:  # those of the stroke before go
-            old = boxes[b]
-            first, end = cells_of(old)
-            for row in range(old[2], old[3]):
-                mark[row, first:end] = 0
-            boxes[b] = box
-        if painted.size > 0:
-            painted[b] = 1
+    canvases, strokes, brush = Canvases(*canvases), Stroke(*strokes), BrushNumbers(*brush)
+    accuracy, ink, scratch, part = Accuracy(*accuracy), Ink(*ink), Scratch(*scratch), Part(*part)
+    canvas, _, target, change, pixels, inked = canvases
+    shape, real = canvas.shape[2:], canvas.dtype.type
+    mix, nothing = mix_of(brush, canvas), np.empty(0, canvas.dtype)
+    path, run = new_path(strokes.position.shape[1]), new_run(canvas)
+    each, span, done = len(strokes.radius) // len(canvas), 0, 0
+    for k in range(part.start, part.stop):
+        path, count = trace_stroke(path, strokes, k, brush, accuracy, shape, part.low, part.high)
+        box, b, begin = path.box, k // each, span if part.keep else 0
+        if part.keep and not _has_room(ink, begin, box):
+            return k
         if inked.size > 0:
             inked[b, 0], inked[b, 1] = min(inked[b, 0], box[0]), max(inked[b, 1], box[1])
             inked[b, 2], inked[b, 3] = min(inked[b, 2], box[2]), max(inked[b, 3], box[3])
-        done += stamp_stroke(ink, mark, path, count, brush, EXACT, shape, run, extent)
+        span, visits = begin, 0
+        if count > 0:
+            span, visits = lay_ink(ink, begin, path, count, run, scratch, canvases, brush, accuracy)
         squared, absolute = 0.0, 0.0
-        first, end = cells_of(box)
-        for row in range(box[2], box[3]):
-            left, right = next_span(mark[row], first, end)
-            while left < right:
-                x0, x1 = left * LANES, min(right * LANES, shape[1])
-                opacity_row(opacity[row], ink[row], paper, row, x0, x1)
-                ink[row, x0 : right * LANES] = real(0.0)
-                if not keep_marks:
-                    mark[row, left:right] = 0
-                for channel in range(canvas.shape[1]):
-                    line = canvas[b, channel, row]
-                    if before.size > 0:
-                        before[b, channel, row, x0:x1] = line[x0:x1]
-                    ds, da = _blend_row(
-                        line, target[b, channel, row], opacity[row],
-                        real(colour[b, channel]), mix, x0, x1,
-                    )  # fmt: skip
-                    squared += ds
-                    absolute += da
-                    if pixels.size > 0:
-                        _round_row(pixels[b, channel, row], line, x0, x1)
-                left, right = next_span(mark[row], right, end)
-        change[b, 0] = squared
-        change[b, 1] = absolute
+        for s in range(begin, span):
+            row, x0, x1, pixel = span_at(ink, s)
+            alpha = ink.alphas[pixel : pixel + x1 - x0]
+            for channel in range(canvas.shape[1]):
+                line = canvas[b, channel, row, x0:x1]
+                goal = target[b, channel, row, x0:x1] if target.size > 0 else nothing
+                ds, da = blend(line, alpha, real(strokes.colour[k, channel]), mix, goal)
+                squared += ds
+                absolute += da
+                if pixels.size > 0:
+                    _round(pixels[b, channel, row, x0:x1], line)
+        if target.size > 0:
+            change[b, 0] += squared
+            change[b, 1] += absolute
+        if part.keep:
+            ink.ends[k + 1 - part.start] = span
+        done += visits
         if done > PATIENCE:
-            return b + 1
-    return stop
+            return k + 1
+    return part.stop
 
 
-@njit(fastmath=FAST, error_model="numpy")
-def _blend_row(canvas, target, alpha, colour, mix, x0, x1):
-    """Blend one row; return the change of its squared and absolute error."""
-    real = canvas.dtype.type
-    squared, absolute = real(0.0), real(0.0)  # of a row; an episode's are in float64
-    for x in range(x0, x1):
-        old = canvas[x]
-        new = old + (shade(mix, colour, old) - old) * alpha[x]
-        new = min(max(new, real(0.0)), real(1.0))
-        before, after = old - target[x], new - target[x]
-        squared += (after - before) * (after + before)
-        absolute += abs(after) - abs(before)
-        canvas[x] = new
-    return squared, absolute
+@njit()
+def _has_room(ink, span, box):
+    """Whether there is room for a stroke in a bounding box, behind so many spans."""
+    first, end = cells_of(box)
+    cells = max(0, box[3] - box[2]) * max(0, end - first)
+    return _pixels(ink, span) + cells * LANES <= ink.alphas.size and span + cells <= len(ink.spans)
 
 
-@njit(fastmath=FAST, error_model="numpy")
-def _round_row(pixels, canvas, x0, x1):
-    real = canvas.dtype.type
-    for x in range(x0, x1):
-        pixels[x] = np.uint8(canvas[x] * real(255.0) + real(0.5))
+@njit()
+def gather_below(below, canvas, first, strokes, brush, ink, part, each):
+    """Gather what was beneath each stroke, where it left ink.
+
+    ``below``, ``(C, pixels)``, is filled. ``canvas``, ``(b, C, rows, W)``, are the rows of the part
+    as they were before it, of the canvases from ``first`` on. It is painted on if each of them has
+    several strokes. The other arguments are those of :func:`composite`.
+    """
+    strokes, brush, ink, part = Stroke(*strokes), BrushNumbers(*brush), Ink(*ink), Part(*part)
+    mix, real, nothing = mix_of(brush, canvas), canvas.dtype.type, np.empty(0, canvas.dtype)
+    for k in range(part.start, part.stop):
+        for s in range(ink.ends[k - part.start], ink.ends[k + 1 - part.start]):
+            row, x0, x1, pixel = span_at(ink, s)
+            end = pixel + x1 - x0
+            for channel in range(canvas.shape[1]):
+                line = canvas[k // each - first, channel, row - part.low, x0:x1]
+                _copy(below[channel, pixel:end], line)
+                if each > 1:
+                    colour = real(strokes.colour[k, channel])
+                    blend(line, ink.alphas[pixel:end], colour, mix, nothing)
+
+
+@njit()
+def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink, below, logs, part):
+    """The adjoint of :func:`composite`, from the last stroke to the first, as patience allows.
+
+    ``grads`` are :class:`Grads`, ``grad_strokes`` a :class:`strokenet_gym.Stroke` that is filled,
+    ``below`` is from :func:`gather_below`, ``logs`` from the scratch, and the part's ``start`` is
+    where the ink begins. The others are those of :func:`composite`; the canvas' shape counts.
+
+    Returns:
+        The last stroke that is done.
+    """
+    canvases, strokes, brush = Canvases(*canvases), Stroke(*strokes), BrushNumbers(*brush)
+    accuracy, ink, part = Accuracy(*accuracy), Ink(*ink), Part(*part)
+    (after, before, grad_change), grad_strokes = grads, Stroke(*grad_strokes)
+    (n, shape), real = (strokes.position.shape[1], canvases.canvas.shape[2:]), logs.dtype.type
+    mix, target = mix_of(brush, logs), canvases.target
+    path, room = new_path(n), new_room(logs, n, accuracy.broad < np.inf)
+    each, done = len(strokes.radius) // len(canvases.canvas), 0
+    line, one = np.empty(logs.shape[1], logs.dtype), real(1.0)
+    for k in range(part.stop - 1, part.start - 1, -1):
+        path, count = trace_stroke(path, strokes, k, brush, accuracy, shape, part.low, part.high)
+        b = k // each
+        grad_strokes.colour[k] = 0.0
+        if count == 0:
+            continue
+        squared, absolute = real(grad_change[b, 0]), real(grad_change[b, 1])
+        for s in range(ink.ends[k - part.start], ink.ends[k + 1 - part.start]):
+            row, x0, x1, pixel = span_at(ink, s)
+            end, grad = pixel + x1 - x0, line[: x1 - x0]
+            alpha, grad_alpha = ink.alphas[pixel:end], logs[row, x0:x1]
+            for channel in range(canvases.canvas.shape[1]):
+                under, colour = below[channel, pixel:end], real(strokes.colour[k, channel])
+                if each > 1:
+                    grad = before[b, channel, row, x0:x1]
+                elif after.size > 0:
+                    _copy(grad, after[b, channel, row, x0:x1])
+                else:
+                    _clear(grad)
+                if target.size > 0:
+                    goal, sums = target[b, channel, row, x0:x1], (squared, absolute)
+                    error_back(grad, under, alpha, colour, mix, goal, sums, one)
+                grad_strokes.colour[k, channel] += blend_back(
+                    grad, grad_alpha, under, alpha, colour, mix
+                )
+                if before.size > 0:
+                    if target.size > 0:
+                        error_back(grad, under, alpha, colour, mix, goal, sums, -one)
+                    if each == 1:
+                        _copy(before[b, channel, row, x0:x1], grad)
+            _opacity_back(logs[row, x0:x1], alpha, canvases.paper, row, x0)
+        done += stamp_stroke_back(grad_strokes, k, logs, path, count, brush, accuracy, shape, room)
+        if done > PATIENCE:
+            return k
+    return part.start

@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+
+from strokenet_gym.checks import real_array, whole
 from strokenet_gym.kernels.cache import njit
 from strokenet_gym.kernels.fastmath import FAST
 
@@ -10,8 +13,10 @@ __all__ = [
     "control_length",
     "cubic",
     "knot",
+    "pen_path",
     "place",
     "spline_tangents",
+    "spline_tangents_back",
     "velocity",
 ]
 
@@ -59,6 +64,50 @@ def spline_tangents(points, tangents):
             tangents[i, 0, k] = start
             tangents[i, 1, k] = end
         d0, d1 = d1, d2
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def spline_tangents_back(points, grad_tangents, grad_points):
+    """The adjoint of :func:`spline_tangents`: adds to ``grad_points``."""
+    n = points.shape[0]
+    knots, grad_knots = np.empty(n - 1), np.zeros(n - 1)
+    for i in range(n - 1):
+        knots[i] = knot(points, i, i + 1)
+    for i in range(n - 1):
+        d1 = knots[i]
+        for k in range(2):
+            chord = points[i + 1, k] - points[i, k]
+            grad_start, grad_end = grad_tangents[i, 0, k], grad_tangents[i, 1, k]
+            grad_chord = grad_start + grad_end
+            if i > 0:
+                d0 = knots[i - 1]
+                before = points[i, k] - points[i - 1, k]
+                both = 1.0 / (d0 + d1)
+                mean = (before + chord) * both
+                grad_chord -= grad_start * d1 * both
+                grad_before = grad_start * d1 * (1.0 / d0 - both)
+                grad_knots[i] += grad_start * (before / d0 - mean + d1 * mean * both)
+                grad_knots[i - 1] += grad_start * d1 * (mean * both - before / (d0 * d0))
+                grad_points[i, k] += grad_before
+                grad_points[i - 1, k] -= grad_before
+            if i < n - 2:
+                d2 = knots[i + 1]
+                after = points[i + 2, k] - points[i + 1, k]
+                both = 1.0 / (d1 + d2)
+                mean = (chord + after) * both
+                grad_chord -= grad_end * d1 * both
+                grad_after = grad_end * d1 * (1.0 / d2 - both)
+                grad_knots[i] += grad_end * (after / d2 - mean + d1 * mean * both)
+                grad_knots[i + 1] += grad_end * d1 * (mean * both - after / (d2 * d2))
+                grad_points[i + 2, k] += grad_after
+                grad_points[i + 1, k] -= grad_after
+            grad_points[i + 1, k] += grad_chord
+            grad_points[i, k] -= grad_chord
+    for i in range(n - 1):
+        for k in range(2):
+            grad_chord = grad_knots[i] * (points[i + 1, k] - points[i, k]) / (2.0 * knots[i] ** 3)
+            grad_points[i + 1, k] += grad_chord
+            grad_points[i, k] -= grad_chord
 
 
 @njit(fastmath=FAST, error_model="numpy")
@@ -121,3 +170,39 @@ def control_length(c):
     u2, v2 = velocity(c, 1.0)
     lengths = math.sqrt(c[2] * c[2] + c[3] * c[3]), math.sqrt(u * u + v * v)
     return (lengths[0] + lengths[1] + math.sqrt(u2 * u2 + v2 * v2)) / 3.0
+
+
+def pen_path(position: np.ndarray, pressure: np.ndarray, steps: int = 16) -> np.ndarray:
+    """Points along a stroke's path, for those who want to follow it themselves.
+
+    Args:
+        position: anchors ``[n, 2]``.
+        pressure: ``[n]``.
+        steps: points from one anchor to the next.
+
+    Returns:
+        float64 ``[(n - 1) * steps + 1, 3]``: x, y (in the units of the anchors), pressure.
+
+    Raises:
+        TypeError: if the anchors are no real numbers.
+        ValueError: if a shape is wrong, there are fewer than two, or the steps are no whole number.
+    """
+    count = np.shape(position)[:1] or (0,)
+    if count[0] < 2:
+        raise ValueError(f"a path has at least 2 anchors, got the shape {np.shape(position)}")
+    position = real_array(position, "anchors", (*count, 2))
+    pressure = real_array(pressure, "the pressure of anchors", count)
+    steps = whole(steps, "steps", 1, 2**20)
+    scale = 1024.0  # the spline is made for pixels
+    anchors = position * scale
+    tangents = np.empty((len(anchors) - 1, 2, 2))
+    spline_tangents(anchors, tangents)
+    t = np.arange(steps)[:, None] / steps
+    h, s = t * t * (3 - 2 * t), 1 - t
+    points = (
+        anchors[:-1, None] * (1 - h) + anchors[1:, None] * h
+        + tangents[:, None, 0] * (s * s * t) - tangents[:, None, 1] * (t * t * s)
+    )  # fmt: skip
+    points = np.concatenate([points.reshape(-1, 2), anchors[-1:]]) / scale
+    where = np.arange(len(points)) / steps
+    return np.column_stack([points, np.interp(where, np.arange(len(anchors)), pressure)])

@@ -1,6 +1,6 @@
-"""Stamps on pixels: the hot loop of the package.
+"""Runs of stamps on pixels, and back: the hot loops of the package.
 
-The log-transmittance of one stroke is accumulated in ``ink``, a zeroed scratch of shape
+The log-transmittance of one stroke is accumulated in ``logs``, a zeroed scratch of shape
 ``(H, cells * LANES)`` and the canvas' dtype. ``marks``, uint8 ``(H, cells)``, notes which cells of
 LANES pixels it touches.
 """
@@ -12,127 +12,20 @@ import numpy as np
 from strokenet_gym.kernels.cache import njit
 from strokenet_gym.kernels.canvas import LANES, LOG_LANES
 from strokenet_gym.kernels.fastmath import FAST, log
-from strokenet_gym.programs.stamped.numbers import RUN
-from strokenet_gym.programs.stamped.path import ENDS, MAX_COVERAGE, trace_on
+from strokenet_gym.programs.stamped.runs import MANY, run_columns, run_rows
 
-__all__ = [
-    "cells_of",
-    "fill_run",
-    "new_run",
-    "next_run",
-    "next_span",
-    "run_columns",
-    "run_rows",
-    "stamp_stroke",
-    "visits",
-]
+__all__ = ["add_blocks", "add_up", "cells_of", "stamp_run"]
 
-_SMALL = 6.0  # pixels: a stamp of this radius is treated as a square
-
-
-# What the kernels keep of a run: numbers of its stamps, RUN of each kind in the canvas' dtype ...
-X, Y, A, B, LOW = range(0, 5 * RUN, RUN)
-# ... and of the whole, float64: its middle, how far the centres are from it, the largest radius,
-# and whole numbers of pixels near it, from which the stamps' x and y are.
-EXTENT = 7
+# Pixels fill the lanes of a vector register from this radius of a run's stamps on, in pixels or
+# blocks of them, and from this edge on: harder stamps are opaque in their middle, where pixels have
+# no gradient. Else the stamps fill them.
+_BROAD, _SOFT = 3.0, 0.15
 
 
 @njit()
-def new_run(like):
-    """Room for a run and its extent, for ink of this dtype."""
-    return np.empty(11 * RUN, like.dtype), np.empty(EXTENT)
-
-
-@njit()
-def next_run(stamps, start, count, unlike):
-    """One past the last stamp of the run that begins with this one: their weights are similar."""
-    stop, weight = start + 1, stamps[start].weight
-    if start >= ENDS:
-        while (
-            stop < min(start + RUN, count)
-            and weight <= unlike * stamps[stop].weight
-            and stamps[stop].weight <= unlike * weight
-        ):
-            stop += 1
-    return stop
-
-
-@njit(fastmath=FAST, error_model="numpy")
-def fill_run(run, extent, stamps, start, stop, edge, box):
-    """Gather up to :data:`RUN` stamps that are put on pixels together.
-
-    At a distance d from its centre, a stamp lets ``t = min(max(a + b d, low), 1)`` of the light
-    through, and the run adds ``weight log(t_1 t_2 …)`` to the ink, where the weight is the mean of
-    its stamps' weights: these are similar.
-
-    Args:
-        run: filled, see above; what it has no stamps for lets all light through.
-        extent: filled, see above.
-        stamps: :data:`Stamp` ``(capacity,)``.
-        start: the first of them.
-        stop: one past the last.
-        edge: the brush's.
-        box: the pixels asked for.
-
-    Returns:
-        The run's weight; 0 if it leaves no ink there.
-    """
-    real = run.dtype.type
-    total, radius = 0.0, 0.0
-    left, right = stamps[start].x, stamps[start].x
-    top, bottom = stamps[start].y, stamps[start].y
-    for k in range(start, stop):
-        stamp = stamps[k]
-        total += stamp.weight
-        left, right = min(left, stamp.x), max(right, stamp.x)
-        top, bottom = min(top, stamp.y), max(bottom, stamp.y)
-        radius = max(radius, stamp.radius)
-    if not total > 0.0 or bottom + radius < box[2] or top - radius > box[3]:
-        return 0.0
-    count = stop - start
-    extent[0], extent[1] = 0.5 * (left + right), 0.5 * (top + bottom)
-    extent[2], extent[3], extent[4] = 0.5 * (right - left), 0.5 * (bottom - top), radius
-    x, y = math.floor(extent[0]), math.floor(extent[1])
-    extent[5], extent[6] = x, y
-    steep = 1.0 / edge
-    for k in range(count):
-        stamp = stamps[start + k]
-        ramp = stamp.strength * steep
-        run[X + k], run[Y + k] = real(stamp.x - x), real(stamp.y - y)
-        run[A + k], run[B + k] = real(1.0 - ramp), real(ramp / stamp.radius)
-        run[LOW + k] = real(max(1.0 - stamp.strength, 1.0 - MAX_COVERAGE))
-    for k in range(count, RUN):
-        run[A + k], run[B + k], run[LOW + k] = real(1.0), real(0.0), real(1.0)
-        run[X + k], run[Y + k] = real(0.0), real(0.0)
-    return total / count
-
-
-@njit(fastmath=FAST, error_model="numpy")
-def run_rows(extent, box):
-    """Rows that a run of stamps can touch, half open."""
-    y, reach = extent[1], extent[3] + extent[4]
-    first = max(box[2], math.ceil(max(y - reach, -1.0) - 0.5))
-    last = min(box[3], math.floor(min(y + reach, float(box[3])) - 0.5) + 1)
-    return first, last
-
-
-@njit(fastmath=FAST, error_model="numpy")
-def run_columns(extent, box, row):
-    """Columns of a row that a run of stamps can touch, half open."""
-    x, chord = extent[0], extent[4]
-    if chord > _SMALL:  # else the root costs more than it saves
-        nearest = max(0.0, abs(row + 0.5 - extent[1]) - extent[3])
-        chord = math.sqrt(max(chord * chord - nearest * nearest, 0.0))
-    chord += extent[2]
-    left = max(box[0], math.ceil(max(x - chord, -1.0) - 0.5))
-    right = min(box[1], math.floor(min(x + chord, float(box[1])) - 0.5) + 1)
-    return left, max(0, right)  # empty where left >= right
-
-
-@njit()
-def _opaque_ink(ink):
+def _opaque_ink(logs):
     """Log-transmittance beyond which the opacity rounds to 1, so that more ink changes nothing."""
-    return ink.dtype.type(-17.5 if ink.itemsize == 4 else -37.5)
+    return logs.dtype.type(-17.5 if logs.itemsize == 4 else -37.5)
 
 
 @njit(fastmath=FAST, error_model="numpy")
@@ -142,30 +35,33 @@ def _through(x, yy, a, b, low):
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _stamp_run(ink, marks, box, run, extent, weight, look):
+def stamp_run(logs, marks, box, run, extent, look):
     """Add a run of stamps to the ink, where it is not opaque yet; the hot loop of the package."""
-    real = ink.dtype.type
-    w, opaque, here_x, here_y = real(weight), _opaque_ink(ink), extent[5], extent[6]
-    x0, x1, x2, x3 = run[X + 0], run[X + 1], run[X + 2], run[X + 3]
-    x4, x5, x6, x7 = run[X + 4], run[X + 5], run[X + 6], run[X + 7]
-    a0, a1, a2, a3 = run[A + 0], run[A + 1], run[A + 2], run[A + 3]
-    a4, a5, a6, a7 = run[A + 4], run[A + 5], run[A + 6], run[A + 7]
-    b0, b1, b2, b3 = run[B + 0], run[B + 1], run[B + 2], run[B + 3]
-    b4, b5, b6, b7 = run[B + 4], run[B + 5], run[B + 6], run[B + 7]
-    l0, l1, l2, l3 = run[LOW + 0], run[LOW + 1], run[LOW + 2], run[LOW + 3]
-    l4, l5, l6, l7 = run[LOW + 4], run[LOW + 5], run[LOW + 6], run[LOW + 7]
+    real = logs.dtype.type
+    w, opaque, here_x, here_y = (
+        real(extent.weight),
+        _opaque_ink(logs),
+        extent.origin_x,
+        extent.origin_y,
+    )
+    run = run[0]
+    x, a, b, low = run.x, run.a, run.b, run.low
+    x0, x1, x2, x3, x4, x5, x6, x7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+    a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
+    b0, b1, b2, b3, b4, b5, b6, b7 = b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]
+    l0, l1, l2, l3, l4, l5, l6, l7 = low[0], low[1], low[2], low[3], low[4], low[5], low[6], low[7]
     first, last = run_rows(extent, box)
     for row in range(first, last):
         left, right = run_columns(extent, box, row)
-        y = real(row + 0.5 - here_y)
-        y0, y1, y2, y3 = y - run[Y + 0], y - run[Y + 1], y - run[Y + 2], y - run[Y + 3]
-        y4, y5, y6, y7 = y - run[Y + 4], y - run[Y + 5], y - run[Y + 6], y - run[Y + 7]
+        y, down = real(row + 0.5 - here_y), run.y
+        y0, y1, y2, y3 = y - down[0], y - down[1], y - down[2], y - down[3]
+        y4, y5, y6, y7 = y - down[4], y - down[5], y - down[6], y - down[7]
         y0, y1, y2, y3 = y0 * y0, y1 * y1, y2 * y2, y3 * y3
         y4, y5, y6, y7 = y4 * y4, y5 * y5, y6 * y6, y7 * y7
         left &= -LANES
         while left < right:
             marks[row, left >> LOG_LANES] = 1
-            block = ink[row, left : left + LANES]
+            block = logs[row, left : left + LANES]
             translucent = 1
             if look:
                 translucent = 0
@@ -184,59 +80,143 @@ def _stamp_run(ink, marks, box, run, extent, weight, look):
 
 
 @njit()
-def stamp_stroke(ink, marks, path, count, brush, accuracy, shape, run, extent):
-    """Add a stroke's stamps to the ink.
-
-    Args:
-        ink: log-transmittance, see above.
-        marks: see above.
-        path: from :func:`strokenet_gym.programs.stamped.path.trace_stroke`.
-        count: of the stamps that it has in its table.
-        brush: a :class:`BrushNumbers`.
-        accuracy: an :class:`Accuracy`.
-        shape: height and width of the canvas.
-        run: scratch, see :func:`new_run`.
-        extent: the same.
-
-    Returns:
-        Visits of cells that it took, about.
-    """
-    stamps, box, total = path.stamps, path.box, 0
-    while count > 0:
-        total += count
-        start = 0
-        while start < count:
-            stop = next_run(stamps, start, count, accuracy.unlike)
-            weight = fill_run(run, extent, stamps, start, stop, brush.edge, box)
-            if weight > 0.0:
-                # Only where many stamps meet is it worth a look whether they change anything.
-                look = extent[4] > _SMALL and stamps[start].strength > 0.25
-                _stamp_run(ink, marks, box, run, extent, weight, look)
-            start = stop
-        count = trace_on(path, brush, accuracy, shape)
-    return visits(path, total)
-
-
-@njit()
-def visits(path, total):
-    """Visits of cells that so many stamps of a stroke take, about."""
-    box, side = path.box, 4 * int(min(max(path.radius[0], 1.0), 1e4))  # of a run
-    first, end = cells_of(box)
-    return total // RUN * min(max(1, (box[3] - box[2]) * (end - first)), side * (side // LANES + 2))
-
-
-@njit()
 def cells_of(box):
     """The cells in the columns of a bounding box, as a half-open range."""
     return box[0] >> LOG_LANES, ((box[1] - 1) >> LOG_LANES) + 1
 
 
-@njit()
-def next_span(marks, cell, end):
-    """The next marked cells of a row as a half-open range, (end, end) if there is none."""
-    while cell < end and marks[cell] == 0:
-        cell += 1
-    start = cell
-    while cell < end and marks[cell] != 0:
-        cell += 1
-    return start, cell
+@njit(fastmath=FAST, error_model="numpy")
+def _pixel_back(g, dx, dy, a, b, low):
+    """What one pixel adds to the sums of a stamp whose centre is (dx, dy) from there."""
+    one, zero = type(a)(1.0), type(a)(0.0)
+    d = math.sqrt(dx * dx + dy * dy + type(a)(1e-12))
+    ramp = a + b * d
+    t = min(max(ramp, low), one)
+    grad = g / (t * d)  # one division serves all
+    on = (grad if ramp < one else zero) if ramp > low else zero
+    flat = grad * d if ramp <= low else zero
+    slope = on * d
+    return slope, slope * d, on * dx, on * dy, flat, t
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _pair_back(run, g, h, x, y, side):
+    """Add two pixels side by side to the run."""
+    run = run[0]
+    for k in range(LANES):  # the stamps side by side in a vector register
+        dx, dy = x - run.x[k], y - run.y[k]
+        a, b, low = run.a[k], run.b[k], run.low[k]
+        slope, far, right, down, flat, t = _pixel_back(g, dx, dy, a, b, low)
+        slope2, far2, right2, down2, flat2, t2 = _pixel_back(h, dx + side, dy, a, b, low)
+        run.slope[k] += slope + slope2
+        run.far[k] += far + far2
+        run.right[k] += right + right2
+        run.down[k] += down + down2
+        run.flat[k] += flat + flat2
+        run.logs[k] += g * log(t) + h * log(t2)
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _many_back(run, pixels, count):
+    """Add so many gathered pixels to the sums; what is behind them is overwritten."""
+    run, pixels = run[0], pixels[0]
+    one, zero = run.x.dtype.type(1.0), run.x.dtype.type(0.0)
+    full = (count + LANES - 1) // LANES * LANES  # else the last pixels go one by one
+    for i in range(count, full):
+        pixels.grad[i], pixels.x[i], pixels.y[i] = zero, zero, zero
+    g, x, y, light = pixels.grad[:full], pixels.x[:full], pixels.y[:full], pixels.light[:full]
+    for i in range(full):
+        light[i] = one
+    for k in range(LANES):
+        at_x, at_y, a, b, low = run.x[k], run.y[k], run.a[k], run.b[k], run.low[k]
+        slope, far, right, down, flat = zero, zero, zero, zero, zero
+        for i in range(full):  # the pixels side by side in a vector register
+            one_pixel = _pixel_back(g[i], x[i] - at_x, y[i] - at_y, a, b, low)
+            slope += one_pixel[0]
+            far += one_pixel[1]
+            right += one_pixel[2]
+            down += one_pixel[3]
+            flat += one_pixel[4]
+            light[i] *= one_pixel[5]
+        run.slope[k] += slope
+        run.far[k] += far
+        run.right[k] += right
+        run.down[k] += down
+        run.flat[k] += flat
+    logs = zero
+    for i in range(full):  # one logarithm for all stamps
+        logs += g[i] * log(light[i])
+    run.logs[0] += logs
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _gather(pixels, count, grad_logs, x, y, side):
+    """Gather the pixels of a part of a row, behind so many that are there."""
+    pixels, real, stop = pixels[0], grad_logs.dtype.type, count + grad_logs.shape[0]
+    g, at_x, at_y = pixels.grad[count:stop], pixels.x[count:stop], pixels.y[count:stop]
+    for i in range(grad_logs.shape[0]):
+        g[i] = grad_logs[i]
+        at_x[i] = x + side * real(np.int32(i))
+        at_y[i] = y
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def add_up(run, extent, pixels, grad_logs, box, shift, edge):
+    """Fill the sums of a run.
+
+    Broad, soft stamps go one by one, with pixels in the lanes of a vector register: one logarithm
+    serves all stamps, but to begin and to end takes a while. Others go together, with stamps in the
+    lanes, two pixels at a time: pixels without a gradient are skipped.
+
+    Args:
+        run: see runs.py; its sums are filled.
+        extent: its :class:`Extent`.
+        pixels: scratch, see runs.py.
+        grad_logs: the gradient with respect to each pixel's log-transmittance, or that of blocks.
+        box: the stroke's bounding box.
+        shift: log2 of the side of these blocks; 0: pixels.
+        edge: the brush's.
+    """
+    real = grad_logs.dtype.type
+    blank = run[0]
+    for k in range(LANES):
+        blank.slope[k], blank.far[k], blank.right[k] = real(0.0), real(0.0), real(0.0)
+        blank.down[k], blank.flat[k], blank.logs[k] = real(0.0), real(0.0), real(0.0)
+    side, middle, count = 1 << shift, 0.5 * (1 << shift), 0
+    pixels_in_lanes = extent.radius > _BROAD * side and edge >= _SOFT
+    first, last = run_rows(extent, box)
+    for row in range(first >> shift, ((last - 1) >> shift) + 1):
+        down = row * side + middle
+        left, right = run_columns(extent, box, down - 0.5)
+        left, right = left >> shift, ((right - 1) >> shift) + 1
+        x, y = real(left * side + middle - extent.origin_x), real(down - extent.origin_y)
+        while left < right:
+            if pixels_in_lanes:
+                step = min(right - left, MANY)
+                if count + step > MANY:
+                    _many_back(run, pixels, count)
+                    count = 0
+                _gather(pixels, count, grad_logs[row, left : left + step], x, y, real(side))
+                count += step
+            else:
+                g = grad_logs[row, left]
+                h = grad_logs[row, left + 1] if left + 1 < right else real(0.0)
+                if g != real(0.0) or h != real(0.0):
+                    _pair_back(run, g, h, x, y, real(side))
+                step = 2
+            left += step
+            x += real(step * side)
+    if count > 0:
+        _many_back(run, pixels, count)
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def add_blocks(blocks, grad_logs, box):
+    """Add up the gradient in a bounding box over blocks of 2 x 2 pixels."""
+    (first, end), last = cells_of(box), grad_logs.shape[0] - 1
+    for row in range(box[2] >> 1, (box[3] + 1) >> 1):
+        upper, lower = grad_logs[2 * row], grad_logs[min(2 * row + 1, last)]
+        both = grad_logs.dtype.type(2 * row < last)
+        for x in range(first * (LANES // 2), end * (LANES // 2)):
+            k = 2 * x
+            blocks[row, x] = upper[k] + upper[k + 1] + both * (lower[k] + lower[k + 1])
