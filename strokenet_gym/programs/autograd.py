@@ -125,12 +125,12 @@ class _Paint(_Once):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        _, _, canvas, _, *fields = inputs
+        _, _, canvas, target, *fields = inputs
         _, _, ctx.put_together, *arrays = output
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(*arrays)
-        # The inputs too, so that torch sees whether they have been changed since.
-        ctx.save_for_backward(canvas, *fields, *arrays)
+        # The strokes too, so that torch sees whether they have been changed since.
+        ctx.save_for_backward(canvas, target, *fields, *arrays)
 
     @staticmethod
     def backward(ctx: Any, grad_painted: Any, grad_mean: Any, *_: Any) -> Any:
@@ -146,14 +146,15 @@ class _PaintBack(_Once):
     @np.errstate(under="ignore")
     def forward(
         grad_painted: Tensor | None, grad_mean: Tensor | None, through: bool, put_together: Any,
-        canvas: Tensor, *others: Tensor,
+        canvas: Tensor, target: Tensor | None, *others: Tensor,
     ) -> Any:  # fmt: skip
         fields, arrays = others[:_FIELDS], others[_FIELDS:]
         above = None if grad_painted is None else _array(grad_painted)
         change = None
         if grad_mean is not None and len(grad_mean):
             change = _array(grad_mean).astype(np.float64) / math.prod(canvas.shape[1:])
-        tape = put_together([_array(array) for array in arrays])
+        kept = [array.numpy() for array in arrays]
+        tape = put_together(kept, _array(canvas), None if target is None else _array(target))
         below, grads = tape.backward(above, change, canvas=through)
         grad = canvas.new_empty(0) if below is None else torch.from_numpy(below).to(canvas.device)
         return grad, *(

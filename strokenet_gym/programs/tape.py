@@ -10,7 +10,7 @@ executor of :class:`strokenet_gym.Brush`, or a program from outside, is a class 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,12 +83,13 @@ class Tape(ABC):
         """
         raise ValueError(f"{type(self).__name__} has no closed form for best colours")
 
-    def take_apart(self) -> tuple[list[np.ndarray], Callable[[Sequence[np.ndarray]], Tape]]:
+    def take_apart(self) -> tuple[list[np.ndarray], Callable[..., Tape]]:
         """Arrays that torch is to keep for the backward pass, and what makes a tape of them again.
 
-        torch frees them with its graph. What is not among them lives as long as the loss.
+        That is called with the arrays, the canvases and the target (or None), which torch keeps as
+        well. It frees them all with its graph; what else a tape holds lives as long as the loss.
         """
-        return [], lambda arrays: self
+        return [], lambda arrays, canvas, target: self
 
 
 class ExactProgram(Program):

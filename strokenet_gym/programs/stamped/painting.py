@@ -26,6 +26,7 @@ __all__ = [
     "Chunk",
     "bands_of",
     "best_colours",
+    "ink_in",
     "paint_in_place",
     "scratch_of",
     "unpainted",
@@ -42,10 +43,11 @@ class Chunk(NamedTuple):
     """Some strokes on some rows, and their ink.
 
     ``canvas``, ``[1, C, rows, W]``, is what was below if they do not begin with a canvas' first
-    stroke: else the tape has it.
+    stroke: else the tape has it. ``kept``, uint8, is the memory of the ink.
     """
 
     canvas: np.ndarray | None
+    kept: np.ndarray
     ink: Ink
     part: Part
 
@@ -91,9 +93,8 @@ def paint_in_place(
 
     def work(start: int, stop: int) -> None:
         scratch, ink = scratch_of(height, width, dtype)
-        step = (
-            max(stop - start, 1) if each == 1 else 1
-        )  # a kernel takes many canvases of one stroke
+        # A kernel takes many canvases of one stroke.
+        step = max(stop - start, 1) if each == 1 else 1
         for job in range(start, stop, step):
             b, band = divmod(job, len(bands))
             inputs = (canvas, ground, goal, changes[band] if band else change, *others), *numbers
@@ -139,12 +140,25 @@ def _paint_chunks(inputs: Any, scratch: Any, part: Part, each: int) -> list[Chun
             most = whole
             continue
         ends = ends[: done - start + 1]
-        spans = spans[: ends[-1]].copy()
+        spans = spans[: ends[-1]]
         pixels = sum(spans[-1].item()[2:]) - int(spans["start"][-1]) if len(spans) else 0
-        ink = Ink(alphas[:pixels].copy(), spans, ends)
-        chunks.append(Chunk(below, ink, Part(start, done, low, high, True)))
+        sizes = ends.nbytes, ends[-1] * Span.itemsize, pixels * canvas.itemsize
+        buffer, part = np.empty(sum(sizes), np.uint8), Part(start, done, low, high, True)
+        ink = ink_in(buffer, part, canvas.dtype, ends)
+        ink.spans[:], ink.alphas[:] = spans, alphas[:pixels]
+        chunks.append(Chunk(below, buffer, ink, part))
         start = done
     return chunks
+
+
+def ink_in(buffer: np.ndarray, part: Part, dtype: Any, ends: np.ndarray | None = None) -> Ink:
+    """The ink in the memory of a chunk: the ends (filled with these), the spans, the opacity."""
+    first = 8 * (part.stop - part.start + 1)
+    found = buffer[:first].view(np.int64)
+    if ends is not None:
+        found[:] = ends
+    second = first + Span.itemsize * int(found[-1])
+    return Ink(buffer[second:].view(dtype), buffer[first:second].view(Span), found)
 
 
 def scratch_of(height: int, width: int, dtype: Any) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,11 +17,12 @@ from strokenet_gym.programs.stamped.painting import (
     ROWS,
     Chunk,
     bands_of,
+    ink_in,
     scratch_of,
     unpainted,
 )
 from strokenet_gym.programs.stamped.planning_raster import find_removal_costs, recolour
-from strokenet_gym.programs.stamped.raster import Grads, Ink, Span, composite_back, gather_below
+from strokenet_gym.programs.stamped.raster import Grads, composite_back, gather_below
 from strokenet_gym.programs.tape import Tape
 from strokenet_gym.stroke import Stroke
 
@@ -184,28 +186,32 @@ class StampedTape(Tape):
                 recolour(sums, share[b], error[b], weight, *ink, *new)
         return found.reshape(self._shape)
 
-    def take_apart(self) -> tuple[list[np.ndarray], Callable[[Sequence[np.ndarray]], Tape]]:
+    def take_apart(self) -> tuple[list[np.ndarray], Callable[..., Tape]]:
         """Arrays for torch to keep, see :meth:`Tape.take_apart`."""
-        target = [] if self._target is None else [self._target]
-        arrays = [self._canvas, *self._stroke, *target]
+        arrays = [np.concatenate([field.ravel() for field in self._stroke])]
         for chunk in (chunk for chunks in self.chunks for chunk in chunks):
-            below = [] if chunk.canvas is None else [chunk.canvas]
-            arrays += [chunk.ink.alphas, chunk.ink.spans.view(np.int32), chunk.ink.ends, *below]
+            arrays += [chunk.kept] if chunk.canvas is None else [chunk.kept, chunk.canvas]
         parts = [[(c.part, c.canvas is not None) for c in chunks] for chunks in self.chunks]
         numbers = self._brush, self._accuracy, self._erases
-        return arrays, functools.partial(_put_together, self._shape, numbers, bool(target), parts)
+        shapes = [field.shape for field in self._stroke]
+        return arrays, functools.partial(_put_together, self._shape, shapes, numbers, parts)
 
 
 def _put_together(
-    shape: tuple[int, ...], numbers: Any, has_target: bool, parts: Any, arrays: Sequence[np.ndarray]
-) -> StampedTape:
-    rest = iter(arrays)
-    canvas, stroke = next(rest), Stroke(next(rest), next(rest), next(rest), next(rest))
-    target = next(rest) if has_target else None
+    shape: tuple[int, ...], shapes: Any, numbers: Any, parts: Any, arrays: Sequence[np.ndarray],
+    canvas: np.ndarray, target: np.ndarray | None,
+) -> StampedTape:  # fmt: skip
+    rest, fields, begin = iter(arrays), [], 0
+    flat = next(rest)
+    for each in shapes:
+        end = begin + math.prod(each)
+        fields.append(flat[begin:end].reshape(each))
+        begin = end
     chunks: list[list[Chunk]] = []
     for some in parts:
         chunks.append([])
         for part, has_canvas in some:
-            ink = Ink(next(rest), next(rest).view(Span), next(rest))
-            chunks[-1].append(Chunk(next(rest) if has_canvas else None, ink, part))
-    return StampedTape(canvas, canvas, stroke, shape, numbers, target, chunks)
+            kept = next(rest)
+            ink = ink_in(kept, part, canvas.dtype)
+            chunks[-1].append(Chunk(next(rest) if has_canvas else None, kept, ink, part))
+    return StampedTape(canvas, canvas, Stroke(*fields), shape, numbers, target, chunks)
