@@ -145,7 +145,7 @@ def main(args: Args) -> None:
         envs.detach()
         observation = {key: value.detach() for key, value in observation.items()}
         if painted == args.max_strokes and run.step % 20 < args.max_strokes // horizon:
-            run.log(residual=float(np.mean(info["residual"])), distance=far.mean().item())
+            run.log(residual=float(info["residual"].mean()), distance=far.mean().item())
         if painted == args.max_strokes and run.step % 500 < args.max_strokes // horizon:
             rows = torch.cat([observation["target"][:8], observation["canvas"][:8]])
             run.log_images("target above canvas", rows)

@@ -18,14 +18,7 @@ with _shielded():
 
 if TYPE_CHECKING:
     from strokenet_gym.agents import Agent, StrokeNetAgent, TracingAgent, load_agent
-    from strokenet_gym.envs import (
-        DifferentiablePaintingEnv,
-        DifferentiablePaintingVectorEnv,
-        NeuralPaintingEnv,
-        NeuralPaintingVectorEnv,
-        PaintingEnv,
-        PaintingVectorEnv,
-    )
+    from strokenet_gym.envs import PaintingEnv, PaintingVectorEnv
     from strokenet_gym.exports import export, film
     from strokenet_gym.painter import STYLES, Planner, PlannerAgent, Style, paint_picture
     from strokenet_gym.programs import Program, load_program
@@ -57,14 +50,7 @@ __version__ = "0.2.0"
 # Where each public name is.
 _NAMES = {
     "agents": ("Agent", "StrokeNetAgent", "TracingAgent", "load_agent"),
-    "envs": (
-        "DifferentiablePaintingEnv",
-        "DifferentiablePaintingVectorEnv",
-        "NeuralPaintingEnv",
-        "NeuralPaintingVectorEnv",
-        "PaintingEnv",
-        "PaintingVectorEnv",
-    ),
+    "envs": ("PaintingEnv", "PaintingVectorEnv"),
     "exports": ("export", "film"),
     "painter": ("STYLES", "Planner", "PlannerAgent", "Style", "paint_picture"),
     "programs": ("Program", "load_program"),
@@ -102,14 +88,10 @@ __all__ = [
     "Agent",
     "Blend",
     "Brush",
-    "DifferentiablePaintingEnv",
-    "DifferentiablePaintingVectorEnv",
     "Glyphs",
     "ImageSet",
     "KanjiVG",
     "LearnedGenerator",
-    "NeuralPaintingEnv",
-    "NeuralPaintingVectorEnv",
     "Omniglot",
     "PaintingEnv",
     "PaintingVectorEnv",
@@ -159,14 +141,20 @@ def __dir__() -> list[str]:
 
 # Gymnasium's passive checker warns about tensors; the tests run the full check_env instead. The
 # environments say themselves when a call comes too early, in less time than the wrapper.
-for _kind in ("Painting", "DifferentiablePainting", "NeuralPainting"):
+_ENGINES = {
+    "Painting": "program",
+    "DifferentiablePainting": "gradient",
+    "NeuralPainting": "network",
+}
+for _kind, _engine in _ENGINES.items():
     if f"{_kind}-v0" not in _registration.registry:
         _registration.register(
             id=f"{_kind}-v0",
-            entry_point=f"strokenet_gym.envs:{_kind}Env",
-            vector_entry_point=f"strokenet_gym.envs:{_kind}VectorEnv",
+            entry_point="strokenet_gym.envs:PaintingEnv",
+            vector_entry_point="strokenet_gym.envs:PaintingVectorEnv",
             disable_env_checker=True,
             order_enforce=False,
+            kwargs={"engine": _engine},
         )
 if "Spiral-v0" not in _registration.registry:
     _registration.register(

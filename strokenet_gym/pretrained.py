@@ -130,7 +130,7 @@ def build(
     if wrong:
         raise RuntimeError(f"the weights {shown(', '.join(wrong))} are not of the sizes {sizes}")
     with torch.device("cpu"), torch.inference_mode(False):
-        built = network(**sizes)
+        built = network(**sizes).float()  # whatever torch's default is
         built.load_state_dict(weights)
     return built
 

@@ -47,11 +47,11 @@ class _Recorder:
         return StrokeLog(
             size=height if height == width else (height, width),
             background=tuple(self.episodes.background.tolist()),
-            brush=self.episodes.brush,
+            brush=self.episodes.engine.brush,
             target=self.episodes.source_name,
             seed=self._seed,
             episode=self._episode,
-            strokes=[self.episodes.stroke_of(action) for action in self._actions],
+            strokes=[self.episodes.engine.stroke_of(action) for action in self._actions],
         )
 
     def write(self) -> None:
@@ -196,7 +196,7 @@ def episodes_of(env: Any) -> Any:
     Raises:
         ValueError: if it is another's.
     """
-    episodes = getattr(env.unwrapped, "_episodes", None)
-    if episodes is None:
+    task = getattr(env.unwrapped, "task", None)
+    if getattr(getattr(task, "engine", None), "program", None) is None:
         raise ValueError(f"expected one of this package's environments, got {env.unwrapped}")
-    return episodes
+    return task

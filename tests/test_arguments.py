@@ -51,7 +51,7 @@ def test_numbers_of_numpy(kind):
         env.reset(seed=0)
         results.append(env.step(ACTION))
     assert results[0][1] == results[1][1]
-    assert type(ours.unwrapped._episodes.sides[0]) is int
+    assert type(ours.unwrapped.task.sides[0]) is int
     json.dumps(ours.spec.kwargs)
 
 
@@ -94,7 +94,7 @@ def test_a_spec_fits_in_json(tmp_path):
         reward=darkness,
     )
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    assert again.unwrapped._episodes.brush == Brush(edge=0.2)
+    assert again.unwrapped.task.engine.brush == Brush(edge=0.2)
     for e in (env, again):
         e.reset(seed=0)
     assert env.step(ACTION)[1] == again.step(ACTION)[1] != 0
@@ -102,7 +102,7 @@ def test_a_spec_fits_in_json(tmp_path):
     assert json.loads(env.spec.to_json())["kwargs"]["generator"] == "compact"
     envs = gym.make_vec("Painting-v0", num_envs=2, brush=BRUSHES["marker"], canvas_size=32)
     again = gym.make_vec(EnvSpec.from_json(envs.spec.to_json()))
-    assert again.unwrapped._episodes.brush == BRUSHES["marker"]
+    assert again.unwrapped.task.engine.brush == BRUSHES["marker"]
     assert again.num_envs == 2
 
 
@@ -139,7 +139,7 @@ def test_a_program_is_made_once(program):
     env = gym.make("Painting-v0", brush=brush, canvas_size=16)
     envs = gym.make_vec("Painting-v0", num_envs=2, brush=brush, canvas_size=16)
     for made in (env, gym.make(env.spec), envs, gym.make_vec(envs.spec)):
-        assert made.unwrapped._episodes.program.width == 3
+        assert made.unwrapped.task.engine.program.width == 3
         assert made.unwrapped.spec.kwargs["brush"].width == 3
     assert Wide.made == 1
     loaded = gym.make("Painting-v0", brush=f"{__name__}:Usual", canvas_size=16)
@@ -167,10 +167,9 @@ def test_specs_do_not_copy_pictures():
 
 def test_a_wrong_keyword_names_the_environment():
     for env_id in ALL:
-        name = env_id.removesuffix("-v0")
-        with pytest.raises(TypeError, match=rf"{name}Env.__init__\(\).*'max_stroke'"):
+        with pytest.raises(TypeError, match=r"PaintingEnv.__init__\(\).*'max_stroke'"):
             gym.make(env_id, max_stroke=3)
-        with pytest.raises(TypeError, match=rf"{name}VectorEnv.__init__\(\).*'max_stroke'"):
+        with pytest.raises(TypeError, match=r"PaintingVectorEnv.__init__\(\).*'max_stroke'"):
             gym.make_vec(env_id, num_envs=2, max_stroke=3)
 
 
@@ -231,7 +230,7 @@ def test_canvases_to_paint_on(env_id):
         (torch.zeros(50, dtype=torch.uint8), "real numbers in .*uint8"),
         (torch.zeros(50, device="meta"), "dense tensor with values"),
         (torch.zeros(50).to_sparse(), "dense tensor with values"),
-        (torch.zeros(50, dtype=torch.complex64), "real numbers in .*complex64"),
+        (torch.zeros(50, dtype=torch.complex64), "real numbers.*complex64"),
     ],
 )
 def test_actions_that_are_none(env_id, action, message):
@@ -440,4 +439,4 @@ def test_generators_that_are_none():
             gym.make("NeuralPainting-v0", generator=wrong)
     env = gym.make("NeuralPainting-v0", generator=BRUSHES["marker"], device=torch.device("cpu"))
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    assert again.unwrapped._episodes.program == BRUSHES["marker"]
+    assert again.unwrapped.task.engine.program == BRUSHES["marker"]

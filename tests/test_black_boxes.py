@@ -71,7 +71,7 @@ def test_files_of_twins_say_what_they_imitate():
 def test_twins_are_found_by_their_brush_and_refused_for_another(libmypaint):
     brush = "mypaint:classic/charcoal"
     env = gym.make("NeuralPainting-v0", brush=brush, canvas_size=48)
-    assert env.unwrapped._episodes.program.imitates.name == brush
+    assert env.unwrapped.task.engine.program.imitates.name == brush
     env.reset(seed=0)
     action = torch.zeros(50, requires_grad=True)
     env.step(action)[1].backward()

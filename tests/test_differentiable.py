@@ -13,7 +13,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from strokenet_gym import Brush
-from strokenet_gym.envs import NeuralPaintingEnv
+from strokenet_gym.envs import PaintingEnv
 
 ENV_ID = ""
 
@@ -162,7 +162,7 @@ def test_numpy_step_leaves_no_graph():
     env.reset(seed=0)
     env.step(smooth_action().requires_grad_())
     env.step(smooth_action().numpy())
-    assert isinstance(env.unwrapped._episodes.pictures.canvas, np.ndarray)
+    assert not env.unwrapped.task.engine.canvas.requires_grad
 
 
 def test_target_equal_to_the_background():
@@ -197,7 +197,7 @@ def test_pickles_with_a_graph():
     env.reset(seed=0)
     env.step(smooth_action().requires_grad_())
     twin = pickle.loads(pickle.dumps(env))
-    assert env.unwrapped._episodes.pictures.canvas.requires_grad  # the original keeps its graph
+    assert env.unwrapped.task.engine.canvas.requires_grad  # the original keeps its graph
     a, b = (e.step(smooth_action().numpy()) for e in (env, twin))
     np.testing.assert_array_equal(a[0]["canvas"], b[0]["canvas"])
     assert a[1] == b[1]
@@ -339,7 +339,7 @@ def test_bad_actions(action, error, message):
 )
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        NeuralPaintingEnv(**kwargs)
+        PaintingEnv(engine="network", **kwargs)
 
 
 def test_a_copy_after_a_tensor_step():

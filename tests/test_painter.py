@@ -27,6 +27,7 @@ from strokenet_gym.painter import planner as planner_module
 from strokenet_gym.painter.command import measures, read_palette
 from strokenet_gym.painter.palette import Palette
 from strokenet_gym.painter.schedule import Clock, plan_stages
+from strokenet_gym.programs.stamped.tape import StampedTape
 
 # So few steps that a test takes a second: four tenths of these, for a few strokes.
 QUICK = {
@@ -76,8 +77,8 @@ def test_a_step_that_breaks_off_is_taken_again(picture, palette, monkeypatch):
     planner = Planner(picture, 6, QUICK["gouache"], palette=palette)
     places = [
         (planner_module.Adam, "step"), (planner_module, "limit"), (planner_module, "new_strokes"),
-        (planner_module, "without_thin_lines"), (planner_module.sequence, "composite_back"),
-        (planner_module.planning, "removal_costs"), (Palette, "moved"), (Clock, "tick"),
+        (planner_module, "without_thin_lines"), (StampedTape, "backward"),
+        (StampedTape, "removal_costs"), (Palette, "moved"), (Clock, "tick"),
     ]  # fmt: skip
     broken = 0
     while not planner.done:

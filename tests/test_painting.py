@@ -188,9 +188,9 @@ def test_reward_function_of_the_wrong_shape(wrong):
 @pytest.mark.parametrize(
     ("canvas", "message"),
     [
-        (np.zeros((1, 16, 64), np.float32), "expected a canvas of shape"),
-        (np.zeros((3, 32, 32), np.float32), "expected a canvas of shape"),
-        (np.zeros((1, 1, 1), np.float32), "expected a canvas of shape"),
+        (np.zeros((1, 16, 64), np.float32), "a canvas must have the shape"),
+        (np.zeros((3, 32, 32), np.float32), "a canvas must have the shape"),
+        (np.zeros((1, 1, 1), np.float32), "a canvas must have the shape"),
         (np.full((1, 32, 32), 255, np.uint8), "must be in 0 … 1, got 255"),
         (np.full((1, 32, 32), np.nan), "must be in 0 … 1"),
     ],
@@ -276,7 +276,7 @@ def test_an_eraser_paints_the_background():
     env.reset(seed=0)
     dot = np.r_[np.ones(4), np.tile([0, 0, 1.0], 16)].astype(np.float32)
     env.step(dot)
-    np.testing.assert_allclose(env._episodes.pictures.canvas, 0.4)
+    np.testing.assert_allclose(env.task.engine.canvas, 0.4)
     white = np.ones((3, 32, 32), np.float32)
     assert env.paint(white, dot).min() == pytest.approx(0.4, abs=1e-3)
     env = make(brush="watercolour").unwrapped

@@ -75,7 +75,7 @@ def test_environments(name, rng, tmp_path):
         observation, reward, *_ = env.step(env.action_space.sample())
         assert np.isfinite(reward)
     shown = env.render()
-    assert shown.shape == frame(env.unwrapped._episodes.scene(0)).shape == (184, 520, 3)
+    assert shown.shape == frame(env.unwrapped.task.scene(0)).shape == (184, 520, 3)
     env.close()
     log = StrokeLog.load(tmp_path / "strokes-00000.json")
     assert log.size == SIZE

@@ -26,7 +26,7 @@ def play(env, strokes=None, seed=None):
     while not done and strokes != 0:
         done = env.step(env.action_space.sample())[2]
         strokes = None if strokes is None else strokes - 1
-    return env.unwrapped._episodes.float_canvas(0)
+    return env.unwrapped.task.engine.host(env.unwrapped.task.engine.canvas[0])
 
 
 def logs(folder):

@@ -136,7 +136,7 @@ def test_last_observations_stay_as_they_were(copy, together):
     if not together:  # 0 is a stroke behind the others
         ours.step(ours.action_space.sample())
         mask = np.array([True, False, False, False])
-        target = ours.unwrapped._episodes.float_canvas(0)[0] * 0
+        target = np.zeros(ours.unwrapped.task.sides, np.float32)
         ours.reset(options={"reset_mask": mask, "target": [target, None, None, None]})
     kept, sure = [], []
     for _ in range(7):
@@ -239,7 +239,7 @@ def test_own_rewards_are_of_strokes_alone(kind, tensors):
         reward=root_of_share, autoreset_mode=AutoresetMode.NEXT_STEP,
     )  # fmt: skip
     envs.reset(seed=0)
-    envs.unwrapped._episodes.stroke[0] = 1  # it ends a step before the other
+    envs.unwrapped.task.stroke[0] = 1  # it ends a step before the other
     action = np.zeros((2, 50), np.float32)
     if tensors:
         action = torch.zeros(2, 50, requires_grad=True)
@@ -284,7 +284,7 @@ def test_programs_are_asked_for_strokes_alone(tensors):
         "DifferentiablePainting-v0", num_envs=2, canvas_size=16, max_strokes=2, brush=Normed()
     )
     envs.reset(seed=0)
-    envs.unwrapped._episodes.stroke[0] = 1  # it ends a step before the other
+    envs.unwrapped.task.stroke[0] = 1  # it ends a step before the other
     action = np.full((2, 50), 0.5, np.float32)
     action[:, -1] = 1
     if tensors:

@@ -102,7 +102,7 @@ class Agent(nn.Module):
         Raises:
             ValueError: if it has other colour channels than the agent.
         """
-        self._check_channels(env.unwrapped._episodes.channels)
+        self._check_channels(env.unwrapped.task.channels)
 
     def _check_channels(self, channels: int) -> None:
         if channels != self.channels:

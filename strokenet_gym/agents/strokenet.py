@@ -60,7 +60,6 @@ class StrokeNetAgent(Agent):
             self.position.bias.copy_(torch.atanh(curve).flatten())
             self.pressure.bias.fill_(1.0)
             self.brush.bias.fill_(1.0)
-        self.float()  # whatever torch's default is
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """Choose strokes.

@@ -73,7 +73,6 @@ class TracingAgent(Agent):
             self.position.bias.copy_(dab.flatten())
             self.pressure.bias.fill_(1.0)
             self.radius.bias.fill_(0.7)
-        self.float()  # whatever torch's default is
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """Choose strokes, as :meth:`StrokeNetAgent.forward` does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,20 @@ import numpy as np
 from strokenet_gym.extras import import_object
 from strokenet_gym.stroke import is_tensor
 
-__all__ = ["REWARDS", "Reward", "ask", "find_reward"]
+__all__ = ["REWARDS", "Reward", "check_rewards", "find_reward"]
 
 Reward = Callable[[Any, Any, Any], Any]
+
+
+def no_reward(before: Any, after: Any, target: Any) -> np.ndarray:
+    """0: somebody outside judges the picture."""
+    return np.zeros(len(after))
+
 
 # A function of (canvas before, canvas after, target), ``[B, C, H, W]`` each, that returns ``[B]``;
 # or the column of what a program says of its stroke: the decrease of the mean squared (0) or
 # absolute (1) error, in units of that at the start.
-REWARDS: dict[str, int | Reward] = {"l2": 0, "l1": 1}
+REWARDS: dict[str, int | Reward] = {"l2": 0, "l1": 1, "none": no_reward}
 
 
 def find_reward(reward: str | Reward) -> int | Reward:
@@ -41,43 +47,18 @@ def find_reward(reward: str | Reward) -> int | Reward:
     return reward
 
 
-def ask(kind: Reward, pictures: Any, images: Sequence[Any], active: np.ndarray | None) -> Any:
-    """What a user's function says of the rows that have a stroke, ``[B]``; 0 elsewhere.
-
-    Args:
-        kind: the function.
-        pictures: arrays or tensors.
-        images: canvas before, canvas after and target, ``[B, C, H, W]``.
-        active: bool ``[B]``, or None for all.
-
-    Returns:
-        The rewards; None if no row has a stroke.
-    """
-    if active is None:
-        return _check(pictures.rewards(kind(*images)), len(images[0]))
-    rows = np.flatnonzero(active)
-    if len(rows) == 0:
-        return None
-    rewards = pictures.rewards(kind(*(batch[rows] for batch in images)))
-    return pictures.spread(_check(rewards, len(rows)), rows, len(active))
-
-
-def _check(rewards: Any, num_envs: int) -> Any:
+def check_rewards(rewards: Any, count: int) -> Any:
     """Return what a reward function gave: a tensor of floats, or a new array of float64.
 
     Raises:
-        ValueError: if it is not one finite number for each environment.
+        ValueError: if it is not one finite number for each stroke.
     """
-    if tuple(rewards.shape) != (num_envs,):
+    if tuple(rewards.shape) != (count,):
         raise ValueError(
-            f"the reward function must return the shape ({num_envs},), got {tuple(rewards.shape)}"
+            f"the reward function must return the shape ({count},), got {tuple(rewards.shape)}"
         )
     tensors = is_tensor(rewards)
-    if tensors and not (rewards.is_floating_point() or rewards.is_complex()):
-        rewards = rewards.float()
     real = not rewards.is_complex() if tensors else rewards.dtype.kind in "fiub"
     if not real or not bool((abs(rewards) < math.inf).all()):
         raise ValueError(f"the reward function must return finite numbers, got {rewards}")
-    if not tensors:
-        return rewards.astype(np.float64)
-    return rewards
+    return rewards if tensors else rewards.astype(np.float64)

@@ -1,11 +1,12 @@
-"""Canvases and targets of a batch of episodes as torch tensors, with a graph through the strokes.
+"""The engine whose pictures are torch tensors on one device, with a graph through the strokes.
 
-The twin of arrays.py: the same methods. Nothing is changed in place, since a graph may need it.
+Nothing of an episode leaves the device in a step that has tensors in and out: canvases, targets
+and distances stay there; counts of strokes, which flags are made of, are known without asking it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ require("torch")
 import torch
 from torch import Tensor
 
+from strokenet_gym.checks import array_of, real_tensor
+from strokenet_gym.envs.arrays import Engine
 from strokenet_gym.programs.base import Program
-from strokenet_gym.programs.transforms import dense, refuse, usable
-from strokenet_gym.stroke import Stroke
+from strokenet_gym.programs.transforms import dense, refuse
+from strokenet_gym.stroke import Stroke, check_action, is_tensor, unpack
 from strokenet_gym.targets.filling import put
 
 __all__ = ["Tensors", "find_device"]
@@ -45,167 +48,136 @@ def find_device(device: str | torch.device, program: Program) -> torch.device:
     return found
 
 
-class Tensors:
-    """A batch of pictures as tensors, see :class:`strokenet_gym.envs.arrays.Arrays`.
+class Tensors(Engine):
+    """Pictures as tensors; they are not changed in place, since a graph may need them."""
 
-    Args:
-        background: float32 ``[C]``, colour of the empty canvas.
-        device: where the tensors are.
-    """
+    def __init__(
+        self, program: Program, brush: Program, device: str | torch.device, as_tensor: bool
+    ) -> None:
+        super().__init__(program, brush)
+        self.device, self.as_tensor = find_device(device, program), as_tensor
 
-    canvas: Tensor
-    target: Tensor
-
-    def __init__(self, background: np.ndarray, device: torch.device) -> None:
-        self.device, self._background = device, background
-        with torch.inference_mode(False):
-            self.background = torch.from_numpy(background).to(device)
+    @torch.inference_mode(False)
+    def open(self, shape: tuple[int, ...], colour: np.ndarray) -> None:
+        super().open(shape, colour)
+        self._background = torch.from_numpy(colour).to(self.device)
+        # In single precision, so that rewards have that of the strokes.
+        start = torch.ones(shape[0], 2, dtype=torch.float32, device=self.device)
+        self.canvas = self.target = self._background[:, None, None].expand(shape)
+        double = self.device.type != "mps"  # which has none
+        self.start, self.distance = start, start.double() if double else start.clone()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no graph."""
-        return {k: v.detach() if isinstance(v, Tensor) else v for k, v in self.__dict__.items()}
-
-    def detach(self) -> None:
-        """Cut the graph: later gradients stop at the canvas as it is now."""
-        self.canvas = usable(self.canvas.detach())
+        return {k: v.detach() if is_tensor(v) else v for k, v in self.__dict__.items()}
 
     @torch.inference_mode(False)
-    def take_over(self, canvas: np.ndarray, target: np.ndarray) -> None:
-        """Have these pictures, arrays."""
-        self.canvas = torch.tensor(canvas, device=self.device)
-        self.target = torch.tensor(target, device=self.device)
-
-    @torch.inference_mode(False)
-    def begin(
-        self, indices: Sequence[int], images: np.ndarray, handed_over: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Set targets, and empty canvases, as new tensors, whether or not the old ones are needed.
-
-        See :func:`strokenet_gym.targets.filling.put`.
-        """
+    def begin(self, indices: Sequence[int], images: np.ndarray, handed_over: bool = False) -> None:
         targets = np.empty((len(images), *self.canvas.shape[1:]), np.float32)
-        start = put(images, self._background, range(len(images)), targets)
+        found, visible = put(images, self.colour, range(len(images)), targets)
         new = torch.from_numpy(targets).to(self.device)
-        blank = self.background[:, None, None]
+        blank = self._background[:, None, None]
+        rows: Any = slice(None)
         if len(indices) == len(self.canvas):  # a graph ends where all begin anew
-            target, canvas = new, blank.expand_as(new).clone()
-        else:  # new tensors, since the old ones may be part of a graph
-            target, canvas = usable(self.target).clone(), usable(self.canvas).clone()
-            target[indices] = new
-            canvas[indices] = blank.to(canvas.dtype)
-        self.target, self.canvas = target, canvas
-        return start
+            self.target, self.canvas = new, blank.expand_as(new).clone()
+        else:
+            rows = torch.tensor(indices, device=self.device)
+            self.target, self.canvas = self.target.clone(), self.canvas.clone()
+            self.target[rows] = new
+            self.canvas[rows] = blank.to(self.canvas.dtype)
+        distance = torch.from_numpy(found).to(self.device, torch.float32)
+        self.distance[rows] = distance.to(self.distance.dtype)
+        start = self.start.clone()  # the old one may be part of a graph
+        start[rows] = distance.where(torch.from_numpy(visible).to(self.device)[:, None], 1.0)
+        self.start = start
 
-    def check(self, action: Any, shape: tuple[int, ...]) -> Tensor:
-        """Check actions, as :func:`strokenet_gym.stroke.check_action` does."""
+    def check(self, action: Any, shape: tuple[int, ...]) -> Any:
+        if not is_tensor(action):
+            return check_action(array_of(action, "an action"), shape)
         refuse()
-        action = dense(action, "an action")
-        if not (action.dtype.is_floating_point or action.dtype in _INTEGERS):
-            raise TypeError(
-                f"an action must hold real numbers in [-1, 1], got dtype {action.dtype}"
-            )
+        action = dense(real_tensor(action, "an action", action.shape), "an action")
+        if action.dtype == torch.uint8:
+            raise TypeError(f"an action must hold real numbers in [-1, 1], got {action.dtype}")
         if action.shape != shape:
             raise ValueError(f"expected an action of shape {shape}, got {tuple(action.shape)}")
         if action.dtype != torch.float64:
             action = action.float()
         finite = torch.isfinite(action)
-        if not finite.all():
+        if not finite.all():  # a single bool comes from the device
             index = tuple((~finite).nonzero()[0].tolist())
             raise ValueError(f"action has the value {action[index].item()} at index {index}")
         return action.clamp(-1, 1)
 
-    def check_canvas(self, canvas: Any) -> Tensor:
-        """Return the canvas as a tensor.
-
-        Raises:
-            TypeError: if it does not hold real numbers.
-            ValueError: if it is in 8 bits.
-        """
+    def check_canvas(self, canvas: Any, shape: tuple[int, ...]) -> Any:
         refuse()
-        canvas = dense(canvas, "a canvas")
-        if canvas.dtype == torch.bool or canvas.dtype.is_complex:
-            raise TypeError(f"a canvas must hold real numbers, got dtype {canvas.dtype}")
-        if canvas.dtype == torch.uint8:
-            raise ValueError(
-                f"a canvas must be in 0 … 1, got {canvas.max()} as uint8: divide it by 255"
-            )
-        return canvas.to(self.device)
+        return super().check_canvas(canvas, shape)
 
-    def stroke(
-        self, program: Program, stroke: Stroke, active: np.ndarray | None
-    ) -> tuple[Tensor, Tensor]:
-        """Paint a stroke on each active canvas; return the new canvases and the change."""
-        canvas, target = usable(self.canvas), usable(self.target)
-        if active is None:
-            return program.paint_tensors(canvas, target, stroke, self.background)
-        rows = np.flatnonzero(active)
-        stroke = Stroke(*(field[rows] for field in stroke))
-        change = stroke.radius[:, None].expand(-1, 2)  # a graph, though there may be no row
-        if len(rows):
-            below = canvas[rows], target[rows]
-            after, change = program.paint_tensors(*below, stroke, self.background)
-            canvas = _put(canvas.to(after.dtype), rows, after)
-        return canvas, _put(change.new_zeros(len(active), 2), rows, change)
+    def door(self, work: Callable[..., Any], *values: Any) -> Any:
+        """Arrays become tensors, and get an array without a graph. Inference mode ends here.
 
-    def settle(self) -> None:
-        """There is never anything to undo."""
+        So what is kept can be part of a graph later, whatever mode it was painted in.
+        """
+        tensors = any(map(is_tensor, values))
+        graph = tensors and torch.is_grad_enabled()
+        with torch.inference_mode(False), torch.set_grad_enabled(graph):
+            result = work(*(dense(value, "a value").to(self.device) for value in values))
+        return result if tensors else result.cpu().numpy()
 
-    def undo(self) -> None:
-        """There is never anything to undo."""
+    def step(self, action: Tensor, rows: Tensor | None) -> Tensor:
+        stroke = unpack(action, len(self.colour), self.program.radii)
+        canvas, target = self.canvas, self.target
+        if rows is None:
+            below = canvas, target, stroke, self._background
+            self.canvas, change = self.program.paint_tensors(*below)
+        else:
+            stroke = Stroke(*(field[rows] for field in stroke))
+            change = stroke.radius[:, None].expand(-1, 2)  # a graph, though there may be no row
+            if len(rows):
+                below = canvas[rows], target[rows], stroke, self._background
+                painted, change = self.program.paint_tensors(*below)
+                self.canvas = canvas.to(painted.dtype).index_put((rows,), painted)
+            change = self.spread(change, rows)
+        self.distance = (self.distance + change.detach()).clip(0).to(self.distance.dtype)
+        return change
 
-    def paint(self, program: Program, canvas: Tensor, stroke: Stroke) -> Tensor:
-        """A stroke on each of these canvases, a pure function."""
+    def paint(self, canvas: Tensor, action: Tensor) -> Tensor:
+        stroke = unpack(action, len(self.colour), self.program.radii)
         canvas = canvas.to(stroke.position.dtype)
-        return program.paint_tensors(canvas, canvas.detach(), stroke, self.background)[0]
+        return self.program.paint_tensors(canvas, canvas.detach(), stroke, self._background)[0]
 
-    def unpackable(self, action: Tensor) -> Tensor:
-        """Actions where programs want strokes."""
-        return action.to(self.device)
+    def index(self, active: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.flatnonzero(active)).to(self.device)
 
-    def like(self, numbers: np.ndarray, values: Tensor) -> Tensor:
-        """Numbers of the episodes, to compute with these."""
-        return torch.from_numpy(numbers).to(values)
+    def values(self, values: Any) -> Tensor:
+        values = dense(values, "rewards").to(self.device)
+        return values if values.is_floating_point() or values.is_complex() else values.float()
 
-    def numbers(self, values: Tensor) -> np.ndarray:
-        """The way back, without a graph."""
-        return values.detach().cpu().double().numpy()
+    def spread(self, values: Tensor, rows: Tensor) -> Tensor:
+        return values.new_zeros(len(self.canvas), *values.shape[1:]).index_put((rows,), values)
 
-    def rewards(self, values: Any) -> Tensor:
-        """What a reward function returned."""
-        return dense(values, "rewards").to(self.device)
+    def kept(self, pictures: Tensor) -> Tensor:
+        return pictures
 
-    def spread(self, rewards: Tensor, rows: np.ndarray, count: int) -> Tensor:
-        """Rewards of some rows among so many, the others' 0."""
-        return _put(rewards.new_zeros(count), rows, rewards)
+    def host(self, pictures: Tensor) -> np.ndarray:
+        return pictures.detach().float().cpu().numpy().copy()
 
-    def kept(self, images: Tensor) -> Tensor:
-        """Images for a reward function."""
-        return images
+    def told(self, numbers: Tensor) -> Any:
+        return numbers.clone() if self.as_tensor else numbers.double().cpu().numpy().copy()
 
     def observe(self, left: np.ndarray, copy: bool) -> dict[str, Any]:
-        """The batched observation, with the strokes left ``[B, 1]``."""
+        if not self.as_tensor:
+            pixels = {"canvas": _to_bytes(self.canvas), "target": _to_bytes(self.target)}
+            return {**pixels, "strokes_left": left}
         canvas, target = self.canvas, self.target
         if copy:
             canvas, target = canvas.clone(), target.clone()
         strokes_left = torch.from_numpy(left).to(self.device)
         return {"canvas": canvas, "target": target, "strokes_left": strokes_left}
 
-    def observe_others(
-        self, canvas: np.ndarray, target: np.ndarray, left: np.ndarray
-    ) -> dict[str, Any]:
-        """The batched observation of other pictures, float32 arrays in 0 … 1."""
-        pictures = {"canvas": canvas, "target": target, "strokes_left": left}
-        return {key: torch.tensor(value, device=self.device) for key, value in pictures.items()}
-
-    def float_pictures(self) -> tuple[np.ndarray, np.ndarray]:
-        """Canvases and targets, float32 ``[B, C, H, W]``."""
-        canvas, target = self.canvas.detach().cpu().float(), self.target.cpu().float()
-        return canvas.numpy(), target.numpy()
+    def detach(self) -> None:
+        self.canvas = self.canvas.detach()
 
 
-def _put(values: Tensor, rows: np.ndarray, new: Tensor) -> Tensor:
-    """A copy of the values with new ones in some rows."""
-    return values.index_put((torch.from_numpy(rows).to(values.device),), new)
-
-
-_INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64)
+def _to_bytes(pictures: Tensor) -> np.ndarray:
+    """Rounded to 8 bits on the device, which sends a quarter of the bytes then."""
+    return (pictures.detach().float() * 255 + 0.5).to(torch.uint8).cpu().numpy()

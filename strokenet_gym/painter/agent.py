@@ -73,7 +73,7 @@ class PlannerAgent:
             ValueError: if the brush has no exact gradient.
         """
         episodes = episodes_of(env)
-        self._style, self.max_strokes = _style(episodes.brush), episodes.max_strokes
+        self._style, self.max_strokes = _style(episodes.engine.brush), episodes.max_strokes
         self._plans = {}
 
     @np.errstate(under="ignore")

@@ -2,8 +2,8 @@
 
 The kernels are no torch operations. ``torch.compile`` breaks its graph around what is
 :func:`eager`. ``torch.func.grad`` goes through the pure functions; :func:`refuse` says of the
-others, and of ``vmap``, that it does not. :func:`usable` tensors can be saved for gradients, and
-:func:`dense` ones are what people pass, whatever torch's default device is.
+others, and of ``vmap``, that it does not. What people pass becomes a :func:`dense` tensor, whatever
+torch's default device is, and whatever mode it was made in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from strokenet_gym.stroke import is_tensor
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NO_VMAP", "dense", "eager", "refuse", "refuse_again", "usable"]
+__all__ = ["NO_VMAP", "dense", "eager", "refuse"]
 
 NO_VMAP = (
     "painting has no rule for torch.vmap: it takes batches itself (gym.make_vec, or "
@@ -50,56 +50,41 @@ def eager(function: _Function) -> _Function:
     return cast(_Function, call)
 
 
-def refuse(what: str = "") -> None:
+def refuse(keeps: str = "") -> None:
     """Refuse transforms of torch that cannot be gone through.
 
     Args:
-        what: what keeps its results, so that it is in no transform, nor computed again in a
-            backward pass; by default only vmap is refused.
+        keeps: what keeps the canvas, so that it is in no transform, nor run again in a backward
+            pass; by default only vmap is refused.
 
     Raises:
-        ValueError: if one is at work.
+        ValueError: if one is at work in this thread.
     """
-    import torch
-
-    functorch: Any = torch._C._functorch
-    transforms = functorch.get_interpreter_stack()
-    if not transforms:
+    core: Any = getattr(sys.modules.get("torch"), "_C", None)  # torch has no public way to ask
+    if core is None:
         return
-    if any(transform.key() == functorch.TransformType.Vmap for transform in transforms):
-        raise ValueError(NO_VMAP)
-    if what:
+    if keeps and core._current_graph_task_id() != -1:
         raise ValueError(
-            f"{what} keeps the canvas, so torch.func cannot go through it: use the pure function "
+            f"{keeps} keeps the canvas, so it cannot run again inside a backward pass, as in "
+            "torch.utils.checkpoint: use the pure functions paint or strokenet_gym.paint_sequence"
+        )
+    if not core._are_functorch_transforms_active():
+        return
+    functorch = core._functorch
+    kinds = [transform.key() for transform in functorch.get_interpreter_stack()]
+    if functorch.TransformType.Vmap in kinds:
+        raise ValueError(NO_VMAP)
+    if keeps:
+        raise ValueError(
+            f"{keeps} keeps the canvas, so torch.func cannot go through it: use the pure function "
             "paint, or torch.autograd.grad"
         )
 
 
-def refuse_again(what: str) -> None:
-    """Refuse what keeps its results inside a backward pass, which would take it again.
-
-    Raises:
-        ValueError: if one is under way in this thread.
-    """
-    core: Any = getattr(sys.modules.get("torch"), "_C", None)
-    if core is not None and core._current_graph_task_id() != -1:
-        raise ValueError(
-            f"{what} keeps the canvas, so it cannot run again inside a backward pass, as in "
-            "torch.utils.checkpoint: use the pure functions paint or strokenet_gym.paint_sequence"
-        )
-
-
-def usable(tensor: Tensor) -> Tensor:
-    """The tensor, or a copy of one from inference mode, which gradients could not go through."""
-    import torch
-
-    if tensor.is_inference() and not torch.is_inference_mode_enabled():
-        return tensor.clone()
-    return tensor
-
-
 def dense(value: Any, what: str) -> Tensor:
-    """The value as a usable tensor: itself, or a copy of an array's numbers on the CPU.
+    """The value as a tensor: itself, or a copy of an array's numbers on the CPU.
+
+    A copy too of one from inference mode, which gradients could not go through.
 
     Raises:
         TypeError: if it is a meta or sparse tensor, or no real numbers.
@@ -114,4 +99,6 @@ def dense(value: Any, what: str) -> Tensor:
     if value.layout != torch.strided or value.device.type == "meta":
         kind = "meta" if value.device.type == "meta" else str(value.layout)
         raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
-    return usable(value)
+    return (
+        value.clone() if value.is_inference() and not torch.is_inference_mode_enabled() else value
+    )

@@ -56,7 +56,7 @@ def steps() -> Any:
     observation, _ = envs.reset(seed=3)
     actions = np.random.default_rng(0).uniform(-1, 1, (4, 20, 52)).astype(np.float32)
     rewards = [envs.step(action)[1] for action in actions[:3]]
-    return observation["target"], rewards, envs.unwrapped._episodes.pictures.canvas
+    return observation["target"], rewards, envs.unwrapped.task.engine.canvas
 
 
 def sequences() -> Any:
@@ -84,7 +84,7 @@ def tensors() -> Any:
     env.reset(seed=0)
     actions = torch.rand(4, 50).requires_grad_()
     sum(env.step(action)[1] for action in actions).backward()
-    return env.unwrapped._episodes.pictures.float_pictures()[0], actions.grad.numpy()
+    return env.unwrapped.task.engine.host(env.unwrapped.task.engine.canvas), actions.grad.numpy()
 
 
 def plans() -> Any:

@@ -73,7 +73,7 @@ def paint(args: Args) -> None:
     for k in tqdm(range(rounds), "strokes"):
         actions = rng.uniform(-1.2, 1.2, envs.action_space.shape).astype(np.float32)
         _, reward, _, _, info = envs.step(actions)
-        canvas = envs.unwrapped._episodes.pictures.canvas
+        canvas = envs.unwrapped.task.engine.canvas
         if not (canvas.min() >= 0 and canvas.max() <= 1):  # also catches NaN
             raise SystemExit(f"a canvas left [0, 1] after {k * args.num_envs} strokes")
         if not (np.isfinite(reward).all() and np.isfinite(info["l2"]).all()):

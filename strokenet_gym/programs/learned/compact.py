@@ -61,7 +61,6 @@ class CompactGenerator(LearnedGenerator):
         )  # fmt: skip
         # Much the fastest layout for so few channels.
         self.pixel = self.pixel.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.float()  # whatever torch's default is
 
     def forward(self, stroke: Stroke, size: Size) -> Tensor:
         """Draw strokes.

@@ -96,7 +96,6 @@ class PaperGenerator(LearnedGenerator):
         # Twice as fast on a CPU.
         for part in (self.mixed, self.decoder):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.float()  # whatever torch's default is
 
     def forward(self, stroke: Stroke, size: Size) -> Tensor:
         """Draw strokes.

@@ -1,10 +1,10 @@
-"""The batch of Painting-v0: what ``gym.make_vec`` gives."""
+"""The batch of painting environments: what ``gym.make_vec`` gives. See painting.py."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -14,29 +14,26 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from strokenet_gym.checks import array_of, check_flag, whole
-from strokenet_gym.display import Window, frame, usable_modes
-from strokenet_gym.envs.arguments import (
-    PortableSpec,
-    check_count,
-    check_options,
-    check_render_mode,
-    check_seed,
-)
-from strokenet_gym.envs.episodes import Episodes
-from strokenet_gym.envs.painting import VIDEO_FPS
+from strokenet_gym.display import frame
+from strokenet_gym.envs.arguments import check_count, check_seed
+from strokenet_gym.envs.engines import Brush
+from strokenet_gym.envs.painting import Painting
 from strokenet_gym.envs.rewards import Reward
-from strokenet_gym.programs import Program, load_program
-from strokenet_gym.programs.transforms import refuse_again
+from strokenet_gym.envs.task import Task, make_task
+from strokenet_gym.programs.transforms import eager, refuse
 
 __all__ = ["PaintingVectorEnv"]
 
 _COLLECTED = "rgb_array_list"  # the render mode that gym.make adds to "rgb_array"
 
 
-class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
+class PaintingVectorEnv(Painting, gym.vector.VectorEnv):
     """A batch of painting environments that paint in one call, large batches on all cores.
 
-    Each sub-environment behaves as a :class:`PaintingEnv` that was seeded with its own seed.
+    Each sub-environment behaves as a :class:`PaintingEnv` with its own seed. Tensors ``[B, A]`` as
+    actions give rewards ``[B]`` with a graph; the flags are NumPy arrays. With ``as_tensor=True``,
+    ``l2`` and ``residual`` in the information are tensors without a graph, so that nothing is
+    copied from the device.
 
     Args:
         num_envs: how many.
@@ -57,14 +54,11 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
-        "render_modes": ["rgb_array", "human"],
-        "render_fps": VIDEO_FPS,
+        **Painting.metadata,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
-
-    known_options: ClassVar[tuple[str, ...]] = ("target", "reset_mask")
-
-    _own_space: gym.Space | None = None
+    _options = "target", "reset_mask"
+    _space = "single_observation_space"
 
     def __init__(
         self,
@@ -75,91 +69,44 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         canvas_size: int | Sequence[int] = 128,
         channels: int | None = None,
         max_strokes: int = 1,
-        brush: str | os.PathLike | Mapping[str, Any] | Program = "pencil",
+        brush: Brush = "pencil",
         background: float | Sequence[float] = 0.0,
         reward: str | Reward = "l2",
         render_mode: str | None = None,
         stroke_seconds: float = 0.5,
+        task: str | type[Task] | None = None,
+        engine: str = "program",
+        generator: Brush | None = None,
+        as_tensor: bool = False,
+        device: Any = "auto",
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         shown: int = 0,
         copy: bool = True,
         max_episode_steps: int | None = None,
         disable_env_checker: bool | None = None,
     ) -> None:
-        episodes = Episodes(
-            num_envs,
-            load_program(brush),
-            targets=targets,
-            data_dir=data_dir,
-            canvas_size=canvas_size,
-            channels=channels,
-            max_strokes=max_strokes,
-            background=background,
-            reward=reward,
-        )
-        how = render_mode, stroke_seconds, autoreset_mode, shown, copy, max_episode_steps
-        self._open(episodes, *how)
-
-    def _open(
-        self,
-        episodes: Episodes,
-        render_mode: str | None,
-        stroke_seconds: float,
-        autoreset_mode: AutoresetMode | str,
-        shown: int,
-        copy: bool,
-        limit: int | None,
-    ) -> None:
-        modes = self.metadata["render_modes"]
-        self.render_mode = check_render_mode(render_mode, [*modes, _COLLECTED])
-        self._frames: list[list[np.ndarray]] = [[] for _ in range(episodes.num_envs)]
-        self.copy = check_flag("copy", copy)
+        made = make_task(num_envs, locals())
+        self.num_envs = made.num_envs
+        self.copy, limit = check_flag("copy", copy), max_episode_steps
         free = limit is None or (isinstance(limit, (int, np.integer)) and limit == -1)
         self._limit = None if free else whole(limit, "max_episode_steps", 1, 2**62)
-        modes = usable_modes(modes, render_mode)
+        self._shown = whole(shown, "shown", 0, self.num_envs - 1)
+        title = f" {shown} of {self.num_envs}"
+        self._open(made, render_mode, stroke_seconds, title, _COLLECTED)
         mode = self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**self.metadata, "render_modes": modes, "autoreset_mode": mode}
-        self._episodes = episodes
-        self.num_envs = episodes.num_envs
-        self.single_action_space = episodes.action_space
+        self.metadata = {**self.metadata, "autoreset_mode": mode}
+        self.single_action_space = made.action_space
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._batch: tuple[gym.Space, gym.Space] | None = None  # of one, and of all
         self._rngs: dict[int, np.random.Generator] = {}
         self._seeds: dict[int, int] = {}
-        self._begun = np.zeros(self.num_envs, bool)
-        self._truncated = np.zeros(
-            self.num_envs, bool
-        )  # when the window was closed, or after the most steps
-        self._shown = whole(shown, "shown", 0, self.num_envs - 1)
-        self._window: Window | None = None
-        if render_mode == "human":
-            title = f"{episodes.source_name}, {type(self).__name__} {shown} of {self.num_envs}"
-            self._window = Window(title, stroke_seconds)
+        self._frames: list[list[np.ndarray]] = [[] for _ in range(self.num_envs)]
+        self._over = np.zeros(self.num_envs, bool)  # whose episode has ended
 
-    @property
-    def single_observation_space(self) -> gym.Space:  # type: ignore[override]
-        """What a sub-environment observes; of floats, if tensors are asked for.
-
-        A subclass that observes something else sets its own.
-        """
-        own = self._own_space
-        return self._episodes.observation_space if own is None else own
-
-    @single_observation_space.setter
-    def single_observation_space(self, space: gym.Space) -> None:
-        self._own_space = space
-
-    @property
-    def observation_space(self) -> gym.Space:  # type: ignore[override]
-        """A batch of these, or what a subclass sets."""
-        space = self.single_observation_space
-        if self._batch is None or self._batch[0] is not space:
-            self._batch = space, batch_space(space, self.num_envs)
-        return self._batch[1]
-
-    @observation_space.setter
-    def observation_space(self, space: gym.Space) -> None:
-        self._batch = self.single_observation_space, space
+    def _set_space(self) -> None:
+        before = vars(self).get(self._space)
+        super()._set_space()
+        if self.single_observation_space is not before or not hasattr(self, "observation_space"):
+            self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -179,6 +126,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             if seeds[i] is not None or i not in self._rngs:
                 self._rngs[i], self._seeds[i] = np_random(seeds[i])
 
+    @eager
     @np.errstate(under="ignore")
     def reset(
         self,
@@ -191,55 +139,56 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         Args:
             seed: one for each sub-environment, or a number s for s, s + 1, s + 2, …
             options: ``target``: a sequence of images, one for each sub-environment;
-                ``reset_mask``: bool ``[num_envs]``, those to reset.
+                ``reset_mask``: bool ``[num_envs]``, those to reset; with gradients, ``as_tensor``:
+                whether observations are tensors from now on.
 
         Raises:
             ValueError: if an option is unknown, or the number of seeds, targets or mask entries
                 is not the number of sub-environments.
-            ResetNeeded: if the first reset leaves some out.
+            ResetNeeded: if the first reset, or that after an error, leaves some out.
             TypeError: if the options are not a dictionary.
         """
-        options = check_options(options, self.known_options)
+        options, count = self._check_options(options), self.num_envs
         if isinstance(seed, (list, tuple)) or getattr(seed, "ndim", 0) > 0:
             seeds = [check_seed(one) for one in seed]  # type: ignore[union-attr]
         else:
             first = check_seed(seed)
-            seeds = [None if first is None else first + i for i in range(self.num_envs)]
-        targets = options.get("target")
-        targets = [None] * self.num_envs if targets is None else targets
-        mask = options.get("reset_mask")
-        mask = np.ones(self.num_envs, bool) if mask is None else mask
-        mask = np.atleast_1d(array_of(mask, "reset_mask"))
+            seeds = [None if first is None else first + i for i in range(count)]
+        targets, mask = options.get("target"), options.get("reset_mask")
+        targets = [None] * count if targets is None else targets
+        mask = np.ones(count, bool) if mask is None else np.atleast_1d(array_of(mask, "reset_mask"))
         for name, entries in (("seeds", seeds), ("targets", targets), ("reset_mask", mask)):
-            check_count(entries, name, self.num_envs)
+            check_count(entries, name, count)
         if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
-        if not (self._begun | mask).all():
-            raise ResetNeeded("the first reset() must be without a reset_mask")
+        if not (self._running or mask.all()):
+            raise ResetNeeded(
+                "the first reset(), and that after an error, must be without a reset_mask"
+            )
         self._seed(np.flatnonzero(mask).tolist(), seeds)
         drawn = self._draw(mask, targets)
-        if "as_tensor" in options:
-            self._episodes.as_tensor = check_flag("as_tensor", options["as_tensor"])
+        self._running = False  # unless all goes well
+        self._turn(options)
         self._begin(mask, drawn)
-        return self._episodes.observe(self.copy), self._info(mask)
+        self._begun = self._running = True
+        return self.task.observe(self.copy), self._info(mask)
 
     def _draw(self, mask: np.ndarray, targets: Sequence[Any] | None = None) -> np.ndarray:
-        """New targets for some of the sub-environments, see :meth:`Episodes.draw`."""
+        """New targets for some of the sub-environments, see :meth:`Task.draw`."""
         indices = np.flatnonzero(mask).tolist()
         given = [None if targets is None else targets[i] for i in indices]
-        return self._episodes.draw([self._rngs[i] for i in indices], given)
+        return self.task.draw([self._rngs[i] for i in indices], given)
 
     def _begin(self, mask: np.ndarray, targets: np.ndarray, handed_over: bool = False) -> None:
         """Start episodes with targets that :meth:`_draw` gave."""
-        self._begun &= ~mask  # unless all goes well
-        self._episodes.begin(np.flatnonzero(mask).tolist(), targets, handed_over)
-        self._begun |= mask
-        self._truncated = self._truncated & ~mask
+        self.task.begin(np.flatnonzero(mask).tolist(), targets, handed_over)
+        self._over = self._over & ~mask
         if self.render_mode == _COLLECTED:
             self._collect(mask, anew=True)
         if self._window is not None and mask[self._shown]:
-            self._window.show(self._episodes.scene(self._shown))
+            self._window.show(self.task.scene(self._shown))
 
+    @eager
     def step(
         self, actions: Any
     ) -> tuple[dict[str, Any], Any, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -252,54 +201,49 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             that ended.
 
         Raises:
-            ResetNeeded: if a sub-environment was never reset, or has ended and is not reset
-                automatically.
+            ResetNeeded: before the first ``reset``, after an error that broke the episodes off, and
+                if one has ended and is not reset automatically.
             ValueError: if the actions' shape is wrong, or a component is NaN or infinite.
             TypeError: if the actions do not hold real numbers.
         """
-        refuse_again("step")
-        over = self._episodes.finished | self._truncated
-        if not self._begun.all() or (self.autoreset_mode is AutoresetMode.DISABLED and over.any()):
-            which = np.flatnonzero(~self._begun | over).tolist()
-            raise ResetNeeded(f"call reset() before step(): no episode runs in {which}")
+        refuse("step")
+        over, task, mode = self._over, self.task, self.autoreset_mode
         some_over = bool(over.any())  # NEXT_STEP: for these, this step only starts the next episode
-        actions = self._episodes.check(actions)
-        window = self._window if self._window is not None and not self._window.closed else None
-        before = None if window is None else self._episodes.float_canvas(self._shown)
+        if not self._running or (some_over and mode is AutoresetMode.DISABLED):
+            which = np.flatnonzero(over | (not self._running)).tolist()
+            raise ResetNeeded(f"call reset() before step(): no episode runs in {which}")
+        actions = task.check(actions)
         drawn = self._draw(over) if some_over else None  # before anything has changed
-        reward = self._episodes.step(actions, ~over if some_over else None)
-        if window is not None and before is not None and not over[self._shown]:
-            stroke = self._episodes.stroke_of(actions[self._shown])
-            scene = self._episodes.scene(self._shown, stroke)
-            window.animate(before, scene, self._episodes.brush, self._episodes.background)
+        watched = self._watched
+        reward = self._paint(actions, ~over if some_over else None, self._shown)
         if self.render_mode == _COLLECTED:
             self._collect(~over)
         if drawn is not None:
             self._begin(over, drawn)
-        terminated = self._episodes.finished & ~over
-        everywhere = np.ones(self.num_envs, bool)
-        closed = window is not None and window.closed  # which ends the episodes under way
+        terminated = task.ended() & ~over
+        closed = watched and not self._watched  # which ends the episodes under way
         truncated = closed & ~terminated & ~over
         if self._limit is not None:
-            truncated |= (self._episodes.stroke >= self._limit) & ~over
-        self._truncated = truncated.copy()  # the other is the user's
-        ended = terminated | truncated
-        if self.autoreset_mode is not AutoresetMode.SAME_STEP or not ended.any():
-            info = self._info(everywhere)
-            return self._episodes.observe(self.copy), reward, terminated, truncated, info
+            truncated |= (task.stroke >= self._limit) & ~over
+        self._over = ended = terminated | truncated
+        if mode is AutoresetMode.SAME_STEP and ended.any():
+            # Where all begin anew, arrays are handed over instead of copied.
+            handed_over = bool(ended.all()) and not task.engine.as_tensor
+            last, last_info = task.observe(copy=not handed_over), self._info(ended)
+            final_obs = np.full(self.num_envs, None, object)
+            for i in np.flatnonzero(ended).tolist():
+                final_obs[i] = {key: value[i] for key, value in last.items()}
+            self._begin(ended, self._draw(ended), handed_over)
+            final: dict[str, Any] = {"final_obs": final_obs, "_final_obs": ended.copy()}
+            final |= {"final_info": last_info, "_final_info": ended.copy()}
+        else:
+            final = {}
+        info = self._info(np.ones(self.num_envs, bool)) | final
+        observation = task.observe(self.copy)
+        self._running = True
+        return observation, reward, terminated, truncated, info
 
-        # Where all begin anew, arrays are handed over instead of copied.
-        handed_over = bool(ended.all()) and not self._episodes.as_tensor
-        last, last_info = self._episodes.observe(copy=not handed_over), self._info(ended)
-        final_obs = np.full(self.num_envs, None, object)
-        for i in np.flatnonzero(ended).tolist():
-            final_obs[i] = {key: value[i] for key, value in last.items()}
-        self._begin(ended, self._draw(ended), handed_over)
-        info = self._info(everywhere)
-        info |= {"final_obs": final_obs, "_final_obs": ended.copy()}
-        info |= {"final_info": last_info, "_final_info": ended.copy()}
-        return self._episodes.observe(self.copy), reward, terminated, truncated, info
-
+    @eager
     @np.errstate(under="ignore")
     def paint(self, canvas: Any, action: Any) -> Any:
         """Return the canvases with one stroke painted on each: a pure function.
@@ -312,11 +256,11 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
             The new canvases, float32 ``[B, C, H, W]``; tensors if one of the arguments is one and
             the environment has gradients.
         """
-        return self._episodes.paint(canvas, action)
+        return self.task.paint(canvas, action)
 
     def _info(self, mask: np.ndarray) -> dict[str, Any]:
         info: dict[str, Any] = {}
-        for key, value in self._episodes.info().items():
+        for key, value in self.task.info().items():
             info[key], info[f"_{key}"] = value, mask.copy()
         return info
 
@@ -324,7 +268,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         """Keep a frame of each of these sub-environments, as Gymnasium's RenderCollection does."""
         for i in np.flatnonzero(mask).tolist():
             before = [] if anew else self._frames[i]
-            self._frames[i] = [*before, frame(self._episodes.scene(i))]
+            self._frames[i] = [*before, frame(self.task.scene(i))]
 
     @np.errstate(under="ignore")
     def render(self) -> tuple[Any, ...] | None:
@@ -333,14 +277,14 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         Raises:
             ResetNeeded: before the first ``reset``.
         """
-        if not self._begun.all():
+        if not self._begun:
             raise ResetNeeded("there is nothing to render yet: call reset() first")
         if self.render_mode == _COLLECTED:
             frames, self._frames = self._frames, [[] for _ in range(self.num_envs)]
             return tuple(frames)
         if self.render_mode != "rgb_array":
             return None
-        return tuple(frame(self._episodes.scene(i)) for i in range(self.num_envs))
+        return tuple(frame(self.task.scene(i)) for i in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the window, if there is one."""
