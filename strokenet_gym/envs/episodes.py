@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from strokenet_gym.checks import array_of, check_flag, whole
+from strokenet_gym.checks import array_of, flag, whole
 from strokenet_gym.display import Scene
 from strokenet_gym.envs.arguments import canvas_sides
 from strokenet_gym.envs.arrays import Arrays
@@ -103,7 +103,7 @@ class Episodes:
         self.background = np.broadcast_to(colour, (self.channels,)).astype(np.float32)
 
         image = (self.channels, height, width)
-        self.as_tensor = check_flag("as_tensor", as_tensor)
+        self.as_tensor = flag(as_tensor, "as_tensor")
         # Of arrays, and of tensors.
         self._spaces = {
             False: _observation_space(spaces.Box(0, 255, image, np.uint8)),

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from strokenet_gym.checks import check_flag
+from strokenet_gym.checks import flag
 from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
@@ -199,7 +199,7 @@ class PaintingEnv(PortableSpec, gym.Env):
         target = self._episodes.draw([self.np_random], [options.get("target")])
         self._running = False  # unless all goes well
         if "as_tensor" in options:
-            self._episodes.as_tensor = check_flag("as_tensor", options["as_tensor"])
+            self._episodes.as_tensor = flag(options["as_tensor"], "as_tensor")
         self._episodes.begin([0], target)
         self._begun = self._running = True
         self._stroke = None

@@ -13,7 +13,7 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from strokenet_gym.checks import array_of, check_flag, whole
+from strokenet_gym.checks import array_of, flag, whole
 from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
@@ -113,7 +113,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         modes = self.metadata["render_modes"]
         self.render_mode = check_render_mode(render_mode, [*modes, _COLLECTED])
         self._frames: list[list[np.ndarray]] = [[] for _ in range(episodes.num_envs)]
-        self.copy = check_flag("copy", copy)
+        self.copy = flag(copy, "copy")
         free = limit is None or (isinstance(limit, (int, np.integer)) and limit == -1)
         self._limit = None if free else whole(limit, "max_episode_steps", 1, 2**62)
         modes = usable_modes(modes, render_mode)
@@ -219,7 +219,7 @@ class PaintingVectorEnv(PortableSpec, gym.vector.VectorEnv):
         self._seed(np.flatnonzero(mask).tolist(), seeds)
         drawn = self._draw(mask, targets)
         if "as_tensor" in options:
-            self._episodes.as_tensor = check_flag("as_tensor", options["as_tensor"])
+            self._episodes.as_tensor = flag(options["as_tensor"], "as_tensor")
         self._begin(mask, drawn)
         return self._episodes.observe(self.copy), self._info(mask)
 

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from strokenet_gym.checks import array_of, check_flag, whole
+from strokenet_gym.checks import array_of, flag, whole
 from strokenet_gym.display import Scene, frame
 from strokenet_gym.envs.arguments import (
     PortableSpec,
@@ -139,7 +139,7 @@ class SpiralEnv(PortableSpec, gym.Env, gym.utils.EzPickle):
         if not isinstance(reward, str) or reward not in (*_POWERS, "none"):
             raise ValueError(f"reward must be one of l2, l1, none, got {reward!r}")
         self._reward = reward
-        self._original_move = check_flag("original_move", original_move)
+        self._original_move = flag(original_move, "original_move")
         if not isinstance(brush, (str, os.PathLike)):
             raise ValueError(f"brush must be the name of a brush or a path, got {brush!r}")
         self._brush = str(os.fspath(brush)).removeprefix("mypaint:")

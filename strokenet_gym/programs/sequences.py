@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.checks import array_of, background_of, check_flag, precision, real_array
+from strokenet_gym.checks import array_of, background_of, flag, precision, real_array
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.transforms import dense, eager, refuse
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke, action_size, is_tensor, unpack
@@ -118,7 +118,7 @@ def paint_sequence_vjp(
 
     @np.errstate(under="ignore")
     def back(by_painted: np.ndarray, canvas: bool = True) -> tuple[np.ndarray | None, np.ndarray]:
-        wanted = check_flag("canvas", canvas)
+        wanted = flag(canvas, "canvas")
         above = real_array(by_painted, "the derivative by the canvases", shape, kind)
         by_canvas = above.copy() if wanted else sequence.inked(above, kept)
         by = sequence.composite_back(by_canvas, kept, stroke, program.numbers, fineness)
