@@ -29,7 +29,7 @@ def test_every_public_name_is_there():
     for name in strokenet_gym.__all__:
         assert getattr(strokenet_gym, name) is not None
     assert set(strokenet_gym.__all__) <= set(dir(strokenet_gym))
-    with pytest.raises(AttributeError, match="strokenet_gym.* attribute .*Crayon"):
+    with pytest.raises(AttributeError, match=r"strokenet_gym.* attribute .*Crayon"):
         strokenet_gym.Crayon  # noqa: B018
 
 
