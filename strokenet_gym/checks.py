@@ -1,7 +1,9 @@
-"""What public functions check of their arguments, once: numbers, canvases and strokes.
+"""What public functions check of their arguments: numbers, arrays, tensors, canvases and strokes.
 
-Compiled kernels trust what they get. So each function that leads to one passes its arrays through
-here, where they get the shape, the type and the memory layout that kernels are compiled for.
+Compiled kernels trust what they get: each function that leads to one passes its arrays through
+here, where they get the shape, the type and the memory layout that kernels are compiled for. Each
+check takes a value and its name in messages, and returns the value. A wrong shape, range or layout
+raises ValueError; what holds no real numbers, or is no array or tensor at all, TypeError.
 """
 
 from __future__ import annotations
@@ -17,31 +19,18 @@ from strokenet_gym.reading import shown
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke, is_tensor
 
 __all__ = [
-    "array_of",
-    "background_of",
-    "behaved",
-    "canvas_tensor",
-    "canvases",
-    "check_composite",
-    "check_flag",
-    "is_stroke",
-    "painted_in_place",
-    "precision",
-    "real_array",
-    "real_number",
-    "real_tensor",
-    "shape_of",
-    "strokes",
-    "told",
-    "whole",
-]
+    "array_of", "background_of", "behaved", "canvas_tensor", "canvases", "check_composite",
+    "check_dense", "flag", "in_unit", "is_stroke", "painted_in_place", "precision", "real_array",
+    "real_number", "real_tensor", "shape_of", "strokes", "told", "whole",
+]  # fmt: skip
 
 _SINGLE, _DOUBLE, _BYTE = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8)
-_NO_NUMBERS = bool, np.bool_, np.timedelta64  # though Python and NumPy say so
-_NUMPYS = "torch.float16", "torch.float32", "torch.float64"  # of torch's floats, those of NumPy too
-_ROUNDING = 1e-5  # that canvases may leave 0 … 1
+_NO_NUMBERS = bool, np.bool_, np.timedelta64  # though Python and NumPy count them as numbers
+_NUMPYS = "torch.float16", "torch.float32", "torch.float64"  # torch's floats that NumPy has too
+_ROUNDING = 1e-5  # by which computed values may leave 0 … 1
 
-Shape = tuple["int | None", ...]  # None: any size
+Shape = tuple["int | None", ...]  # None: any size, but 0 only of a batch, the first axis
+_CANVASES: Shape = None, None, None, None
 
 
 def told(value: Any) -> str:
@@ -53,11 +42,7 @@ def told(value: Any) -> str:
 
 
 def whole(value: Any, name: str, low: int, high: int) -> int:
-    """Return a whole number as Python's own.
-
-    Raises:
-        ValueError: if it is not one, or out of its range.
-    """
+    """Return a whole number in a range as Python's own."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, _NO_NUMBERS):
         raise ValueError(f"{name} must be a whole number, got {told(value)}")
     if not low <= value <= high:
@@ -65,8 +50,8 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
     return int(value)
 
 
-def check_flag(name: str, value: Any) -> bool:
-    """Return what is to be True or False; raise ValueError if it is neither."""
+def flag(value: Any, name: str) -> bool:
+    """Return True or False as Python's own; ValueError for anything else."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be True or False, got {told(value)}")
     return bool(value)
@@ -76,15 +61,12 @@ def real_number(value: Any, name: str, low: float, high: float, *, above: bool =
     """Return a real number as Python's own.
 
     Args:
-        value: a number, or an array or tensor of one; True and False are none.
+        value: a number, or an array or tensor of one; True and False are none. A tensor that
+            requires a gradient, which it would not get, is refused.
         name: what to call it in messages.
         low: the smallest that is allowed.
         high: the largest, finite.
         above: whether it must be more than ``low``.
-
-    Raises:
-        ValueError: if it is not one, out of its range, or a tensor that requires a gradient, which
-            would get none.
     """
     plain, found = value, math.nan
     if is_tensor(value):
@@ -94,8 +76,8 @@ def real_number(value: Any, name: str, low: float, high: float, *, above: bool =
                 "requires one: pass value.item()"
             )
         plain = value.item() if value.ndim == 0 and not value.is_meta else None
-    elif isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "fiu":
-        plain = value.item()
+    elif isinstance(value, np.ndarray):
+        plain = value[()]  # the number in it, if it has no axes
     if isinstance(plain, Real) and not isinstance(plain, _NO_NUMBERS):
         try:
             found = float(plain)
@@ -107,34 +89,50 @@ def real_number(value: Any, name: str, low: float, high: float, *, above: bool =
     return found
 
 
-def array_of(value: Any, what: str) -> np.ndarray:
+def in_unit(values: np.ndarray, name: str) -> np.ndarray:
+    """Return an array whose values are in 0 … 1, up to 1e-5 of rounding; none is NaN."""
+    low, high = (values.min(), values.max()) if values.size else (0, 1)
+    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+        raise ValueError(f"{name} must be in 0 … 1, got {low:g} … {high:g}")
+    return values
+
+
+def check_dense(tensor: Any, name: str) -> None:
+    """Refuse a tensor without plain values: TypeError for a meta, sparse or quantised one."""
+    kind = "meta" if tensor.is_meta else str(tensor.layout).removeprefix("torch.")
+    kind = "quantised" if tensor.is_quantized else kind
+    if kind != "strided":
+        raise TypeError(f"{name} must be a dense tensor with values, got a {kind} one")
+
+
+def array_of(value: Any, name: str) -> np.ndarray:
     """An array, or a tensor or list as one, without a graph.
 
-    Args:
-        value: anything.
-        what: what to call it in messages.
-
     Raises:
-        TypeError: if it is a tensor without plain values: a meta, sparse or quantised one.
+        TypeError: if it is a tensor without plain values.
         ValueError: if there is no array of it: a list of unequal parts, or of tensors with a graph.
     """
+    if is_tensor(value):
+        check_dense(value, name)
     try:
         if not is_tensor(value):
             return np.asarray(value)
-        kind = "meta" if value.is_meta else str(value.layout).removeprefix("torch.")
-        kind = "quantised" if value.is_quantized else kind
-        if kind == "strided":
-            value = value.detach().cpu().resolve_conj()
-            known = str(value.dtype) in _NUMPYS or not value.is_floating_point()
-            return (value if known else value.float()).numpy()
+        value = value.detach().cpu().resolve_conj()
+        known = str(value.dtype) in _NUMPYS or not value.is_floating_point()
+        return (value if known else value.float()).numpy()
     except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{what} must be an array: {str(error).splitlines()[0]}") from error
-    raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
+        raise ValueError(f"{name} must be an array: {str(error).splitlines()[0]}") from error
 
 
-def shape_of(value: Any, what: str) -> tuple[int, ...]:
-    """The shape of an array, a tensor or a list, see :func:`array_of`."""
-    return value.shape if hasattr(value, "shape") else array_of(value, what).shape
+def shape_of(value: Any, name: str) -> tuple[int, ...]:
+    """The shape of an array, a tensor or a list."""
+    return value.shape if hasattr(value, "shape") else array_of(value, name).shape
+
+
+def precision(value: Any) -> Any:
+    """The type to compute in for an array or tensor: float64 if it has that, in any byte order."""
+    double = str(getattr(value, "dtype", "")).endswith(("float64", "f8"))
+    return np.float64 if double else np.float32
 
 
 def behaved(array: np.ndarray, dtype: Any) -> np.ndarray:
@@ -143,23 +141,14 @@ def behaved(array: np.ndarray, dtype: Any) -> np.ndarray:
     C-contiguous, aligned, in the processor's byte order and not read-only: numba would compile
     another kernel for each of these.
     """
-    if array.dtype == dtype:
-        if array.flags.carray and type(array) is np.ndarray:
-            return array
-        return np.array(array, order="C")
-    if dtype is _DOUBLE and array.dtype.itemsize <= 8:  # nothing is beyond it
-        return np.array(array, dtype, order="C")
+    if array.dtype == dtype and array.flags.carray and type(array) is np.ndarray:
+        return array
     with np.errstate(all="ignore"):  # of numbers beyond the type's
         return np.array(array, dtype, order="C")
 
 
 def real_array(value: Any, name: str, shape: Shape, dtype: Any = _DOUBLE) -> np.ndarray:
-    """Return real numbers of a shape as kernels take them, see :func:`behaved`.
-
-    Raises:
-        TypeError: if it does not hold real numbers, or is a tensor that requires a gradient.
-        ValueError: if its shape is another.
-    """
+    """Return real numbers of a shape as kernels take them; no tensor that requires a gradient."""
     if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape:
         return value if value.flags.carray else value.copy()  # most are such
     if is_tensor(value) and value.requires_grad:
@@ -171,23 +160,11 @@ def real_array(value: Any, name: str, shape: Shape, dtype: Any = _DOUBLE) -> np.
     return behaved(array, dtype)
 
 
-def precision(value: Any) -> Any:
-    """What is computed in for an array or tensor: float64 if it has that, in any byte order."""
-    double = str(getattr(value, "dtype", "")).endswith(("float64", "f8"))
-    return np.float64 if double else np.float32
-
-
 def real_tensor(value: Any, name: str, shape: Shape) -> Any:
-    """Return a tensor of real numbers of a shape as it is.
-
-    Raises:
-        TypeError: if it is not one.
-        ValueError: if its shape is another.
-    """
+    """Return a tensor of real numbers of a shape as it is."""
     if not is_tensor(value):
         raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
-    if value.is_meta or "strided" not in str(value.layout):
-        raise TypeError(f"{name} must be a dense tensor with values, got {value!r}")
+    check_dense(value, name)
     if value.is_complex() or str(value.dtype) == "torch.bool":
         raise TypeError(f"{name} must hold real numbers, got dtype {value.dtype}")
     _check_shape(tuple(value.shape), name, shape)
@@ -198,7 +175,8 @@ def _check_shape(found: tuple[int, ...], name: str, wanted: Shape) -> None:
     if found == wanted:
         return
     fits = len(found) == len(wanted) and all(
-        own == size or (size is None and own > 0) for own, size in zip(found, wanted, strict=True)
+        size == most or (most is None and (size > 0 or axis == 0))
+        for axis, (size, most) in enumerate(zip(found, wanted, strict=True))
     )
     if not fits:
         sizes = ", ".join("any" if size is None else str(size) for size in wanted)
@@ -239,10 +217,6 @@ def strokes(
         leading: the shape of the batch; where it is None, the radius has the size.
         channels: of the colour; None: it is not used, nor looked at.
         real: what each field is to be: :func:`real_array`, in float64, or :func:`real_tensor`.
-
-    Raises:
-        TypeError: if it is no stroke, or a field does not hold real numbers.
-        ValueError: if a field has another shape.
     """
     if real is real_array and type(stroke) is Stroke and _are_ready(stroke, leading, channels):
         return stroke
@@ -251,8 +225,7 @@ def strokes(
     if len(found) != len(leading):
         sizes = ", ".join("BN"[: len(leading)])
         raise ValueError(f"a stroke's radius must have the shape [{sizes}], got {found}")
-    if None in leading:
-        leading = tuple(a if b is None else b for a, b in zip(found, leading, strict=True))
+    leading = tuple(a if b is None else b for a, b in zip(found, leading, strict=True))
     if channels is not None:
         colour = real(colour, "a stroke's colour", (*leading, channels))
     return Stroke(
@@ -264,39 +237,20 @@ def strokes(
 
 
 def canvases(canvas: Any, dtype: Any = np.float32, *, copied: bool = True) -> np.ndarray:
-    """Return canvases ``[B, C, H, W]``: a copy that may be painted on, or not ``copied``.
-
-    Raises:
-        TypeError: if they do not hold real numbers.
-        ValueError: if they have another shape, or a value is not in 0 … 1.
-    """
-    count = shape_of(canvas, "a canvas")[:1] or (None,)
-    array = real_array(canvas, "a canvas", (*count, None, None, None), dtype)
-    if array.size and not (array.min() >= -_ROUNDING and array.max() <= 1 + _ROUNDING):  # nor NaN
-        raise ValueError(f"a canvas must be in 0 … 1, got {array.min():g} … {array.max():g}")
+    """Return canvases ``[B, C, H, W]`` in 0 … 1: a copy that may be painted on, or not."""
+    array = in_unit(real_array(canvas, "a canvas", _CANVASES, dtype), "a canvas")
     return array.copy() if copied else array
 
 
 def canvas_tensor(canvas: Any) -> Any:
-    """Return canvases ``[B, C, H, W]`` as they are, see :func:`real_tensor`."""
-    count = canvas.shape[:1] if is_tensor(canvas) else ()
-    return real_tensor(canvas, "a canvas", (*count, None, None, None))
+    """Return canvases ``[B, C, H, W]``, a tensor, as they are."""
+    return real_tensor(canvas, "a canvas", _CANVASES)
 
 
 def painted_in_place(
     canvas: Any, name: str = "the canvas", known: tuple[np.dtype, ...] = (_SINGLE, _DOUBLE)
 ) -> None:
-    """Check that kernels can change an array ``[B, C, H, W]``.
-
-    Args:
-        canvas: the array.
-        name: what to call it in messages.
-        known: the types that it may have.
-
-    Raises:
-        TypeError: if it is not such an array.
-        ValueError: if it has another shape, or not the layout that kernels take.
-    """
+    """Check that kernels can change an array ``[B, C, H, W]`` of one of the known types."""
     if type(canvas) is not np.ndarray or canvas.dtype not in known:
         kinds = " or ".join(kind.name for kind in known)
         found = getattr(canvas, "dtype", type(canvas).__name__)
@@ -316,10 +270,6 @@ def check_composite(
 
     Returns:
         The target and the strokes as kernels take them.
-
-    Raises:
-        TypeError: if one of them does not hold real numbers.
-        ValueError: if a shape or a layout is wrong.
     """
     painted_in_place(canvas)
     shape = canvas.shape
@@ -336,14 +286,7 @@ def check_composite(
 
 
 def background_of(background: Any, channels: int, dtype: Any = np.float32) -> np.ndarray:
-    """Return the colour of an empty canvas, ``[C]``, from one number or C of them.
-
-    Raises:
-        TypeError: if it does not hold real numbers.
-        ValueError: if there are more or fewer of them, or one is not in 0 … 1.
-    """
+    """Return the colour of an empty canvas, ``[C]``, from one number in 0 … 1 or C of them."""
     ndim = array_of(background, "the background").ndim
     colour = real_array(background, "the background", (channels,) if ndim else (), dtype)
-    if not (colour.min() >= 0 and colour.max() <= 1):  # nor NaN
-        raise ValueError(f"the background must be in 0 … 1, got {told(background)}")
-    return np.broadcast_to(colour, (channels,)).copy()
+    return np.broadcast_to(in_unit(colour, "the background"), (channels,)).copy()

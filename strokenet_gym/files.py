@@ -1,8 +1,8 @@
 """Files by one rule: paths as people write them, and files that appear whole or not at all.
 
-A file is written under a name that nobody can foretell, in its own folder, and renamed when it is
-whole. While it is written it is locked; :func:`sweep` removes those whose lock is free, which are
-what killed processes left, whatever machine or container they ran on.
+A file is written under a random name in its own folder, and renamed when it is whole. While it is
+written it is locked; :func:`sweep` removes those whose lock is free, which are what killed
+processes left, whatever machine or container they ran on.
 """
 
 from __future__ import annotations
@@ -27,16 +27,9 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
-    "add_file",
-    "allowed_memory",
-    "check_distinct",
-    "check_memory",
-    "replace_file",
-    "sweep",
-    "try_file",
-    "user_path",
-    "write_text",
-]
+    "add_file", "allowed_memory", "check_distinct", "check_memory", "replace_file", "sweep",
+    "try_file", "user_path", "write_text",
+]  # fmt: skip
 
 _MEMORY_MB = 1024  # that reading one file may take, unless STROKENET_MEMORY_MB says otherwise
 _DAY = 86_400.0  # seconds
@@ -54,7 +47,7 @@ def replace_file(path: str | os.PathLike, *, swept: bool = False) -> Iterator[Pa
     """Write a new file that takes the place of ``path`` at the end, if all goes well.
 
     A new file has the mode that the umask gives, one that is replaced keeps its own. Of a link the
-    file it leads to is replaced. A device, a pipe and what is our own output are written to.
+    file it leads to is replaced. A device, a pipe and our own standard output are written to.
 
     Args:
         path: the file, perhaps with ``~``; its folder is made.
@@ -90,9 +83,7 @@ def replace_file(path: str | os.PathLike, *, swept: bool = False) -> Iterator[Pa
         return
     target = Path(os.path.realpath(path))
     mode = 0o666 if found is None else stat.S_IMODE(found.st_mode)
-    if not swept:
-        sweep(target.parent)
-    with _unfinished(target, suffix, mode | stat.S_IWUSR) as new, _named(new, path):
+    with _unfinished(target, path, swept, suffix, mode | stat.S_IWUSR) as new:
         yield new
         if found is not None and stat.S_IMODE(new.stat().st_mode) != mode:
             new.chmod(mode)
@@ -100,43 +91,44 @@ def replace_file(path: str | os.PathLike, *, swept: bool = False) -> Iterator[Pa
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a text in UTF-8; the file appears whole or not at all, see :func:`replace_file`."""
+    """Write a text in UTF-8 by :func:`replace_file`."""
     with replace_file(path) as new:
         new.write_text(text, "utf-8")
 
 
 @contextlib.contextmanager
 def add_file(paths: Iterable[Path], *, swept: bool = False) -> Iterator[Path]:
-    """Write a file that gets, at the end, the first of these names that nobody has.
+    """Write a file that gets, at the end, the first of these names that no file has.
 
     However many threads and processes do so in one folder, each keeps its own.
 
     Args:
         paths: the names, in one folder, which is made.
-        swept: see :func:`replace_file`.
+        swept: as in :func:`replace_file`.
 
     Yields:
         The path to write to, without the suffix: what is not whole looks like none of them.
     """
     names = iter(paths)
     first = next(names)
-    first.parent.mkdir(parents=True, exist_ok=True)
-    if not swept:
-        sweep(first.parent)
-    with _unfinished(first) as new, _named(new, first):
+    with _unfinished(first, first, swept) as new:
         yield new
         for path in itertools.chain([first], names):
-            with contextlib.suppress(FileExistsError):
-                _give_name(new, path)
-                break
+            try:
+                os.link(new, path)
+            except FileExistsError:
+                continue
+            except OSError:  # no such links on this disk: claim the name, then fill it
+                try:
+                    path.open("x").close()
+                except FileExistsError:
+                    continue
+                os.replace(new, path)
+            break
 
 
 def try_file(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
-    """Write a file as :func:`replace_file` does, but leave what is at ``path`` as it was.
-
-    Args:
-        path: where the file would be.
-        write: what writes it; gets the path to write to.
+    """Call ``write`` as in :func:`replace_file`, but leave what is at ``path`` as it was.
 
     Raises:
         OSError: if the file could not be written.
@@ -154,14 +146,11 @@ def check_distinct(
     outputs: Mapping[str, str | os.PathLike | None],
     inputs: Mapping[str, str | os.PathLike | None] | None = None,
 ) -> None:
-    """Refuse to write two files in one place, or one over what is read.
+    """Refuse, by ValueError, to write two files in one place, or one over what is read.
 
     Args:
         outputs: by what they are, for the message; those that are None are not written.
         inputs: the same, of what is read.
-
-    Raises:
-        ValueError: if two are the same file.
     """
     taken = {os.path.realpath(user_path(p)): what for what, p in (inputs or {}).items() if p}
     for what, path in outputs.items():
@@ -195,41 +184,34 @@ def _named(new: Path, path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _unfinished(path: Path, suffix: str = "", mode: int = 0o666) -> Iterator[Path]:
-    """A new file beside one, locked, which is removed at the end if it still has its name."""
+def _unfinished(
+    path: Path, told: Path, swept: bool, suffix: str = "", mode: int = 0o666
+) -> Iterator[Path]:
+    """A new file beside ``path``, locked, which is removed at the end if it still has its name.
+
+    Errors name ``told``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not swept:
+        sweep(path.parent)
     while True:
         new = path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_NEW}{suffix}")
-        with _named(new, path):
+        with _named(new, told):
             number = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            if fcntl is not None:
-                with contextlib.suppress(OSError):  # a disk without locks: it is never swept
-                    fcntl.flock(number, fcntl.LOCK_EX)
-                if not new.exists():  # swept before it was locked
-                    continue
-            else:  # what is open cannot be renamed
-                os.close(number)
-            yield new
-            return
-        finally:
-            new.unlink(missing_ok=True)
-            if fcntl is not None:
-                os.close(number)
-
-
-def _give_name(new: Path, path: Path) -> None:
-    """Name a file that is written.
-
-    Raises:
-        FileExistsError: if there is one of that name.
-    """
-    try:
-        os.link(new, path)
-    except FileExistsError:
-        raise
-    except OSError:  # no such links on this disk: claim the name, then fill it
-        path.open("x").close()
-        os.replace(new, path)
+            try:
+                if fcntl is not None:
+                    with contextlib.suppress(OSError):  # a disk without locks: it is never swept
+                        fcntl.flock(number, fcntl.LOCK_EX)
+                    if not new.exists():  # swept before it was locked
+                        continue
+                else:  # what is open cannot be renamed
+                    os.close(number)
+                yield new
+                return
+            finally:
+                new.unlink(missing_ok=True)
+                if fcntl is not None:
+                    os.close(number)
 
 
 def sweep(folder: Path) -> None:
@@ -249,11 +231,7 @@ def sweep(folder: Path) -> None:
 
 
 def allowed_memory() -> int:
-    """Megabytes that reading one file may take.
-
-    Raises:
-        ValueError: if the environment variable STROKENET_MEMORY_MB is no such number.
-    """
+    """Megabytes that reading one file may take: STROKENET_MEMORY_MB, or 1,024."""
     said = os.environ.get("STROKENET_MEMORY_MB", "") or str(_MEMORY_MB)
     if not re.fullmatch(r"\d{1,9}", said):
         raise ValueError(f"STROKENET_MEMORY_MB must be a whole number of megabytes, got {said!r}")
@@ -261,15 +239,11 @@ def allowed_memory() -> int:
 
 
 def check_memory(what: str, needed: int) -> None:
-    """Refuse to read a file that would take too much memory, before it is taken.
+    """Refuse, by ValueError, to read a file that would take more memory than is allowed.
 
     Args:
         what: the file, for the message.
         needed: bytes that reading it takes at most.
-
-    Raises:
-        ValueError: if that is more than 1,024 MB, or than the environment variable
-            STROKENET_MEMORY_MB says.
     """
     allowed = allowed_memory()
     if needed > allowed * 2**20:

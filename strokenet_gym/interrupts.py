@@ -1,8 +1,4 @@
-"""Ctrl-C that waits until what is done but once is done.
-
-Python raises KeyboardInterrupt between any two of its lines. Packages that are half imported then,
-and compilers that are half set up, fail in each later call.
-"""
+"""Ctrl-C that waits: a package half imported, or a compiler half set up, fails ever after."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ _come: list[int] = []  # interrupts that wait for the end of a block
 
 
 def has_come() -> bool:
-    """Whether a Ctrl-C waits for the end of a block: what can be left out is."""
+    """Whether a Ctrl-C waits for the end of a block, so that what is optional can be left out."""
     return bool(_come)
 
 
@@ -29,18 +25,12 @@ def shielded() -> Iterator[None]:
     if theirs is None:  # Python raises it in the main thread only
         yield
         return
-    came = False
-
-    def wait(*_: object) -> None:
-        nonlocal came
-        came = True
-        _come.append(signal.SIGINT)
-
-    signal.signal(signal.SIGINT, wait)
+    before = len(_come)
+    signal.signal(signal.SIGINT, lambda number, frame: _come.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, theirs)
-        if came:
+        if len(_come) > before:
             _come.clear()
             signal.raise_signal(signal.SIGINT)

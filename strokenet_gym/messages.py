@@ -12,18 +12,15 @@ from typing import Any
 __all__ = ["Messages", "stderr"]
 
 _PIECE = 1000  # characters: a pipe that takes any takes so many
-_PATIENCE = 1.0  # seconds for a reader to make room, once
+_TIMEOUT = 1.0  # seconds for a reader to make room, once
 
 
 class Messages:
-    """A text stream that remembers what went wrong instead of raising it.
+    """A text stream that keeps its first error in ``error`` instead of raising it.
 
     Args:
-        stream: what it writes to; None, as ``sys.stderr`` is where there is none, for nothing.
-        wait: whether to wait for ever for somebody who reads; else what nobody reads is lost.
-
-    Attributes:
-        error: what went wrong first, or None.
+        stream: what it writes to; None (as ``sys.stderr`` may be) for nothing.
+        wait: whether to wait for ever for a reader; else what is not read is lost.
     """
 
     def __init__(self, stream: Any, wait: bool) -> None:
@@ -37,35 +34,34 @@ class Messages:
             if not (self._wait or self._has_room()):
                 self.error = self.error or TimeoutError("nobody reads what is written")
                 break
-            try:
-                self._stream.write(piece)
-            except UnicodeEncodeError as error:
-                known = piece.encode(error.encoding, "backslashreplace").decode(error.encoding)
-                self._attempt("write", known)
-            except (OSError, ValueError) as error:  # full, closed or without a reader
-                self.error = self.error or error
+            with self._errors_kept():
+                try:
+                    self._stream.write(piece)
+                except UnicodeEncodeError as error:
+                    code = error.encoding
+                    self._stream.write(piece.encode(code, "backslashreplace").decode(code))
         return len(text)
 
     def flush(self) -> None:
         """Hand on what has been written."""
-        self._attempt("flush")
+        with self._errors_kept():
+            self._stream.flush()
 
     def abandon(self) -> None:
-        """Have what could not be written thrown away, which Python tries again when it ends."""
-        with contextlib.suppress(OSError, ValueError):
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nothing, self._stream.fileno())
-            os.close(nothing)
+        """Discard what could not be written, which Python would try again when it ends."""
+        with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), self._stream.fileno())
 
-    def _attempt(self, method: str, *args: str) -> None:
+    @contextlib.contextmanager
+    def _errors_kept(self) -> Any:
         try:
-            getattr(self._stream, method)(*args)
-        except (OSError, ValueError) as error:
+            yield
+        except (OSError, ValueError) as error:  # full, closed or without a reader
             self.error = self.error or error
 
     def _has_room(self) -> bool:
         try:
-            return bool(select.select([], [self._stream], [], 0 if self.error else _PATIENCE)[1])
+            return bool(select.select([], [self._stream], [], 0 if self.error else _TIMEOUT)[1])
         except (OSError, ValueError):  # no file, or one that cannot be asked
             return True
 

@@ -24,27 +24,17 @@ def shown(what: object) -> str:
 
 
 def open_regular(path: Path) -> IO[bytes]:
-    """Open a file, unless it is a device, a pipe or a folder: these may hang, or never end.
-
-    Raises:
-        ValueError: if it is one of these.
-        OSError: if it cannot be opened.
-    """
+    """Open a file; ValueError for a device, a pipe or a folder, which may hang or never end."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(f"{shown(path)} cannot be read: it is not a regular file")
     return path.open("rb")
 
 
 def read_bytes(path: Path, growth: int = 1) -> bytes:
-    """Read all of a file.
-
-    Args:
-        path: the file.
-        growth: bytes of memory that each of its bytes takes in the end.
+    """Read a regular file, each byte of which takes ``growth`` bytes of memory in the end.
 
     Raises:
         ValueError: if it is not a regular file, or would take too much memory.
-        OSError: if it cannot be read.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -53,12 +43,7 @@ def read_bytes(path: Path, growth: int = 1) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        ValueError: if it is not a regular file, not JSON, or would take too much memory.
-        OSError: if it cannot be read.
-    """
+    """Read a JSON file; ValueError if it is none, or as in :func:`read_bytes`."""
     data = read_bytes(path)
     needed = len(data) * (2 if data.isascii() else 5)  # the text beside it
     check_memory(shown(path), needed + sum(data.count(c) * size for c, size in _JSON.items()))

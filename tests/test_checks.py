@@ -435,6 +435,7 @@ def test_backgrounds_beyond_their_range(background):
     ):
         with pytest.raises(ValueError, match="the background must be"):
             paint()
+    eraser.paint(blank() + np.float32(1 + 1e-6), some_strokes(), np.full(1, 1 + 1e-6))  # rounding
 
 
 @pytest.mark.parametrize("field", ["radius", "colour"])

@@ -264,7 +264,7 @@ STREAMS = {
 @pytest.mark.parametrize("kind", STREAMS)
 def test_messages_that_cannot_be_told(kind, picture, monkeypatch):
     """They cost none of the files; names may be of bytes that are no text."""
-    monkeypatch.setattr("strokenet_gym.messages._PATIENCE", 0.01)
+    monkeypatch.setattr("strokenet_gym.messages._TIMEOUT", 0.01)
     odd = os.fsdecode(b"\xff\xfe-\xc3\xa4")
     files = f"{odd}.png", f"{odd}.json", f"{odd}.gif"
     with STREAMS[kind]() as stream, monkeypatch.context() as patch:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from strokenet_gym.checks import check_flag
+from strokenet_gym.checks import flag
 from strokenet_gym.envs.arrays import Arrays, Engine
 from strokenet_gym.programs import Program, load_program
 
@@ -34,7 +34,7 @@ def find_engine(
     """
     if not isinstance(engine, str) or engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    as_tensor = check_flag("as_tensor", as_tensor)
+    as_tensor = flag(as_tensor, "as_tensor")
     given = {"generator": generator, "device": device, "as_tensor": as_tensor}
     for name, value in given.items():
         default = _DEFAULTS[name]

@@ -16,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from strokenet_gym.checks import check_flag
+from strokenet_gym.checks import flag
 from strokenet_gym.display import Window, frame, usable_modes
 from strokenet_gym.envs.arguments import (
     PortableSpec,
@@ -73,7 +73,7 @@ class Painting(PortableSpec):
         known = self._options if device is None else (*self._options, "as_tensor")
         options = check_options(options, known)
         if "as_tensor" in options:
-            check_flag("as_tensor", options["as_tensor"])
+            flag(options["as_tensor"], "as_tensor")
         return options
 
     def _turn(self, options: dict[str, Any]) -> None:

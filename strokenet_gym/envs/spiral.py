@@ -15,7 +15,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from strokenet_gym.checks import array_of, check_flag, whole
+from strokenet_gym.checks import array_of, flag, whole
 from strokenet_gym.envs.arrays import Arrays
 from strokenet_gym.envs.painting import PaintingEnv
 from strokenet_gym.envs.rewards import Reward
@@ -215,7 +215,7 @@ class SpiralEnv(PaintingEnv, gym.utils.EzPickle):
         if not isinstance(brush, (str, os.PathLike)):
             raise ValueError(f"brush must be the name of a brush or a path, got {brush!r}")
         name = str(os.fspath(brush)).removeprefix("mypaint:")
-        engine = _Curves(name, check_flag("original_move", original_move))
+        engine = _Curves(name, flag(original_move, "original_move"))
         task = _Spiral(1, engine, {**given, "channels": 3, "background": 1.0})
         self._open(task, render_mode, 0.0)
         self.action_space = task.action_space

@@ -13,7 +13,7 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from strokenet_gym.checks import array_of, check_flag, whole
+from strokenet_gym.checks import array_of, flag, whole
 from strokenet_gym.display import frame
 from strokenet_gym.envs.arguments import check_count, check_seed
 from strokenet_gym.envs.engines import Brush
@@ -87,7 +87,7 @@ class PaintingVectorEnv(Painting, gym.vector.VectorEnv):
     ) -> None:
         made = make_task(num_envs, locals())
         self.num_envs = made.num_envs
-        self.copy, limit = check_flag("copy", copy), max_episode_steps
+        self.copy, limit = flag(copy, "copy"), max_episode_steps
         free = limit is None or (isinstance(limit, (int, np.integer)) and limit == -1)
         self._limit = None if free else whole(limit, "max_episode_steps", 1, 2**62)
         self._shown = whole(shown, "shown", 0, self.num_envs - 1)

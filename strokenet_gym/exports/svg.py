@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.checks import check_flag, real_number
+from strokenet_gym.checks import flag, real_number
 from strokenet_gym.exports.lines import css, write_lines
 from strokenet_gym.interrupts import shielded
 from strokenet_gym.programs.stamped import BLENDS, Brush, pen_path
@@ -52,7 +52,7 @@ def write_svg(
     are so many strokes that they would be more than 5,000 in all. ``detail`` divides the one and
     multiplies the other. The grain of rough paper is left out.
     """
-    if check_flag("lines", lines):
+    if flag(lines, "lines"):
         write_lines(log, path, pen_mm, paper_mm)
         return
     if pen_mm is not None:

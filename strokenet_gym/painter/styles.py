@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from strokenet_gym.checks import check_flag, real_number, told, whole
+from strokenet_gym.checks import flag, real_number, told, whole
 from strokenet_gym.programs.stamped import BLENDS, Brush
 
 __all__ = ["STYLES", "Style", "find_style"]
@@ -89,7 +89,7 @@ class Style:
             raise ValueError(
                 f"a style that lifts the pen must allow pressures from 0, got {self.pressure}"
             )
-        object.__setattr__(self, "grey", check_flag("a style's grey", self.grey))
+        object.__setattr__(self, "grey", flag(self.grey, "a style's grey"))
         if not isinstance(self.background, str):
             raise ValueError(f"a style's background must be a text, got {told(self.background)}")
         for name in ("iterations", "finish"):

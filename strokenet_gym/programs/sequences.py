@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from strokenet_gym.checks import array_of, background_of, check_flag, precision, real_array
+from strokenet_gym.checks import array_of, background_of, flag, precision, real_array
 from strokenet_gym.programs import Program, load_program
 from strokenet_gym.programs.tape import ExactProgram
 from strokenet_gym.programs.transforms import dense, eager, refuse
@@ -115,7 +115,7 @@ def paint_sequence_vjp(
 
     @np.errstate(under="ignore")
     def back(grad_painted: np.ndarray, canvas: bool = True) -> tuple[np.ndarray | None, np.ndarray]:
-        wanted = check_flag("canvas", canvas)
+        wanted = flag(canvas, "canvas")
         above = real_array(grad_painted, "the derivative by the canvases", canvas_shape, kind)
         grad_canvas, grad = tape.backward(above, canvas=wanted)
         anchors = np.concatenate([grad.position, grad.pressure[..., None] / 2], -1)

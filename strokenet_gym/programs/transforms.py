@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from strokenet_gym.checks import array_of
+from strokenet_gym.checks import array_of, check_dense
 from strokenet_gym.stroke import is_tensor
 
 if TYPE_CHECKING:
@@ -96,9 +96,6 @@ def dense(value: Any, what: str) -> Tensor:
         if array.dtype.kind not in "fiu":
             raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
         value = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
-    if value.layout != torch.strided or value.device.type == "meta":
-        kind = "meta" if value.device.type == "meta" else str(value.layout)
-        raise TypeError(f"{what} must be a dense tensor with values, got a {kind} one")
-    return (
-        value.clone() if value.is_inference() and not torch.is_inference_mode_enabled() else value
-    )
+    check_dense(value, what)
+    inference = value.is_inference() and not torch.is_inference_mode_enabled()
+    return value.clone() if inference else value
