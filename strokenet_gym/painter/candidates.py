@@ -31,19 +31,10 @@ def new_strokes(
     thinnest: float,
     rng: np.random.Generator,
 ) -> Stroke:
-    """The best of many random strokes, each on the canvas as it is.
+    """Parameters of up to so many strokes, best first: those of many random ones that gain most.
 
-    Args:
-        count: how many strokes, at most.
-        canvas: float32 ``[C, H, W]``.
-        target: the same.
-        weight: ``[H, W]``, how much the error counts.
-        style: what strokes may look like.
-        thinnest: the smallest radius that is drawn, half the shorter side.
-        rng: the source of chance.
-
-    Returns:
-        Parameters of up to ``count`` strokes that gain something, best first.
+    Each is looked at on the canvas as it is, float32 ``[C, H, W]`` as the target. The weight
+    ``[H, W]`` is how much the error counts, ``thinnest`` the smallest radius that is drawn.
     """
     extent = extent_of(target)
     half = min(target.shape[1:]) / 2  # pixels of the unit

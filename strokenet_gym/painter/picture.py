@@ -1,4 +1,7 @@
-"""Pictures that are painted: from a file or an array to what the planner aims at."""
+"""Pictures that are painted: from a file or an array to what the planner aims at.
+
+Where nothing else is said they are float32 ``[C, H, W]`` in 0 … 1, and C is 1 or 3.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,6 @@ with shielded():
     import cv2
 
 __all__ = [
-    "contrasting",
-    "find_colour",
     "load_motif",
     "load_picture",
     "load_weight",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 _SHORTEST, _LONGEST = 16, 4096  # pixels of a side
-_USUAL = 2048  # at most, if nobody says
+_USUAL = 2048  # at most, by default
 _SLIMMEST = 64  # times as long as wide
 _OPAQUE = 0.98  # on average: a picture with so little that is transparent has no ground to show
 _ALIKE = 0.25  # of 1: in each channel, so that a colour is hardly seen on another
@@ -40,51 +41,43 @@ def load_motif(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Read what is painted, and on what.
 
-    They are in RGB if one of them has colours, or the palette has; else in grey. Where the picture
-    is transparent, it is laid on the background that somebody chose, or else on one that contrasts.
-
-    Args:
-        image: the picture, as :func:`strokenet_gym.targets.load_image` takes it.
-        canvas: what lies below the strokes, likewise, or None for nothing.
-        background: see :func:`find_colour`; None for the style's.
-        style: in which it is painted.
-        pens: whether the palette has colours.
+    They are in RGB if one of them has colours, or the palette has (``pens``); else in grey. A
+    transparent picture is laid on the background if one is given, or else on one that contrasts.
 
     Returns:
-        Float32 in 0 … 1: the picture ``[C, H, W]``, the background ``[C]``, and what is on the
-        canvas ``[C, H, W]`` or None.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is a URL, not a picture, or of the wrong shape, or no background.
+        The picture, the background's colour ``[C]``, and the canvas, or None if there is none.
     """
     picture, opacity = load_picture(image, style.grey and not pens)
     chosen = style.background if background is None else background
-    colour = find_colour(chosen, picture, opacity)
-    below = None if canvas is None else _load_canvas(canvas, opacity.shape, colour)
-    channels = max(len(c) for c in (picture, colour, colour if below is None else below))
-    if pens:
-        channels = 3
+    colour = _find_colour(chosen, picture, opacity)
+    below = None
+    if canvas is not None:
+        below, clear = load_picture(canvas)
+        _check_shape("canvas", clear.shape, opacity.shape, alike=clear.shape == opacity.shape)
+        channels = max(len(below), len(colour))
+        below, ground = _in_channels(below, channels), _in_channels(colour, channels)
+        below = _without_hue(_laid_on(below, clear, ground), 1)
+    channels = 3 if pens else max(len(c) for c in (picture, colour, below) if c is not None)
     picture, colour = _in_channels(picture, channels), _in_channels(colour, channels)
     if opacity.min() < 1:
-        behind = colour if background is not None else contrasting(picture, opacity)
+        behind = colour if background is not None else _contrasting(picture, opacity)
         picture = _laid_on(picture, opacity, behind)
     return picture, colour, None if below is None else _in_channels(below, channels)
 
 
-def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Read a picture and look whether it can be painted.
+def load_picture(image: Any, grey: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Read a picture, in grey if it is wanted so.
 
     Args:
         image: as :func:`strokenet_gym.targets.load_image` takes it.
-        grey: whether it is wanted in grey.
+        grey: whether colours are turned to grey.
 
     Returns:
-        Float32 ``[C, H, W]`` in 0 … 1, C 1 or 3, and its opacity ``[H, W]``.
+        The picture, and its opacity ``[H, W]``.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is a URL, or not a picture.
+        ValueError: if it is a URL, not a picture, or too slim.
     """
     pixels = load_image(image)
     height, width, numbers = pixels.shape
@@ -100,34 +93,34 @@ def load_picture(image: Any, grey: bool) -> tuple[np.ndarray, np.ndarray]:
     return colour, opacity
 
 
+def load_weight(weight: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Read how much the error counts, ``[H, W]`` of mean 1: a picture's brightness times its
+    opacity, of the shape of the picture that is painted, up to a scale.
+
+    Raises:
+        ValueError: if it is not a picture, all black or clear, or of another shape.
+    """
+    (found,), opacity = load_picture(weight, grey=True)
+    found = found * opacity
+    (height, width), (rows, columns) = found.shape, shape
+    alike = abs(np.log(height * columns / (width * rows))) <= 0.02
+    _check_shape("weight", found.shape, shape, alike=alike)
+    if not found.max() > 0:
+        raise ValueError("the weight is 0 everywhere: somewhere the error must count")
+    return found / found.mean()
+
+
+def _check_shape(name: str, found: Any, wanted: Any, *, alike: bool) -> None:
+    if not alike:
+        raise ValueError(
+            f"the {name} must have the picture's shape, {wanted[1]}x{wanted[0]}, "
+            f"got {found[1]}x{found[0]}"
+        )
+
+
 def _in_channels(colour: np.ndarray, channels: int) -> np.ndarray:
     """A colour ``[1 or C]``, or a picture ``[1 or C, H, W]``, in C channels."""
     return colour if len(colour) == channels else np.repeat(colour, channels, axis=0)
-
-
-def _load_canvas(canvas: Any, shape: tuple[int, int], background: np.ndarray) -> np.ndarray:
-    """Read what lies below the strokes.
-
-    Args:
-        canvas: a file or an array, as a picture.
-        shape: height and width that it must have.
-        background: ``[C]``, seen where it is transparent.
-
-    Returns:
-        Float32 ``[1 or 3, H, W]``: grey or RGB.
-
-    Raises:
-        ValueError: if it is not a picture, or of another shape.
-    """
-    found, opacity = load_picture(canvas, grey=False)
-    if opacity.shape != shape:
-        raise ValueError(
-            f"the canvas must have the picture's shape, {shape[1]}x{shape[0]}, "
-            f"got {opacity.shape[1]}x{opacity.shape[0]}"
-        )
-    channels = max(len(found), len(background))
-    found = _laid_on(_in_channels(found, channels), opacity, _in_channels(background, channels))
-    return _without_hue(found, 1)
 
 
 def _without_hue(colour: np.ndarray, channels: int) -> np.ndarray:
@@ -136,34 +129,8 @@ def _without_hue(colour: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _laid_on(picture: np.ndarray, opacity: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """A picture ``[C, H, W]`` with its opacity ``[H, W]`` on a ground, a colour ``[C]``."""
+    """A picture with its opacity ``[H, W]`` on a ground, a colour ``[C]``."""
     return picture + (ground[:, None, None] - picture) * (1 - opacity)
-
-
-def load_weight(weight: Any, shape: tuple[int, int]) -> np.ndarray:
-    """Read a map of how much the error counts.
-
-    Args:
-        weight: a file or an array, as a picture; its brightness is the weight, and where it is
-            transparent the error counts less, down to not at all.
-        shape: height and width that it must have, up to a scale.
-
-    Returns:
-        Float32 ``[H, W]``, of mean 1.
-
-    Raises:
-        ValueError: if it is not a picture, all black or clear, or of another shape.
-    """
-    (found,), opacity = load_picture(weight, grey=True)
-    found = found * opacity
-    if abs(np.log(found.shape[0] * shape[1] / (found.shape[1] * shape[0]))) > 0.02:
-        raise ValueError(
-            f"the weight must have the picture's shape, {shape[1]}x{shape[0]}, "
-            f"got {found.shape[1]}x{found.shape[0]}"
-        )
-    if not found.max() > 0:
-        raise ValueError("the weight is 0 everywhere: somewhere the error must count")
-    return found / found.mean()
 
 
 def named_colour(text: str) -> np.ndarray:
@@ -178,26 +145,12 @@ def named_colour(text: str) -> np.ndarray:
     return np.array(rgb) / 255
 
 
-def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    """The colour of an empty canvas.
-
-    Args:
-        background: "mean" (of the picture; :func:`contrasting` if it has transparent parts),
-            "#rrggbb", a name as in CSS, or one number in 0 … 1, or three, or one for each channel.
-        picture: ``[C, H, W]``.
-        opacity: its opacity, ``[H, W]``.
-
-    Returns:
-        Float32 ``[C]``, or ``[3]`` for a colour that is none of a grey picture's.
-
-    Raises:
-        ValueError: if it is none of these.
-    """
-    channels = len(picture)
+def _find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """The colour of an empty canvas, ``[C]``, or ``[3]`` if a grey picture has not got it."""
     if isinstance(background, str):
         if background == "mean":
             if opacity.mean() < _OPAQUE:
-                return contrasting(picture, opacity)
+                return _contrasting(picture, opacity)
             return np.array([np.average(c, weights=opacity) for c in picture], np.float32)
         try:
             background = named_colour(background)
@@ -212,15 +165,13 @@ def find_colour(background: Any, picture: np.ndarray, opacity: np.ndarray) -> np
             f"background must have 3 numbers in 0 … 1, or one for all, got {background!r}"
         )
     if colour.shape == (3,):
-        return _without_hue(colour.astype(np.float32), channels)
-    return np.broadcast_to(colour, channels).astype(np.float32)
+        return _without_hue(colour.astype(np.float32), len(picture))
+    return np.broadcast_to(colour, len(picture)).astype(np.float32)
 
 
-def contrasting(picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    """A grey ``[C]`` on which a picture ``[C, H, W]`` with transparent parts can be seen.
-
-    That is white, or black where white would hide more than a fifth of what is opaque, or a medium
-    grey if black would, too.
+def _contrasting(picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """A grey ``[C]`` on which a picture with transparent parts can be seen: white, or black where
+    white would hide more than a fifth of what is opaque, or a medium grey if black would, too.
     """
     total, hidden = max(float(opacity.sum(dtype=float)), 1e-9), {}
     for ground in (1.0, 0.0, 0.5):
@@ -232,12 +183,10 @@ def contrasting(picture: np.ndarray, opacity: np.ndarray) -> np.ndarray:
 
 
 def shape_of(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
-    """Height and width in pixels at which a picture is painted.
+    """Height and width at which a picture of a shape is painted.
 
-    Args:
-        shape: the picture's.
-        size: the longer side; None: the picture's own, but at most 2048. Both sides must have
-            16 … 4096 pixels then, as a canvas' have; by default they are made to.
+    The size is the longer side, by default the picture's own, up to 2048. Both sides must have the
+    16 … 4096 pixels of a canvas; by default they are made to.
 
     Raises:
         ValueError: if the size is out of its range.
@@ -252,10 +201,9 @@ def shape_of(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
 
 
 def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A picture ``[C, H, W]`` at another height and width, with anti-aliasing."""
+    """A picture at another height and width, with anti-aliasing."""
     if picture.shape[1:] == shape:
         return picture
-    smaller = shape[0] < picture.shape[1]
-    method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    method = cv2.INTER_AREA if shape[0] < picture.shape[1] else cv2.INTER_CUBIC
     channels = [cv2.resize(c, shape[::-1], interpolation=method) for c in picture]
     return np.stack(channels).clip(picture.min(), picture.max())

@@ -32,7 +32,6 @@ from strokenet_gym.painter.parameters import (
     gradient,
     lift,
     limit,
-    none,
     select,
     to_strokes,
     without_thin_lines,
@@ -41,7 +40,7 @@ from strokenet_gym.painter.picture import load_motif, load_weight, resized, shap
 from strokenet_gym.painter.schedule import Clock, plan_stages
 from strokenet_gym.painter.styles import Style, find_style
 from strokenet_gym.programs.tape import Tape
-from strokenet_gym.stroke import Stroke
+from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 from strokenet_gym.stroke_log import StrokeLog
 
 __all__ = ["Planner", "paint_picture"]
@@ -168,7 +167,8 @@ class Planner:
         self._thinnest = self.style.thinnest / (min(self._stages[-1].shape) / 2)
         self._clock = Clock(self._stages, seconds)
         channels = len(self._picture)
-        self._parameters = none(channels)
+        parts = (0, channels), (0,), (0, NUM_ANCHORS, 2), (0, NUM_ANCHORS)
+        self._parameters = Stroke(*map(np.zeros, parts))
         self.done = False
         self.canvas = np.zeros((channels, 0, 0), np.float32)
         self._set_size(self._stages[0].shape)

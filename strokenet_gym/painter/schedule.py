@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from typing import NamedTuple
@@ -34,41 +35,37 @@ class Stage(NamedTuple):
     shape: tuple[int, int]
     strokes: int
     steps: int
-    rates: tuple[float, float]
+    rates: tuple[float, float] = (1.0, 0.6)
     renew: bool = True
 
 
 def plan_stages(strokes: int, style: Style, shape: tuple[int, int]) -> list[Stage]:
-    """The stages of a picture.
-
-    Args:
-        strokes: how many it is to have.
-        style: how long they are sought, and in which detail.
-        shape: height and width of the finished picture; it is planned at that size or at a smaller
-            one that suits the number of strokes.
+    """The stages of a picture of a height and width, planned at that size or at a smaller one that
+    suits the number of strokes.
 
     Raises:
         ValueError: if that would take too much memory.
     """
+
+    def scaled(scale: float) -> tuple[int, int]:
+        height, width = (max(1, round(side * scale)) for side in shape)
+        return height, width
+
     suits = style.detail * max(_LEAST, _PIXELS * math.sqrt(strokes))
     scale = min(1.0, suits / min(shape))
-    full, half = (_scaled(shape, scale), _scaled(shape, scale / 2))
+    full, half = scaled(scale), scaled(scale / 2)
     what = f"planning {strokes} strokes on {full[1]}x{full[0]} px"
     check_memory(what, int(_INK * strokes * math.prod(full)))
-    counts = [round(strokes * min(1, k / _ALL) ** _GROWTH) for k in range(1, _STAGES + 1)]
+    least, most = _EFFORT
     effort = (strokes / 256) ** 0.25 * math.prod(full) / 256**2
-    effort = min(max(effort, _EFFORT[0]), _EFFORT[1])
+    effort = min(max(effort, least), most)
     steps, last = (math.ceil(effort * number) for number in (style.iterations, style.finish))
+    counts = [round(strokes * min(1, k / _ALL) ** _GROWTH) for k in range(1, _STAGES + 1)]
     return [
-        *(Stage(half, max(1, count), steps, (1.0, 0.6)) for count in counts),
-        Stage(full, strokes, steps, (1.0, 0.6)),
+        *(Stage(half, max(1, count), steps) for count in counts),
+        Stage(full, strokes, steps),
         Stage(full, strokes, last, (0.6, 0.03), renew=False),
     ]
-
-
-def _scaled(shape: tuple[int, int], scale: float) -> tuple[int, int]:
-    height, width = (max(1, round(side * scale)) for side in shape)
-    return height, width
 
 
 class Clock:
@@ -86,16 +83,17 @@ class Clock:
 
     def __init__(self, stages: list[Stage], seconds: float | None) -> None:
         self.share, self.steps, self.over = 0.0, 0, True
-        self._stages, self._seconds = stages, seconds
-        work = [s.steps * s.shape[0] * s.shape[1] * math.sqrt(s.strokes) for s in stages]
-        self._ends = [sum(work[: k + 1]) / sum(work) for k in range(len(work))]
-        self._started: float | None = None
+        self._seconds, self._started = seconds, math.nan
+        work = [s.steps * math.prod(s.shape) * math.sqrt(s.strokes) for s in stages]
+        self._ahead = [
+            (s, end / sum(work)) for s, end in zip(stages, itertools.accumulate(work), strict=True)
+        ]
 
     def begin(self, number: int) -> None:
         """Begin a stage."""
-        if self._started is None:
+        if number == 0:
             self._started = time.monotonic()
-        self._stage, self._begun, self._end = self._stages[number], self.share, self._ends[number]
+        (self._stage, self._end), self._begun = self._ahead[number], self.share
         self.steps, self.over, self._part = 0, False, 0.0
 
     @property
@@ -106,12 +104,12 @@ class Clock:
 
     def tick(self) -> None:
         """A step has been taken."""
-        assert self._started is not None
         self.steps += 1
-        part = self.steps / self._stage.steps
-        if self._seconds is not None:
+        length = self._end - self._begun
+        if self._seconds is None:
+            self._part = self.steps / self._stage.steps
+        else:
             passed = (time.monotonic() - self._started) / self._seconds
-            length = self._end - self._begun
-            part = (passed - self._begun) / length if length > 0 else 1.0
-        self._part, self.over = part, part >= 1
-        self.share = min(self._begun + part * (self._end - self._begun), self._end)
+            self._part = (passed - self._begun) / length if length > 0 else 1.0
+        self.over = self._part >= 1
+        self.share = min(self._begun + self._part * length, self._end)
