@@ -273,12 +273,12 @@ class Window:
             elif key == pygame.K_h:
                 self._help = not self._help
             elif key == pygame.K_s:
-                from strokenet_gym.exports.pictures import encode
+                from PIL import Image
 
                 file = Path("runs") / time.strftime("strokenet-%Y%m%d-%H%M%S.png")
                 try:
                     with replace_file(file) as new:
-                        new.write_bytes(encode(image))
+                        Image.fromarray(image).save(new, "PNG")
                     print(f"Wrote {file}", file=stderr())
                 except OSError as error:
                     print(f"cannot write {file}: {error.strerror}", file=stderr())

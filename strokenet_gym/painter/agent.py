@@ -80,16 +80,7 @@ class PlannerAgent:
     def act(self, observation: dict[str, np.ndarray]) -> np.ndarray:
         """Choose strokes for the NumPy observations of any environment, single or batched.
 
-        Args:
-            observation: ``canvas`` and ``target`` uint8 ``[C, H, W]``, ``strokes_left`` ``[1]``,
-                or batches of them.
-
-        Returns:
-            Actions float32 ``[C + 49]``, or a batch of them.
-
-        Raises:
-            ValueError: if the observation lacks a part, or one has another shape.
-            TypeError: if a part does not hold real numbers.
+        Arguments, result and errors are those of :meth:`strokenet_gym.Agent.act`.
         """
         arrays, single = check_observation(observation)
         seen = [arrays[key] for key in ("canvas", "target", "strokes_left")]

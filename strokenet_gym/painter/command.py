@@ -41,6 +41,7 @@ def paint(
     picture: Annotated[str, tyro.conf.Positional],
     strokes: int = 300,
     style: str = "gouache",
+    *,
     size: int | None = None,
     seed: int = 0,
     background: str | None = None,

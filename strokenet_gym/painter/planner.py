@@ -59,27 +59,18 @@ def paint_picture(
     strokes: int = 300,
     style: str | Style = "gouache",
     *,
-    size: int | None = None,
-    seed: int = 0,
-    background: Any = None,
-    palette: Any = None,
-    weight: Any = None,
-    seconds: float | None = None,
     progress: Callable[[Planner], object] | None = None,
+    **settings: Any,
 ) -> StrokeLog:
     """Paint a picture in strokes, as close as they come.
 
     Args:
-        image: see :class:`Planner`, and so the others.
-        strokes: see there.
-        style: see there.
-        size: see there.
-        seed: see there.
-        background: see there.
-        palette: see there.
-        weight: see there.
-        seconds: see there.
+        image: a file, a PIL image, or an array or tensor, see :class:`Planner`.
+        strokes: how many at most, 1 … 100000.
+        style: a name in :data:`strokenet_gym.STYLES`, or a :class:`strokenet_gym.Style`.
         progress: called with the planner after each step.
+        settings: the other arguments of :class:`Planner`: ``size``, ``seed``, ``background``,
+            ``palette``, ``weight``, ``seconds`` and ``canvas``.
 
     Returns:
         The strokes, which ``replay(size)`` paints at any size, and which
@@ -89,10 +80,7 @@ def paint_picture(
         FileNotFoundError: if there is no such file.
         ValueError: if an argument is not what it must be.
     """
-    planner = Planner(
-        image, strokes, style, size=size, seed=seed, background=background, palette=palette,
-        weight=weight, seconds=seconds,
-    )  # fmt: skip
+    planner = Planner(image, strokes, style, **settings)
     while not planner.done:
         planner.step()
         if progress is not None:
