@@ -39,7 +39,8 @@ def page(tmp_path, monkeypatch):
     """The names that the page's blocks define; the tables are put back."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STROKENET_CACHE", str(tmp_path / "cache"))
-    tables = [(t, dict(t)) for t in (BRUSHES, BLENDS, DATA_SETS, REWARDS, ARCHITECTURES, FORMATS)]
+    known = BRUSHES, BLENDS, DATA_SETS, REWARDS, ARCHITECTURES, FORMATS, gym.registry
+    tables = [(table, dict(table)) for table in known]
     text = (ROOT / "docs" / "extending.md").read_text()
     names = {"__name__": "extending"}
     for block in re.findall(r"^```python\n(.*?)^```", text, re.S | re.M):
@@ -216,3 +217,30 @@ def test_an_exact_program_from_outside(page):
     assert action.grad.any()
     with pytest.raises(ValueError, match="StampsTape has no closed form for removal costs"):
         removal_costs(canvas, actions, canvas, program)
+
+
+@pytest.mark.parametrize("engine", ["program", "gradient"])
+def test_a_task_from_outside(page, engine):
+    """Rewarded at the end alone, single and batched, and not where an episode only restarts."""
+    kwargs = {"task": page["Sparse"], "max_strokes": 3, "canvas_size": 32, "engine": engine}
+    env = gym.make("Painting-v0", **kwargs)
+    check_env(env.unwrapped)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    steps = [env.step(env.action_space.sample()) for _ in range(3)]
+    assert [step[1] for step in steps[:2]] == [0, 0]
+    assert steps[2][1] == pytest.approx(1 - steps[2][4]["residual"], abs=1e-5)
+    envs = gym.make_vec("Painting-v0", num_envs=2, **kwargs)
+    envs.reset(seed=0)
+    envs.action_space.seed(0)
+    for turn in range(8):  # through the automatic reset
+        _, rewards, _, _, info = envs.step(envs.action_space.sample())
+        wanted = 1 - info["residual"] if turn % 4 == 2 else np.zeros(2)
+        np.testing.assert_allclose(rewards, wanted, atol=1e-5)
+    if engine == "gradient":
+        env.reset()
+        action = torch.zeros(50, requires_grad=True)
+        for _ in range(3):
+            reward = env.step(action)[1]
+        reward.backward()
+        assert action.grad.any()

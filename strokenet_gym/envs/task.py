@@ -163,14 +163,17 @@ class Task:
         change = engine.step(action, rows)
         self.stroke += 1 if active is None else active
         if isinstance(kind, int):
-            return self.reward(-change[:, kind] / engine.start[:, kind])
-        if rows is not None and len(rows) == 0:
-            return self.reward(change[:, 0])
-        images = before, engine.kept(engine.canvas), engine.kept(engine.target)
-        if rows is not None:  # a user's function is asked about strokes alone
-            images = tuple(batch[rows] for batch in images)
-        earned = check_rewards(engine.values(kind(*images)), len(images[1]))
-        return self.reward(earned if rows is None else engine.spread(earned, rows))
+            earned = -change[:, kind] / engine.start[:, kind]
+        elif rows is not None and len(rows) == 0:
+            earned = change[:, 0]
+        else:
+            images = before, engine.kept(engine.canvas), engine.kept(engine.target)
+            if rows is not None:  # a user's function is asked about strokes alone
+                images = tuple(batch[rows] for batch in images)
+            earned = check_rewards(engine.values(kind(*images)), len(images[1]))
+            earned = earned if rows is None else engine.spread(earned, rows)
+        rewards = self.reward(earned)
+        return rewards if rows is None else engine.spread(rewards[rows], rows)
 
     def reward(self, earned: Any) -> Any:
         """What an agent gets, ``[B]``, for strokes that earned so much by the reward's name.

@@ -286,18 +286,14 @@ def costs(stroke: Stroke, size: int, seconds: float) -> dict[str, float]:
     numbers = stroke, PENCIL.numbers, EXACT, size
     stamps, (runs, cells) = trace_all(*numbers), count_visits(*numbers)
     path = 1e6 / rate(lambda: trace_all(*numbers), BATCH, seconds)
-    # Opacity maps need no canvas and no target.
-    drawn = 1e6 / rate(lambda: PENCIL.draw(stroke, size), BATCH, seconds)
-    zeros = 1e6 / rate(lambda: np.zeros((BATCH, size, size), np.float32).fill(0), BATCH, seconds)
     painted = 1e6 / rate(kernel(stroke, size), BATCH, seconds)
     return {
         "path": path,
-        "stamping": drawn - path - zeros,
-        "compositing": painted - drawn + zeros,
+        "pixels": painted - path,
         "stamps": stamps / BATCH,
         "runs": runs / BATCH,
         "cells": cells / BATCH,
-        "ns a cell": 1e3 * (drawn - path - zeros) * BATCH / cells,
+        "ns a cell": 1e3 * (painted - path) * BATCH / cells,
     }
 
 
