@@ -200,8 +200,9 @@ class Arrays(Engine):
         return painted
 
     def _unpack(self, action: np.ndarray) -> Stroke:
-        """In the precision in which programs want strokes."""
-        return unpack(action.astype(np.float64), len(self.colour), self.program.radii)
+        """In the precision and layout of kernels, which need no look at each field then."""
+        stroke = unpack(action.astype(np.float64), len(self.colour), self.program.radii)
+        return Stroke(*map(np.ascontiguousarray, stroke))
 
     def index(self, active: np.ndarray) -> np.ndarray:
         return np.flatnonzero(active)

@@ -20,7 +20,7 @@ from strokenet_gym.envs.engines import find_engine
 from strokenet_gym.envs.rewards import check_rewards, find_reward
 from strokenet_gym.extras import import_object
 from strokenet_gym.kernels.canvas import to_bytes
-from strokenet_gym.stroke import Stroke
+from strokenet_gym.stroke import Stroke, is_tensor
 from strokenet_gym.targets import ArrayTargets, channels_of, make_targets
 from strokenet_gym.targets.fitting import fit_images
 from strokenet_gym.targets.images import is_pil
@@ -154,7 +154,7 @@ class Task:
             The rewards ``[B]``, of the action's kind; 0 where not active.
         """
         rewards = self.engine.door(lambda inside: self._step(inside, active), action)
-        return rewards.astype(np.float64) if isinstance(rewards, np.ndarray) else rewards
+        return rewards if is_tensor(rewards) else np.asarray(rewards, np.float64)
 
     def _step(self, action: Any, active: np.ndarray | None) -> Any:
         engine, kind = self.engine, self._reward

@@ -41,7 +41,7 @@ def paint(
         canvas: ``[B, C, H, W]``.
         stroke: ``[B, …]`` or ``[B, N, …]``.
         background: ``[C]``, or one number; gets no gradient.
-        accuracy: see :meth:`ExactProgram.paint_taped`.
+        accuracy: see ``ExactProgram.paint_taped``.
         target: the canvases' shape; gets no gradient.
 
     Returns:

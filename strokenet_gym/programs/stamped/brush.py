@@ -202,7 +202,7 @@ class Brush(ExactProgram):
         target: np.ndarray | None = None,
         keep: bool = True,
     ) -> tuple[np.ndarray, StampedTape]:
-        """Paint N strokes in order on each canvas, see :meth:`ExactProgram.paint_taped`.
+        """Paint N strokes in order on each canvas, see ``ExactProgram.paint_taped``.
 
         The gradient is that of the program as it is sampled; at kinks it is one-sided (raster.py
         says which side). A stroke with a number that is NaN or infinite, or with a pressure beyond
@@ -258,7 +258,7 @@ class Brush(ExactProgram):
         stroke: Stroke,
         accuracy: str | Accuracy = "exact",
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best colours of candidates, see :meth:`ExactProgram.best_colours`.
+        """The best colours of candidates, see ``ExactProgram.best_colours``.
 
         Raises:
             ValueError: if it erases.

@@ -82,13 +82,24 @@ def paint_in_place(
     if len(stroke.radius) == 0:
         return np.zeros((count, 2)), []
     each = len(stroke.radius) // count
-    bands = bands_of(height, each)
-    changes = np.zeros((len(bands), count, 2))
-    change = changes[0]
     ground = paper((height, width), brush.grain)
     goal = NOTHING[dtype] if target is None else target
     others = _NO_BYTES if pixels is None else pixels, _NO_BOXES if inked is None else inked
     numbers: Any = tuple(stroke), tuple(brush), tuple(accuracy)
+    if each == 1 and not keep:  # a step: its time counts in microseconds
+        change = np.zeros((count, 2))
+
+        def paint(start: int, stop: int) -> None:
+            scratch, ink = scratch_of(height, width, dtype)
+            inputs = (canvas, ground, goal, change, *others), *numbers, ink, scratch
+            while (start := composite(*inputs, (start, stop, 0, height, False))) < stop:
+                threads.check()
+
+        threads.run(paint, count)
+        return change, []
+    bands = bands_of(height, each)
+    changes = np.zeros((len(bands), count, 2))
+    change = changes[0]
     kept: list[list[Chunk]] = [[]] * (count * len(bands) if keep else 0)
 
     def work(start: int, stop: int) -> None:
@@ -186,7 +197,7 @@ def _room(cells: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
 def best_colours(
     canvas: np.ndarray, target: np.ndarray, stroke: Stroke, brush: BrushNumbers, accuracy: Accuracy
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best colours of candidates, see :meth:`ExactProgram.best_colours`."""
+    """The best colours of candidates, see ``ExactProgram.best_colours``."""
     stroke = strokes(stroke, (None,), None)
     count, shape = len(stroke.radius), canvas.shape[1:]
     colours, gains = np.zeros((count, len(canvas))), np.zeros(count)
