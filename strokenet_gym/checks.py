@@ -205,10 +205,7 @@ def _are_ready(stroke: Stroke, leading: Shape, channels: int | None) -> bool:
 
 
 def strokes(
-    stroke: Stroke,
-    leading: Shape,
-    channels: int | None,
-    real: Callable[..., Any] = real_array,
+    stroke: Stroke, leading: Shape, channels: int | None, real: Callable[..., Any] = real_array
 ) -> Stroke:
     """Return strokes as kernels take them.
 

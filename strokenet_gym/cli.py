@@ -65,9 +65,7 @@ def export_log(
 
 
 def download_data(
-    name: Annotated[str, tyro.conf.Positional],
-    to: Path,
-    categories: tuple[str, ...] = (),
+    name: Annotated[str, tyro.conf.Positional], to: Path, categories: tuple[str, ...] = ()
 ) -> None:
     """Fetch a published data set; files that are there and whole are kept.
 

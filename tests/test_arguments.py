@@ -14,16 +14,7 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 from safetensors.torch import save_file
 
-from strokenet_gym import (
-    BRUSHES,
-    Brush,
-    Program,
-    Stroke,
-    load_agent,
-    load_generator,
-    pack,
-    unpack,
-)
+from strokenet_gym import BRUSHES, Brush, Program, Stroke, load_agent, load_generator, pack, unpack
 from strokenet_gym.agents import StrokeNetAgent
 from strokenet_gym.kernels import threads
 from strokenet_gym.programs.learned import CompactGenerator

@@ -257,8 +257,7 @@ def test_pickles_are_small(small_sets):
 
 
 @pytest.mark.parametrize(
-    ("name", "counts"),
-    [("omniglot", (2457, 263)), ("mnist", (10_000, 10_000))],
+    ("name", "counts"), [("omniglot", (2457, 263)), ("mnist", (10_000, 10_000))]
 )
 def test_real_data(data_dir, name, counts):
     sets = [DATA_SETS[name](data_dir, split, 64) for split in ("train", "test")]

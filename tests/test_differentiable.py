@@ -329,10 +329,7 @@ def test_bad_actions(action, error, message):
         ({"generator": "nonsense"}, "unknown generator 'nonsense': neither one of compact"),
         ({"device": "abacus"}, "device 'abacus'"),
         ({"brush": Brush(edge=0.2)}, "no network is shipped that imitates the brush .Brush"),
-        (
-            {"brush": Brush(edge=0.2), "generator": "compact"},
-            "imitates the brush 'pencil' only",
-        ),
+        ({"brush": Brush(edge=0.2), "generator": "compact"}, "imitates the brush 'pencil' only"),
         ({"render_mode": "ansi"}, "unknown render_mode"),
         ({"targets": "cats"}, "unknown targets"),
     ],

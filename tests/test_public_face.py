@@ -38,8 +38,7 @@ def test_type_checkers_see_the_same_names():
 
 def test_packages_are_loaded_when_they_are_asked_for():
     python(
-        "import strokenet_gym",
-        "assert strokenet_gym.envs.PaintingEnv is strokenet_gym.PaintingEnv",
+        "import strokenet_gym", "assert strokenet_gym.envs.PaintingEnv is strokenet_gym.PaintingEnv"
     )
 
 

@@ -361,10 +361,7 @@ def test_jitter_keeps_the_picture():
         (["train_classifier", "--data-dir", "nowhere"], "mnist needs train-images"),
         (["train_strokenet", "--width", "0"], "--width must be positive, got 0"),
         (["train_strokenet", "--max-strokes", "0"], "--max-strokes must be positive, got 0"),
-        (
-            ["train_strokenet", "--agent", "cat"],
-            "--agent must be of strokenet, tracing",
-        ),
+        (["train_strokenet", "--agent", "cat"], "--agent must be of strokenet, tracing"),
         (["train_ppo", "--batch", "0"], "--batch must be positive, got 0"),
         (["train_ppo", "--env", "Foo-v0"], "Foo"),
         (["train_sac", "--modules", "no_such"], "--modules no_such cannot be imported"),

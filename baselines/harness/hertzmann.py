@@ -100,11 +100,7 @@ def _layer(soft: np.ndarray, canvas: np.ndarray, pixels: float, threshold: float
 
 
 def _stroke(
-    start: tuple[int, int],
-    pixels: float,
-    soft: np.ndarray,
-    canvas: np.ndarray,
-    slopes: np.ndarray,
+    start: tuple[int, int], pixels: float, soft: np.ndarray, canvas: np.ndarray, slopes: np.ndarray
 ) -> Stroke:
     """A stroke from a pixel on along the edges, as long as its colour is better than what is there.
 

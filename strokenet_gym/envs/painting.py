@@ -18,12 +18,7 @@ from gymnasium.error import ResetNeeded
 
 from strokenet_gym.checks import flag
 from strokenet_gym.display import Window, frame, usable_modes
-from strokenet_gym.envs.arguments import (
-    PortableSpec,
-    check_options,
-    check_render_mode,
-    check_seed,
-)
+from strokenet_gym.envs.arguments import PortableSpec, check_options, check_render_mode, check_seed
 from strokenet_gym.envs.engines import Brush
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.envs.task import Task, make_task

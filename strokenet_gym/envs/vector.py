@@ -129,10 +129,7 @@ class PaintingVectorEnv(Painting, gym.vector.VectorEnv):
     @eager
     @np.errstate(under="ignore")
     def reset(
-        self,
-        *,
-        seed: int | list[int | None] | None = None,
-        options: dict[str, Any] | None = None,
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Start episodes.
 

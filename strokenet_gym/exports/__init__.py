@@ -23,10 +23,7 @@ __all__ = ["FORMATS", "export", "film", "to_rgb", "writer_of"]
 
 @np.errstate(under="ignore")
 def export(
-    log: StrokeLog,
-    path: str | os.PathLike,
-    size: int | tuple[int, int] = 512,
-    **options: Any,
+    log: StrokeLog, path: str | os.PathLike, size: int | tuple[int, int] = 512, **options: Any
 ) -> None:
     """Write an episode to a file; the suffix says what kind. It appears whole or not at all.
 

@@ -38,10 +38,7 @@ _MP4 = (
 
 
 def film(
-    log: StrokeLog,
-    size: int | tuple[int, int],
-    seconds: float | None = None,
-    fps: int = 25,
+    log: StrokeLog, size: int | tuple[int, int], seconds: float | None = None, fps: int = 25
 ) -> Iterator[np.ndarray]:
     """Frames of the strokes as they grow, and a second of the picture at the end.
 
@@ -82,11 +79,7 @@ def _frames(
 
 
 def write_mp4(
-    log: StrokeLog,
-    path: Path,
-    size: tuple[int, int],
-    seconds: float | None = None,
-    fps: int = 25,
+    log: StrokeLog, path: Path, size: tuple[int, int], seconds: float | None = None, fps: int = 25
 ) -> None:
     """Write a film in H.264, of even sides, as the codec wants them."""
     require("imageio_ffmpeg")
@@ -95,11 +88,7 @@ def write_mp4(
 
 
 def write_gif(
-    log: StrokeLog,
-    path: Path,
-    size: tuple[int, int],
-    seconds: float | None = None,
-    fps: int = 25,
+    log: StrokeLog, path: Path, size: tuple[int, int], seconds: float | None = None, fps: int = 25
 ) -> None:
     """Write a film as GIF, of at most 50 frames a second.
 

@@ -19,14 +19,7 @@ from strokenet_gym.targets.images import LUMA, load_image, plane
 with shielded():
     import cv2
 
-__all__ = [
-    "load_motif",
-    "load_picture",
-    "load_weight",
-    "named_colour",
-    "resized",
-    "shape_of",
-]
+__all__ = ["load_motif", "load_picture", "load_weight", "named_colour", "resized", "shape_of"]
 
 _SHORTEST, _LONGEST = 16, 4096  # pixels of a side
 _USUAL = 2048  # at most, by default

@@ -34,13 +34,7 @@ from strokenet_gym.programs.learned.three_body import three_body_strokes, unifor
 from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.programs.stamped.numbers import EXACT
 from strokenet_gym.programs.stamped.path import ENDS, new_path, trace_stroke
-from strokenet_gym.programs.stamped.runs import (
-    fill_run,
-    new_run,
-    next_run,
-    run_columns,
-    run_rows,
-)
+from strokenet_gym.programs.stamped.runs import fill_run, new_run, next_run, run_columns, run_rows
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack
 

@@ -20,14 +20,7 @@ from strokenet_gym.kernels.fastmath import FAST
 from strokenet_gym.programs.blend import mix_of, shade, shade_per_canvas, shade_per_colour
 from strokenet_gym.programs.stamped.numbers import PATIENCE, Accuracy, BrushNumbers
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
-from strokenet_gym.programs.stamped.raster import (
-    Canvases,
-    Ink,
-    Part,
-    Scratch,
-    lay_ink,
-    span_at,
-)
+from strokenet_gym.programs.stamped.raster import Canvases, Ink, Part, Scratch, lay_ink, span_at
 from strokenet_gym.programs.stamped.runs import new_run
 from strokenet_gym.stroke import Stroke
 

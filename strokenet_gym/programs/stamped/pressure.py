@@ -5,14 +5,7 @@ import math
 from strokenet_gym.kernels.cache import njit
 from strokenet_gym.kernels.fastmath import FAST
 
-__all__ = [
-    "DRAWABLE_RADIUS",
-    "powers",
-    "powers_around",
-    "put_stamp",
-    "put_stamp_back",
-    "tolerance",
-]
+__all__ = ["DRAWABLE_RADIUS", "powers", "powers_around", "put_stamp", "put_stamp_back", "tolerance"]
 
 # Below this radius (pixels) a stamp would fall between the pixel centres. A thinner one is drawn
 # with it and less strength instead.
