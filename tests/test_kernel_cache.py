@@ -44,7 +44,7 @@ def run(folder, code=CODE, **variables):
 def copy_package(folder):
     """The package's source without what is compiled; its folder."""
     package, source = folder / "strokenet_gym", Path(strokenet_gym.__file__).parent
-    for file in source.rglob("*.py"):
+    for file in [*source.rglob("*.py"), source / "__init__.pyi"]:
         copy = package / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(file.read_text())
