@@ -6,8 +6,8 @@ import functools
 import itertools
 import json
 import os
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from strokenet_gym.checks import whole
 from strokenet_gym.envs.arguments import canvas_sides, check_observation
 from strokenet_gym.painter import PlannerAgent
-from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights, write_weights
+from strokenet_gym.pretrained import SHIPPED, Network, load_network, save_network
 from strokenet_gym.programs import load_program
 from strokenet_gym.programs.transforms import dense
 from strokenet_gym.reading import shown
@@ -49,7 +49,7 @@ ARCHITECTURES: dict[str, type[Agent]] = {}  # a class enters itself
 _SIDES, _STROKES = (16, 512), (1, 1000)  # of a task that a file may ask for by itself
 
 
-class Agent(nn.Module):
+class Agent(Network):
     """What agents share. A subclass has ``architecture``, and a ``forward`` of its own.
 
     It is entered in :data:`ARCHITECTURES`, so that :func:`load_agent` knows it once its module is
@@ -69,7 +69,6 @@ class Agent(nn.Module):
             processor has it: twice as fast.
     """
 
-    architecture: ClassVar[str]
     fast = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -163,14 +162,7 @@ class Agent(nn.Module):
             ValueError: if a weight is NaN or infinite.
             OSError: if it cannot be written.
         """
-        weights = {
-            key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-            for key, tensor in self.state_dict().items()
-        }
-        check_finite("the agent", weights)
-        metadata = {k: str(v) for k, v in self.sizes.items()}
-        metadata |= {"architecture": self.architecture, "task": json.dumps(self.task)}
-        write_weights(path, weights, metadata)
+        save_network(self, path, "the agent", {"task": json.dumps(self.task)})
 
 
 def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> Agent | PlannerAgent:
@@ -195,16 +187,13 @@ def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> A
     """
     if name == "planner":
         return PlannerAgent()
-    path, metadata, weights = read_weights("agent", name, AGENTS, ARCHITECTURES)
-    try:
-        cls, task = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("task", "{}")
-        agent = build(cls, metadata, weights)
-        agent.task = json.loads(task)
-        if not isinstance(agent.task, dict):
-            raise ValueError(f"task must be a dictionary, got {type(agent.task).__name__}")
-    except (RuntimeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise ValueError(f"{path} is of another version: {shown(error)}") from None
-    return agent.to(device).eval()
+    return load_network("agent", name, AGENTS, ARCHITECTURES, ["task"], _describe).to(device)
+
+
+def _describe(agent: Agent, texts: Mapping[str, str]) -> None:
+    agent.task = json.loads(texts.get("task", "{}"))
+    if not isinstance(agent.task, dict):
+        raise ValueError(f"task must be a dictionary, got {type(agent.task).__name__}")
 
 
 def arguments_of(agent: Agent | PlannerAgent, **given: Any) -> dict[str, Any]:
