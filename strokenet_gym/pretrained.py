@@ -7,10 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from strokenet_gym.extras import require
-
-require("torch", "safetensors")
-
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
