@@ -12,14 +12,12 @@ from strokenet_gym.interrupts import shielded
 
 __all__ = ["import_object", "require"]
 
-# What scripts import, by the name that pip has for it.
-_ALL = {
-    "torch": "torch", "safetensors": "safetensors", "pygame": "pygame",
-    "imageio_ffmpeg": "imageio-ffmpeg", "pooch": "pooch", "svgpathtools": "svgpathtools",
-    "defusedxml": "defusedxml", "skimage": "scikit-image",
-    "stable_baselines3": "stable-baselines3", "tensorboard": "tensorboard",
-    "matplotlib": "matplotlib",
-}  # fmt: skip
+# What scripts import.
+_ALL = (
+    "torch", "safetensors", "pygame", "imageio_ffmpeg", "pooch", "svgpathtools", "defusedxml",
+    "skimage", "stable_baselines3", "tensorboard", "matplotlib",
+)  # fmt: skip
+_PIP = {"skimage": "scikit-image"}  # where pip's name differs by more than hyphens
 
 
 def require(*modules: str) -> None:
@@ -41,7 +39,7 @@ def require(*modules: str) -> None:
             why = error
             missing.append(module)
     if missing:
-        names = [_ALL.get(name, name) for name in missing]
+        names = [_PIP.get(name, name.replace("_", "-")) for name in missing]
         raise DependencyNotInstalled(
             f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not installed, "
             f"run `pip install {' '.join(names)}`"

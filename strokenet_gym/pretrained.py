@@ -5,11 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TypeVar
-
-from strokenet_gym.extras import require
-
-require("torch", "safetensors")
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,28 +15,48 @@ from torch import Tensor, nn
 from strokenet_gym.files import check_memory, replace_file, user_path
 from strokenet_gym.reading import open_regular, shown
 
-__all__ = ["SHIPPED", "build", "check_finite", "read_weights", "write_weights"]
-
-_Network = TypeVar("_Network", bound=nn.Module)
+__all__ = ["SHIPPED", "Network", "load_network", "save_network", "write_weights"]
 
 SHIPPED = Path(__file__).parent / "weights"
 _HEADER = 2**20  # bytes, at most: some 10,000 tensors
 _GROWTH = 10  # bytes of memory that one of a file becomes: four bits of a number, in 32, and copied
 
 
-def read_weights(
-    kind: str, name: str | os.PathLike, known: Mapping[str, Path], architectures: Collection[str]
-) -> tuple[Path, dict[str, str], dict[str, Tensor]]:
-    """Read a file of weights, in single precision.
+class Network(nn.Module):
+    """A network whose weights are kept in files.
+
+    Attributes:
+        architecture: its name in files, one for each subclass.
+        on_disk: precision of the weights in a file.
+        sizes: what to call the class with to get a network like this one, whole numbers from 1.
+    """
+
+    architecture: ClassVar[str]
+    on_disk: ClassVar[torch.dtype] = torch.float16
+    sizes: dict[str, int]
+
+
+_Network = TypeVar("_Network", bound=Network)
+
+
+def load_network(
+    kind: str,
+    name: str | os.PathLike,
+    known: Mapping[str, Path],
+    architectures: Mapping[str, type[_Network]],
+    texts: Collection[str],
+    describe: Callable[[_Network, dict[str, str]], Any],
+) -> _Network:
+    """Load a network in single precision on the CPU, in eval mode.
 
     Args:
         kind: what it is for, for messages.
         name: one of the known names, or a path.
         known: the shipped files by name.
-        architectures: the file must say that it holds one of these.
-
-    Returns:
-        The path, the file's metadata, and the tensors.
+        architectures: the classes that the file may name.
+        texts: what else a file may say; the rest of its metadata are the network's sizes.
+        describe: tells the network what the file says of those; may raise ValueError, LookupError
+            or TypeError.
 
     Raises:
         ValueError: if there is no file of that name, or it is damaged, or holds something else.
@@ -54,6 +70,34 @@ def read_weights(
         raise ValueError(
             f"unknown {kind} {shown(name)!r}: neither one of {', '.join(known)} nor a file"
         )
+    metadata, weights = _read(path)
+    holds = metadata.pop("architecture", None)
+    if holds is None or holds not in architectures:
+        hint = f", but {shown(holds)!r}: import the module that defines that first"
+        raise ValueError(
+            f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights (one of "
+            f"{', '.join(architectures)}){hint if holds is not None else ''}"
+        )
+    _check_finite(str(path), weights)
+    try:
+        said = {key: metadata.pop(key) for key in texts if key in metadata}
+        sizes = {key: int(value) for key, value in metadata.items()}
+        if any(size < 1 for size in sizes.values()):
+            raise ValueError(f"sizes must be whole numbers from 1, got {sizes}")
+        with torch.device("meta"):  # other weights are refused before the network takes memory
+            architectures[holds](**sizes).load_state_dict(weights, assign=True)
+        with torch.device("cpu"), torch.inference_mode(False):
+            network = architectures[holds](**sizes).float()  # whatever torch's default is
+            network.load_state_dict(weights)
+        describe(network, said)
+    except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+        why = " ".join(str(error).split())  # torch's have several lines
+        raise ValueError(f"{path} is of another version: {shown(why)}") from None
+    return network.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and, in single precision, the weights of a file; ValueError if it is damaged."""
     try:
         with open_regular(path) as stream:
             header = int.from_bytes(stream.read(8), "little")
@@ -65,23 +109,36 @@ def read_weights(
     try:
         # On no other device, and such that gradients go through them.
         with torch.device("cpu"), torch.inference_mode(False), safe_open(path, "pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {key: _real(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if any(tensor.is_complex() for tensor in weights.values()):
+                raise ValueError("weights must be real numbers")
+            return dict(file.metadata() or {}), {k: v.float() for k, v in weights.items()}
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {shown(error)}") from None
-    holds = metadata.get("architecture")
-    if holds not in architectures:
-        about = (
-            ""
-            if holds is None
-            else f", but {shown(holds)!r}: import the module that defines that first"
-        )
-        raise ValueError(
-            f"{path} does not hold {'an' if kind[0] in 'aeiou' else 'a'} {kind}'s weights (one of "
-            f"{', '.join(architectures)}){about}"
-        )
-    check_finite(str(path), tensors)
-    return path, metadata, tensors
+
+
+def save_network(
+    network: Network, path: str | os.PathLike, what: str, texts: Mapping[str, str]
+) -> None:
+    """Write a network's weights and sizes, and texts; the file appears whole or not at all.
+
+    Args:
+        network: the network.
+        path: where to.
+        what: what to call it in messages.
+        texts: what else the file is to say.
+
+    Raises:
+        ValueError: if a weight is NaN or infinite.
+        OSError: if the file cannot be written.
+    """
+    weights = {
+        key: (tensor.to(network.on_disk) if tensor.is_floating_point() else tensor).contiguous()
+        for key, tensor in network.state_dict().items()
+    }
+    _check_finite(what, weights)
+    sizes = {key: str(size) for key, size in network.sizes.items()}
+    write_weights(path, weights, sizes | {"architecture": network.architecture} | dict(texts))
 
 
 def write_weights(
@@ -96,51 +153,7 @@ def write_weights(
         new.write_bytes(save(weights, metadata))
 
 
-def _real(tensor: Tensor) -> Tensor:
-    if tensor.is_complex():
-        raise ValueError("weights must be real numbers")
-    return tensor.float()
-
-
-def build(
-    network: Callable[..., _Network], metadata: Mapping[str, str], weights: Mapping[str, Tensor]
-) -> _Network:
-    """A network with the weights from a file, in single precision on the CPU.
-
-    Args:
-        network: its class.
-        metadata: what the file says of its sizes.
-        weights: the tensors.
-
-    Raises:
-        RuntimeError: if the sizes are not those of the weights: before the network takes memory.
-        ValueError: if one is no whole number from 1, or of no network.
-        TypeError: if one is of another network.
-    """
-    sizes = {key: int(value) for key, value in metadata.items()}
-    if any(size < 1 for size in sizes.values()):
-        raise ValueError(f"sizes must be whole numbers from 1, got {sizes}")
-    with torch.device("meta"):  # shapes alone
-        claimed = {key: tensor.shape for key, tensor in network(**sizes).state_dict().items()}
-    wrong = [
-        key
-        for key in sorted({*claimed, *weights})
-        if key not in claimed or key not in weights or claimed[key] != weights[key].shape
-    ]
-    if wrong:
-        raise RuntimeError(f"the weights {shown(', '.join(wrong))} are not of the sizes {sizes}")
-    with torch.device("cpu"), torch.inference_mode(False):
-        built = network(**sizes).float()  # whatever torch's default is
-        built.load_state_dict(weights)
-    return built
-
-
-def check_finite(what: str, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse weights that are no numbers.
-
-    Raises:
-        ValueError: if one is NaN or infinite.
-    """
+def _check_finite(what: str, tensors: Mapping[str, Tensor]) -> None:
     wrong = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         names = shown(", ".join(wrong))

@@ -15,9 +15,10 @@ from strokenet_gym.targets import make_targets
 
 
 def observation(channels=1, size=48, batch=3):
+    sides = size if isinstance(size, tuple) else (size, size)
     return {
-        "canvas": torch.rand(batch, channels, size, size),
-        "target": torch.rand(batch, channels, size, size),
+        "canvas": torch.rand(batch, channels, *sides),
+        "target": torch.rand(batch, channels, *sides),
         "strokes_left": torch.ones(batch, 1),
     }
 
@@ -26,9 +27,9 @@ AGENT_CLASSES = [StrokeNetAgent, TracingAgent]
 
 
 @pytest.mark.parametrize("cls", AGENT_CLASSES)
-@pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 64), (1, 200)])
+@pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 64), (1, 200), (1, (48, 64))])
 def test_actions_are_in_bounds(cls, channels, size):
-    action = cls(channels, width=8, hidden=32)(observation(channels, size))
+    action = cls(channels, input_size=64, width=8, hidden=32)(observation(channels, size))
     assert action.shape == (3, channels + 49)
     assert action.abs().max() <= 1
 

@@ -6,23 +6,18 @@ import functools
 import itertools
 import json
 import os
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
-
-from strokenet_gym.extras import require
-
-require("torch", "safetensors")
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokenet_gym.checks import whole
+from strokenet_gym.checks import background_of, whole
 from strokenet_gym.envs.arguments import canvas_sides, check_observation
 from strokenet_gym.painter import PlannerAgent
-from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights, write_weights
+from strokenet_gym.pretrained import SHIPPED, Network, load_network, save_network
 from strokenet_gym.programs import load_program
 from strokenet_gym.programs.transforms import dense
 from strokenet_gym.reading import shown
@@ -49,18 +44,19 @@ ARCHITECTURES: dict[str, type[Agent]] = {}  # a class enters itself
 _SIDES, _STROKES = (16, 512), (1, 1000)  # of a task that a file may ask for by itself
 
 
-class Agent(nn.Module):
-    """What agents share. A subclass has ``architecture``, and a ``forward`` of its own.
+class Agent(Network):
+    """What agents share.
 
-    It is entered in :data:`ARCHITECTURES`, so that :func:`load_agent` knows it once its module is
-    imported.
+    A subclass has ``architecture``, and ``forward(observation)``: from tensors in [0, 1]
+    (``canvas`` and ``target`` ``[B, C, H, W]``, ``strokes_left`` ``[B, 1]``) to actions
+    ``[B, C + 49]`` in [-1, 1]. It is entered in :data:`ARCHITECTURES`, so that :func:`load_agent`
+    knows it once its module is imported.
 
     Args:
         sizes: what to call the subclass with to get a network like this one.
 
     Attributes:
         architecture: its name in files, one for each subclass.
-        sizes: as given.
         channels: colour channels of the environments that it paints in.
         max_strokes: strokes in the episodes that it is trained for.
         task: what it is trained for, by the names of the environments' arguments; kept in files,
@@ -69,7 +65,6 @@ class Agent(nn.Module):
             processor has it: twice as fast.
     """
 
-    architecture: ClassVar[str]
     fast = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -77,13 +72,10 @@ class Agent(nn.Module):
         name = cls.__dict__.get("architecture")
         if not isinstance(name, str):
             raise TypeError(f"the agent {cls.__name__} needs an attribute architecture, a name")
-        taken = ARCHITECTURES.get(name)
-        if taken is not None and (taken.__module__, taken.__qualname__) != (
-            cls.__module__,
-            cls.__qualname__,
-        ):
+        other = ARCHITECTURES.get(name, cls)
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(
-                f"the architecture {name!r} of {cls.__name__} is {taken.__name__}'s already"
+                f"the architecture {name!r} of {cls.__name__} is {other.__name__}'s already"
             )
         ARCHITECTURES[name] = cls
 
@@ -112,14 +104,7 @@ class Agent(nn.Module):
             )
 
     def __call__(self, observation: dict[str, Tensor]) -> Tensor:
-        """Choose strokes as ``forward`` does, which sees the observation in the weights' precision.
-
-        Args:
-            observation: tensors in [0, 1], of any precision.
-
-        Returns:
-            Actions ``[B, C + 49]`` in the observation's precision.
-        """
+        """Choose strokes, whatever precision the weights and the observation are in."""
         seen = {key: self.as_weights(value) for key, value in observation.items()}
         action, kind = super().__call__(seen), observation["target"].dtype
         return action.to(kind) if kind.is_floating_point else action
@@ -148,12 +133,11 @@ class Agent(nn.Module):
         arrays, single = check_observation(observation)
         self._check_channels(arrays["canvas"].shape[-3])
         device = next(self.parameters()).device
-        tensors = {}
+        seen = {}
         for key, value in arrays.items():
-            tensor = dense(value, key).to(device).float()
-            tensor = tensor / (255 if value.dtype == np.uint8 else 1)
-            tensors[key] = tensor[None] if single else tensor
-        action = self(tensors).cpu().numpy()
+            batch = dense(value[None] if single else value, key).to(device).float()
+            seen[key] = batch / (255 if value.dtype == np.uint8 else 1)
+        action = self(seen).cpu().numpy()
         return action[0] if single else action
 
     def save(self, path: str | os.PathLike) -> None:
@@ -163,14 +147,7 @@ class Agent(nn.Module):
             ValueError: if a weight is NaN or infinite.
             OSError: if it cannot be written.
         """
-        weights = {
-            key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-            for key, tensor in self.state_dict().items()
-        }
-        check_finite("the agent", weights)
-        metadata = {k: str(v) for k, v in self.sizes.items()}
-        metadata |= {"architecture": self.architecture, "task": json.dumps(self.task)}
-        write_weights(path, weights, metadata)
+        save_network(self, path, "the agent", {"task": json.dumps(self.task)})
 
 
 def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> Agent | PlannerAgent:
@@ -195,16 +172,13 @@ def load_agent(name: str | os.PathLike, device: str | torch.device = "cpu") -> A
     """
     if name == "planner":
         return PlannerAgent()
-    path, metadata, weights = read_weights("agent", name, AGENTS, ARCHITECTURES)
-    try:
-        cls, task = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("task", "{}")
-        agent = build(cls, metadata, weights)
-        agent.task = json.loads(task)
-        if not isinstance(agent.task, dict):
-            raise ValueError(f"task must be a dictionary, got {type(agent.task).__name__}")
-    except (RuntimeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise ValueError(f"{path} is of another version: {shown(error)}") from None
-    return agent.to(device).eval()
+    return load_network("agent", name, AGENTS, ARCHITECTURES, ["task"], _describe).to(device)
+
+
+def _describe(agent: Agent, texts: Mapping[str, str]) -> None:
+    agent.task = json.loads(texts.get("task", "{}"))
+    if not isinstance(agent.task, dict):
+        raise ValueError(f"task must be a dictionary, got {type(agent.task).__name__}")
 
 
 def arguments_of(agent: Agent | PlannerAgent, **given: Any) -> dict[str, Any]:
@@ -250,19 +224,13 @@ def _check_targets(value: Any) -> None:
         raise ValueError("it names no data set, and data open no files")
 
 
-def _check_background(value: Any) -> None:
-    numbers = np.atleast_1d(np.asarray(value, np.float64))
-    if numbers.shape not in ((1,), (3,)) or not ((numbers >= 0) & (numbers <= 1)).all():
-        raise ValueError("it must be one or three numbers in 0 … 1")
-
-
 _ARGUMENTS: dict[str, Callable[[Any], object]] = {
     "targets": _check_targets,
     "canvas_size": lambda value: canvas_sides(value, "canvas_size", *_SIDES),
     "max_strokes": lambda value: whole(value, "max_strokes", *_STROKES),
     "channels": lambda value: whole(value, "channels", 1, 3),
     "brush": lambda value: load_program(value, trusted=False),
-    "background": _check_background,
+    "background": lambda value: background_of(value, 3 if np.size(value) == 3 else 1),
 }
 
 
@@ -279,13 +247,12 @@ def neighbour_penalty(action: Tensor) -> Tensor:
 def convolutions(widths: list[int]) -> nn.Sequential:
     """VGG-like stages that halve the picture each, and flatten the last."""
     layers: list[nn.Module] = []
-    for before, after in itertools.pairwise(widths):
-        layers += [nn.Conv2d(before, after, 3, padding=1), nn.SiLU(), nn.AvgPool2d(2)]
-    for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            # Torch's own first weights fade the pictures, more with each layer.
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    stages = [nn.Conv2d(*channels, 3, padding=1) for channels in itertools.pairwise(widths)]
+    for stage in stages:
+        # Torch's own first weights fade the pictures, more with each layer.
+        nn.init.kaiming_normal_(stage.weight, nonlinearity="relu")
+        nn.init.zeros_(stage.bias)  # type: ignore[arg-type]
+        layers += [stage, nn.SiLU(), nn.AvgPool2d(2)]
     network = nn.Sequential(*layers, nn.Flatten())
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -310,8 +277,6 @@ def _has_bfloat16(kind: str) -> bool:
 
 def resize(image: Tensor, size: int) -> Tensor:
     """Images ``[B, C, size, size]``."""
-    if image.shape[-1] > size:
-        return F.interpolate(image, (size, size), mode="area")
-    if image.shape[-1] < size:
-        return F.interpolate(image, (size, size), mode="bilinear")
-    return image
+    if image.shape[-2:] == (size, size):
+        return image
+    return F.interpolate(image, (size, size), mode="area" if image.shape[-1] > size else "bilinear")

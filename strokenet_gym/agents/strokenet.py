@@ -62,15 +62,7 @@ class StrokeNetAgent(Agent):
             self.brush.bias.fill_(1.0)
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        """Choose strokes.
-
-        Args:
-            observation: tensors in [0, 1] as the neural environment gives them: ``canvas`` and
-                ``target`` ``[B, C, H, W]``, ``strokes_left`` ``[B, 1]``.
-
-        Returns:
-            Actions ``[B, C + 49]`` in [-1, 1].
-        """
+        """Choose strokes, see :class:`Agent`."""
         return self.decode(self.encode(observation))
 
     def encode(self, observation: dict[str, Tensor]) -> Tensor:

@@ -75,24 +75,19 @@ class TracingAgent(Agent):
             self.radius.bias.fill_(0.7)
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        """Choose strokes, as :meth:`StrokeNetAgent.forward` does."""
+        """Choose strokes, see :class:`Agent`."""
         target = resize(observation["target"], self.input_size)
         canvas = resize(observation["canvas"], self.input_size)
         place = self.place(target, canvas)
-        # Images have y down, strokes have it up.
-        flip = place.new_tensor([1.0, -1.0])
+        flip = place.new_tensor([1.0, -1.0])  # images have y down, strokes have it up
         centre = (place * flip)[:, None, None]
         glimpses, image = [], torch.cat([target, canvas], 1)
         for scale in range(self.scales):
             where = centre + self.grid * 2**scale
             glimpses.append(F.grid_sample(image, where, align_corners=False))
             image = F.avg_pool2d(image, 2)
-        seen = [
-            look(self.see, torch.cat(glimpses, 1), self.fast),
-            observation["strokes_left"],
-            place,
-        ]
-        thought = self.think(torch.cat(seen, 1))
+        features = look(self.see, torch.cat(glimpses, 1), self.fast)
+        thought = self.think(torch.cat([features, observation["strokes_left"], place], 1))
         offsets = 1.5 * torch.tanh(self.position(thought)).unflatten(1, (NUM_ANCHORS, 2))
         radius = torch.sigmoid(self.radius(thought))[:, 0]
         return pack(

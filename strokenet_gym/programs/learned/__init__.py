@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from strokenet_gym.extras import require
 
@@ -12,14 +12,13 @@ require("torch", "safetensors")
 
 import torch
 
-from strokenet_gym.pretrained import SHIPPED, build, check_finite, read_weights, write_weights
+from strokenet_gym.pretrained import SHIPPED, load_network, save_network
 from strokenet_gym.programs import Program, find_name, load_program
 from strokenet_gym.programs.base import MYPAINT
 from strokenet_gym.programs.learned.base import Imitated, LearnedGenerator
 from strokenet_gym.programs.learned.compact import CompactGenerator
 from strokenet_gym.programs.learned.paper import PaperGenerator
 from strokenet_gym.programs.stamped import BRUSHES, Brush
-from strokenet_gym.reading import shown
 
 __all__ = [
     "ARCHITECTURES",
@@ -62,16 +61,13 @@ def save_generator(
         OSError: if it cannot be written.
     """
     program = load_program(brush)
-    weights = {k: v.to(generator.on_disk).contiguous() for k, v in generator.state_dict().items()}
-    check_finite(f"the {generator.architecture} generator", weights)
-    metadata = {"architecture": generator.architecture, "brush": json.dumps(find_name(program))}
+    said = {"brush": find_name(program)}
     if not isinstance(program, Brush):
-        about = {"name": program.name, "blend": program.blend, "radii": program.radii}
-        metadata["program"] = json.dumps(about)
+        said["program"] = {"name": program.name, "blend": program.blend, "radii": program.radii}
     if learned_at:
-        metadata["learned_at"] = json.dumps(list(learned_at))
-    metadata |= {name: str(value) for name, value in generator.sizes.items()}
-    write_weights(path, weights, metadata)
+        said["learned_at"] = list(learned_at)
+    texts = {key: json.dumps(value) for key, value in said.items()}
+    save_network(generator, path, f"the {generator.architecture} generator", texts)
 
 
 def twin_of(brush: Program) -> str | None:
@@ -95,18 +91,16 @@ def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") 
     Raises:
         ValueError: if there is no generator of that name, or the file is not one.
     """
-    path, metadata, weights = read_weights("generator", name, GENERATORS, ARCHITECTURES)
-    try:
-        network, brush = ARCHITECTURES[metadata.pop("architecture")], metadata.pop("brush")
-        program = metadata.pop("program", None)
-        metadata.pop("learned_at", None)
-        generator = build(network, metadata, weights)
-        if program is not None:
-            generator.imitates = Imitated(**json.loads(program))
-        else:  # the shipped ones say the name as it is
-            numbers = json.loads(brush) if brush[0] in '{"' else brush
-            generator.imitates = load_program(numbers, trusted=False)
-    except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
-        raise ValueError(f"{path} is of another version: {shown(error)}") from None
+    texts = "brush", "program", "learned_at"
+    generator = load_network("generator", name, GENERATORS, ARCHITECTURES, texts, _describe)
     generator.name = generator.loaded_from = os.fspath(name)
-    return generator.to(device).eval().requires_grad_(False)
+    return generator.to(device).requires_grad_(False)
+
+
+def _describe(generator: LearnedGenerator, texts: Mapping[str, str]) -> None:
+    brush, program = texts["brush"], texts.get("program")
+    if program is not None:
+        generator.imitates = Imitated(**json.loads(program))
+    else:  # the shipped ones say the name as it is
+        numbers = json.loads(brush) if brush[0] in '{"' else brush
+        generator.imitates = load_program(numbers, trusted=False)

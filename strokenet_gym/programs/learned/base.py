@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from strokenet_gym.checks import background_of, canvas_tensor, canvases, real_tensor, strokes
 from strokenet_gym.kernels.canvas import Size
+from strokenet_gym.pretrained import Network
 from strokenet_gym.programs.base import Program
 from strokenet_gym.programs.stamped import BLENDS
 from strokenet_gym.reading import shown
-from strokenet_gym.stroke import MOST_PRESSURE, RADIUS_MAX, RADIUS_MIN, Stroke
+from strokenet_gym.stroke import MOST_PRESSURE, Stroke
 
 __all__ = ["Imitated", "LearnedGenerator"]
 
 
 class Imitated(Program):
-    """What the file of a network says of a program from outside the package, which is not here."""
+    """What a network's file says of a program from outside the package, which is not here."""
 
     def __init__(self, name: str, blend: str, radii: tuple[float, float]) -> None:
         if blend not in BLENDS:
@@ -28,49 +29,32 @@ class Imitated(Program):
             raise ValueError(f"radii must be numbers in 0 … 1, the smaller first, got {radii}")
 
     def paint(self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray) -> np.ndarray:
-        """Not here.
-
-        Raises:
-            ValueError: always.
-        """
+        """Raise ValueError: the program is not here."""
         raise ValueError(f"the program {self.name!r} is not at hand: pass it as brush=")
 
 
-class LearnedGenerator(nn.Module, Program):
+def _precision(stroke: Stroke) -> torch.dtype:
+    return torch.float64 if stroke.position.dtype == torch.float64 else torch.float32
+
+
+class LearnedGenerator(Network, Program):
     """A network that imitates one program: strokes as opacity maps, with gradients.
 
     A subclass has ``forward(stroke, size)``: from a batch of B strokes (tensors; the colour is not
     used) and a canvas' side in pixels, or its height and width, to opacity ``[B, H, W]`` in 0 … 1.
 
     Attributes:
-        architecture: name of the kind of network, one for each subclass.
-        on_disk: precision of the weights in a file.
-        sizes: the constructor's arguments.
         imitates: the program that it was trained on; its blend mode and radii are the network's.
     """
 
-    architecture: str
     on_disk = torch.float32
-    sizes: dict[str, int]
     imitates: Program | None = None
 
     gradient = "learned"
     devices = ("cpu", "cuda")
-
-    @property
-    def blend(self) -> str:  # type: ignore[override]
-        """The blend mode of what it imitates."""
-        return "normal" if self.imitates is None else self.imitates.blend
-
-    @property
-    def radius_min(self) -> float:  # type: ignore[override]
-        """The smallest radius of what it imitates."""
-        return RADIUS_MIN if self.imitates is None else self.imitates.radius_min
-
-    @property
-    def radius_max(self) -> float:  # type: ignore[override]
-        """The largest radius of what it imitates."""
-        return RADIUS_MAX if self.imitates is None else self.imitates.radius_max
+    blend = property(lambda self: (self.imitates or Program).blend)  # type: ignore[assignment]
+    radius_min = property(lambda self: (self.imitates or Program).radius_min)  # type: ignore[assignment]
+    radius_max = property(lambda self: (self.imitates or Program).radius_max)  # type: ignore[assignment]
 
     def __call__(self, stroke: Stroke, size: Size) -> Tensor:
         """Draw strokes as ``forward`` does, whatever precision they and the weights are in.
@@ -81,36 +65,25 @@ class LearnedGenerator(nn.Module, Program):
         Returns:
             Opacity in the strokes' precision.
         """
-        given = stroke.position.dtype
-        kind = torch.float64 if given == torch.float64 else torch.float32
+        given, kind = stroke.position.dtype, _precision(stroke)
         if given == kind and all(weights.dtype == kind for weights in self.parameters()):
             return super().__call__(stroke, size)
-        state = {**dict(self.named_parameters()), **dict(self.named_buffers())}
-        other = {k: v for k, v in state.items() if v.is_floating_point() and v.dtype != kind}
-        stroke = stroke._replace(
-            radius=stroke.radius.to(kind),
-            position=stroke.position.to(kind),
-            pressure=stroke.pressure.to(kind),
-        )
-        cast = {key: value.to(kind) for key, value in other.items()}
+        state = *self.named_parameters(), *self.named_buffers()
+        cast = {key: value.to(kind) for key, value in state if value.is_floating_point()}
+        stroke = Stroke(stroke.colour, *(field.to(kind) for field in stroke[1:]))
         return torch.func.functional_call(self, cast, (stroke, size)).to(given)
 
     def paint(
         self, canvas: np.ndarray, stroke: Stroke, background: np.ndarray | float = 0.0
     ) -> np.ndarray:
         """Return the canvases with a stroke painted on each, see :meth:`Program.paint`."""
-        device = next(self.parameters()).device
         copy = canvases(canvas)
         fields = strokes(stroke, copy.shape[:1], copy.shape[1])
-        colour = background_of(background, copy.shape[1])
-
-        def tensor(values: np.ndarray) -> Tensor:
-            return torch.from_numpy(values).to(device, torch.float32)
-
+        arrays = copy, background_of(background, copy.shape[1]), *fields
+        device = next(self.parameters()).device
+        below, on, *sent = (torch.from_numpy(a).to(device, torch.float32) for a in arrays)
         with torch.no_grad():
-            below, on = tensor(copy), tensor(colour)
-            painted, _ = self.paint_tensors(below, below, Stroke(*map(tensor, fields)), on)
-        return painted.cpu().numpy()
+            return self.paint_tensors(below, below, Stroke(*sent), on)[0].cpu().numpy()
 
     def paint_tensors(
         self, canvas: Tensor, target: Tensor, stroke: Stroke, background: Tensor | float = 0.0
@@ -119,24 +92,19 @@ class LearnedGenerator(nn.Module, Program):
         canvas = canvas_tensor(canvas)
         target = real_tensor(target, "the target", tuple(canvas.shape))
         stroke = strokes(stroke, tuple(canvas.shape[:1]), canvas.shape[1], real_tensor)
-        double = stroke.position.dtype == torch.float64
-        stroke = Stroke(*(field.to(torch.float64 if double else torch.float32) for field in stroke))
+        kind = _precision(stroke)
+        stroke = Stroke(*(field.to(kind) for field in stroke))
         if len(canvas) == 0:
             return canvas, stroke.radius.new_zeros(0, 2)
-        # What has diverged paints nothing.
-        sums = sum(field.flatten(1).sum(1) for field in (*stroke[2:], stroke.radius[:, None]))
-        sums = sums + stroke.colour.sum(1)
-        drawn = sums.isfinite() & (stroke.pressure.abs().amax(1) <= MOST_PRESSURE)
-        stroke = Stroke(
-            *(
-                torch.where(drawn.reshape(-1, *[1] * (field.ndim - 1)), field, 0.0)
-                for field in stroke._replace(radius=stroke.radius.clamp(min=self.radius_min))
-            )
-        )
         size = canvas.shape[2], canvas.shape[3]
         if size[0] != size[1] and not self.any_shape:
             raise ValueError(f"canvases must be square, got {tuple(canvas.shape)}")
-        opacity = torch.where(drawn.reshape(-1, 1, 1, 1), self(stroke, size)[:, None], 0.0)
+        # A stroke that has diverged paints nothing, nor do numbers whose sum is beyond the type's.
+        numbers = torch.cat([field.reshape(len(canvas), -1) for field in stroke], 1)
+        drawn = numbers.sum(1).isfinite() & (stroke.pressure.abs().amax(1) <= MOST_PRESSURE)
+        stroke = stroke._replace(radius=stroke.radius.clamp(min=self.radius_min))
+        stroke = Stroke(*(torch.where(drawn.view(-1, *[1] * (f.ndim - 1)), f, 0.0) for f in stroke))
+        opacity = torch.where(drawn[:, None, None], self(stroke, size), 0.0)[:, None]
         blend, colour = BLENDS[self.blend], stroke.colour
         if blend.erases:
             colour = colour * 0 + background

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.programs.learned.base import LearnedGenerator
-from strokenet_gym.programs.learned.features import resample, survey
+from strokenet_gym.programs.learned.features import Path, resample, survey
 from strokenet_gym.stroke import Stroke
 
 __all__ = ["CompactGenerator"]
@@ -63,15 +63,7 @@ class CompactGenerator(LearnedGenerator):
         self.pixel = self.pixel.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, stroke: Stroke, size: Size) -> Tensor:
-        """Draw strokes.
-
-        Args:
-            stroke: a batch of B strokes (tensors); the colour is not used.
-            size: side of the canvas in pixels, or height and width.
-
-        Returns:
-            Opacity ``[B, H, W]`` in 0 … 1.
-        """
+        """Draw strokes, see :class:`LearnedGenerator`."""
         x, y = stroke.position.unbind(-1)
         height, width = sides(size)
         points = torch.stack([(1 + x) * (width / 2), (1 - y) * (height / 2)], -1)
@@ -90,20 +82,12 @@ class CompactGenerator(LearnedGenerator):
             side = min(size, math.ceil(side / 16) * 16)
             corner = low[chosen].clamp(max=size - side)
             path = resample(points[chosen], stroke.pressure[chosen], radius[chosen], counts[chosen])
-            window = self._draw(*path, radius[chosen], corner, side)
-            parts.append(_place(window, corner, size))
+            parts.append(_place(self._draw(path, radius[chosen], corner, side), corner, size))
         return torch.cat(parts)[torch.argsort(order)][:, :height, :width]
 
-    def _draw(
-        self,
-        position: Tensor,
-        pressure: Tensor,
-        length: Tensor,
-        radius: Tensor,
-        corner: Tensor,
-        side: int,
-    ) -> Tensor:
+    def _draw(self, path: Path, radius: Tensor, corner: Tensor, side: int) -> Tensor:
         """Opacity in a window of ``side`` pixels at ``corner``, ``[B, side, side]``."""
+        position, pressure, length = path
         wide = radius[:, None] * pressure
         look = [2 * pressure - 1, radius.log()[:, None].expand_as(wide) / 2, (wide + 0.1).log() / 2]
         sigma, weight = self.brush(torch.stack(look, -1)).movedim(-1, 1).chunk(2, 1)  # [B, J, K]
@@ -115,8 +99,7 @@ class CompactGenerator(LearnedGenerator):
         columns = _gauss(grid, local[..., 0], scale) * weight[..., None]
         rows = _gauss(grid, local[..., 1], scale)
         ink = rows.transpose(-1, -2) @ columns  # [B, J, side, side]
-        features = (ink + _EPSILON).log() / 3
-        features = features.contiguous(memory_format=torch.channels_last)
+        features = ((ink + _EPSILON).log() / 3).contiguous(memory_format=torch.channels_last)
         opacity = torch.sigmoid(self.pixel(features)[:, 0])
         some = ink[:, -1]
         return opacity * (some / (some + 0.01))

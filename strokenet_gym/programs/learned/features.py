@@ -34,10 +34,7 @@ class Path(NamedTuple):
 
 
 def _tangents(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Hermite tangents of the centripetal Catmull-Rom spline, both ``[B, 15, 2]``.
-
-    The formula is in stamped/path.py.
-    """
+    """Hermite tangents ``[B, 15, 2]`` of the spline; the formula is in stamped/spline.py."""
     chord = points[:, 1:] - points[:, :-1]
     knot = (chord.square().sum(-1, keepdim=True) + _KNOT_EPSILON) ** 0.25
     # Reflection at the ends: the neighbours' chord and knot distance are the segment's own.
@@ -61,18 +58,15 @@ def _evaluate(points: Tensor, pressure: Tensor, u: Tensor) -> tuple[Tensor, Tens
     a, b, m, n = table.gather(1, segment[..., None].expand(-1, -1, 8)).split(2, -1)
     position = s * s * (1 + 2 * t) * a + t * t * (3 - 2 * t) * b + s * t * (s * m - t * n)
     velocity = 6 * t * s * (b - a) + s * (1 - 3 * t) * m + t * (3 * t - 2) * n
-    p = (
-        pressure[:, :-1].gather(1, segment) * s[..., 0]
-        + pressure[:, 1:].gather(1, segment) * t[..., 0]
-    )
-    return position, velocity, p
+    before, after = (p.gather(1, segment) for p in (pressure[:, :-1], pressure[:, 1:]))
+    return position, velocity, before * s[..., 0] + after * t[..., 0]
 
 
 @torch.no_grad()
 def survey(
     points: Tensor, pressure: Tensor, radius: Tensor, spacing: float, most: int
 ) -> tuple[Tensor, Tensor]:
-    """Walk along the strokes and decide how many points each segment needs.
+    """Decide how many points each segment of a stroke needs.
 
     Args:
         points: anchors ``[B, 16, 2]``, pixels.
@@ -98,20 +92,11 @@ def survey(
 
 
 def resample(points: Tensor, pressure: Tensor, radius: Tensor, counts: Tensor) -> Path:
-    """Place points along each stroke, and one at each end.
+    """Place the points that :func:`survey` counts along each stroke, and one at each end.
 
     A segment's points are the midpoints of equal steps of the spline's parameter, so that they
-    depend on the anchors smoothly.
-
-    Args:
-        points: anchors ``[B, 16, 2]``, pixels.
-        pressure: ``[B, 16]``.
-        radius: ``[B]``, pixels.
-        counts: from :func:`survey`.
-
-    Returns:
-        Path: as many points as the longest stroke has, and two; those beyond the end of a
-        shorter one have length 0. The points at the ends stand for one stamp each.
+    depend on the anchors smoothly. All strokes get as many as the longest: those beyond the end of
+    a shorter one have length 0. The points at the ends stand for one stamp each.
     """
     ends = counts.cumsum(1)
     most = int(ends[:, -1].max())

@@ -14,6 +14,8 @@ the opacity, so that strokes on a larger canvas are as blurred as 256 pixels mak
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,14 +46,12 @@ def gaussian_dots(position: Tensor) -> Tensor:
     return rows[..., :, None] * columns[..., None, :]
 
 
-class _MapEncoder(nn.Sequential):
+def _map_encoder(*widths: int) -> nn.Sequential:
     """Fully connected layers from a few numbers to a map ``[B, 64, 64]``."""
-
-    def __init__(self, *widths: int) -> None:
-        layers: list[nn.Module] = []
-        for before, after in zip(widths, (*widths[1:], MAP_SIZE**2), strict=True):
-            layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
-        super().__init__(*layers, nn.Unflatten(1, (MAP_SIZE, MAP_SIZE)))
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise((*widths, MAP_SIZE**2)):
+        layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Unflatten(1, (MAP_SIZE, MAP_SIZE)))
 
 
 class PaperGenerator(LearnedGenerator):
@@ -71,8 +71,8 @@ class PaperGenerator(LearnedGenerator):
     def __init__(self, width: int = 256, hidden: int = 1024) -> None:
         super().__init__()
         self.sizes = {"width": width, "hidden": hidden}
-        self.dots = _MapEncoder(2, hidden // 4, hidden)
-        self.brush = _MapEncoder(1, hidden // 4)
+        self.dots = _map_encoder(2, hidden // 4, hidden)
+        self.brush = _map_encoder(1, hidden // 4)
         self.each = nn.Sequential(  # every segment by itself
             nn.Conv2d(_SEGMENTS, _SEGMENTS, 7, padding=3, groups=_SEGMENTS),
             nn.BatchNorm2d(_SEGMENTS),
@@ -98,15 +98,9 @@ class PaperGenerator(LearnedGenerator):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, stroke: Stroke, size: Size) -> Tensor:
-        """Draw strokes.
+        """Draw strokes on square canvases, see :class:`LearnedGenerator`.
 
-        Args:
-            stroke: a batch of B strokes (tensors); the colour is not used.
-            size: side of the canvas in pixels, or height and width, which are equal.
-
-        Returns:
-            Opacity ``[B, size, size]`` in 0 … 1. In training mode slightly negative values are
-            let through, whose gradients lead back to 0.
+        In training mode, opacity may be slightly negative: its gradient leads back to 0.
         """
         maps = self.dots(stroke.position.flatten(0, 1)).unflatten(0, (-1, NUM_ANCHORS))
         maps = maps * stroke.pressure[..., None, None]
@@ -115,8 +109,7 @@ class PaperGenerator(LearnedGenerator):
         mixed = self.mixed(torch.cat([segments, brush], 1))
         opacity = self.decoder(torch.cat([self.each(segments), mixed], 1))
         shape = sides(size)
-        if max(shape) < DRAWN_SIZE:
-            opacity = F.interpolate(opacity, shape, mode="area")
-        elif shape != (DRAWN_SIZE, DRAWN_SIZE):
-            opacity = F.interpolate(opacity, shape, mode="bilinear")
+        if shape != (DRAWN_SIZE, DRAWN_SIZE):
+            mode = "area" if max(shape) < DRAWN_SIZE else "bilinear"
+            opacity = F.interpolate(opacity, shape, mode=mode)
         return opacity[:, 0] if self.training else opacity[:, 0].clamp(min=0)

@@ -13,6 +13,7 @@ from strokenet_gym.stroke import NUM_ANCHORS, RADIUS_MAX, RADIUS_MIN, Stroke
 
 __all__ = ["simulate", "three_body_strokes", "uniform_strokes"]
 
+_RADII = RADIUS_MIN, RADIUS_MAX
 _SOFTENING = 0.3  # keeps near collisions from flinging a body out of the picture
 _SUBSTEPS = 8  # integration steps between two anchors
 
@@ -23,14 +24,14 @@ def simulate(
     """Integrate softened gravity (G = 1) with the leapfrog scheme, which is symplectic.
 
     Args:
-        position: ``[B, N, 3]``.
-        velocity: ``[B, N, 3]``.
+        position: ``[B, N, 3]``, of N bodies.
+        velocity: the same shape.
         mass: ``[B, N]``.
         time_step: length of a step.
         steps: how many.
 
     Returns:
-        Positions and velocities after each step and at the start, ``[steps + 1, B, N, 3]``.
+        Positions and velocities at the start and after each step, ``[steps + 1, B, N, 3]``.
     """
     positions, velocities = [position], [velocity]
     acceleration = _acceleration(position, mass)
@@ -52,10 +53,7 @@ def _acceleration(position: np.ndarray, mass: np.ndarray) -> np.ndarray:
 
 
 def three_body_strokes(
-    rng: np.random.Generator,
-    count: int,
-    channels: int = 1,
-    radii: tuple[float, float] = (RADIUS_MIN, RADIUS_MAX),
+    rng: np.random.Generator, count: int, channels: int = 1, radii: tuple[float, float] = _RADII
 ) -> Stroke:
     """Sample strokes whose anchors follow one of three bodies.
 
@@ -63,7 +61,7 @@ def three_body_strokes(
     its logarithm) and the colour are random as well.
 
     Args:
-        rng: NumPy random generator.
+        rng: random numbers.
         count: number of strokes B.
         channels: 1 or 3.
         radii: the smallest and the largest radius, half-widths.
@@ -86,33 +84,29 @@ def three_body_strokes(
     centre = rng.uniform(-1, 1, (count, 1, 2)) * (1 - size)
     depth = path[:, :, 2] / (np.abs(path[:, :, 2]).max(1, keepdims=True) + 1e-6)
     middle, swing = rng.uniform(0.2, 1, (count, 1)), rng.uniform(0, 0.6, (count, 1))
-    return Stroke(
-        colour=rng.uniform(0, 1, (count, channels)).astype(np.float32),
-        radius=_log_uniform_radius(rng, count, radii),
-        position=(centre + size * path[:, :, :2] / extent).astype(np.float32),
-        pressure=np.clip(middle + swing * depth, 0, 1).astype(np.float32),
-    )
+    position = centre + size * path[:, :, :2] / extent
+    pressure = np.clip(middle + swing * depth, 0, 1)
+    return _single(*_colours_and_radii(rng, count, channels, radii), position, pressure)
 
 
 def uniform_strokes(
-    rng: np.random.Generator,
-    count: int,
-    channels: int = 1,
-    radii: tuple[float, float] = (RADIUS_MIN, RADIUS_MAX),
+    rng: np.random.Generator, count: int, channels: int = 1, radii: tuple[float, float] = _RADII
 ) -> Stroke:
     """Sample strokes whose anchors and pressures are independent and uniform: scribbles.
 
     Arguments and result as in :func:`three_body_strokes`.
     """
-    return Stroke(
-        colour=rng.uniform(0, 1, (count, channels)).astype(np.float32),
-        radius=_log_uniform_radius(rng, count, radii),
-        position=rng.uniform(-1, 1, (count, NUM_ANCHORS, 2)).astype(np.float32),
-        pressure=rng.uniform(0, 1, (count, NUM_ANCHORS)).astype(np.float32),
-    )
+    colour, radius = _colours_and_radii(rng, count, channels, radii)
+    position = rng.uniform(-1, 1, (count, NUM_ANCHORS, 2))
+    return _single(colour, radius, position, rng.uniform(0, 1, (count, NUM_ANCHORS)))
 
 
-def _log_uniform_radius(
-    rng: np.random.Generator, count: int, radii: tuple[float, float]
-) -> np.ndarray:
-    return np.exp(rng.uniform(np.log(radii[0]), np.log(radii[1]), count)).astype(np.float32)
+def _colours_and_radii(
+    rng: np.random.Generator, count: int, channels: int, radii: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    colour = rng.uniform(0, 1, (count, channels))
+    return colour, np.exp(rng.uniform(np.log(radii[0]), np.log(radii[1]), count))
+
+
+def _single(*fields: np.ndarray) -> Stroke:
+    return Stroke(*(field.astype(np.float32) for field in fields))

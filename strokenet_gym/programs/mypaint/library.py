@@ -27,13 +27,28 @@ __all__ = [
     "setting_range",
 ]
 
-_NAMES = "mypaint-1.5", "mypaint"
 _INSTALL = (
     "run `apt-get install libmypaint-1.5-1 mypaint-brushes` (Debian, Ubuntu), `brew install "
     "libmypaint mypaint-brushes` (macOS) or `conda install -c conda-forge libmypaint "
     "mypaint-brushes`"
 )
 _POINTER, _INT, _FLOAT, _TEXT = ctypes.c_void_p, ctypes.c_int, ctypes.c_float, ctypes.c_char_p
+
+
+class _SettingInfo(ctypes.Structure):
+    _fields_ = (
+        ("cname", _TEXT), ("name", _TEXT), ("constant", _INT), ("low", _FLOAT),
+        ("default", _FLOAT), ("high", _FLOAT), ("tooltip", _TEXT),
+    )  # fmt: skip
+
+
+class _InputInfo(ctypes.Structure):
+    _fields_ = (
+        ("cname", _TEXT), ("low", _FLOAT), ("soft_low", _FLOAT), ("normal", _FLOAT),
+        ("soft_high", _FLOAT), ("high", _FLOAT), ("name", _TEXT), ("tooltip", _TEXT),
+    )  # fmt: skip
+
+
 # Result and arguments of each function.
 FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "mypaint_brush_new": (_POINTER,),
@@ -45,8 +60,8 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "mypaint_brush_stroke_to": (_INT, _POINTER, _POINTER, *[_FLOAT] * 5, ctypes.c_double),
     "mypaint_brush_setting_from_cname": (_INT, _TEXT),
     "mypaint_brush_input_from_cname": (_INT, _TEXT),
-    "mypaint_brush_setting_info": (_POINTER, _INT),
-    "mypaint_brush_input_info": (_POINTER, _INT),
+    "mypaint_brush_setting_info": (ctypes.POINTER(_SettingInfo), _INT),
+    "mypaint_brush_input_info": (ctypes.POINTER(_InputInfo), _INT),
     "mypaint_fixed_tiled_surface_new": (_POINTER, _INT, _INT),
     "mypaint_surface_unref": (None, _POINTER),
     "mypaint_surface_begin_atomic": (None, _POINTER),
@@ -63,20 +78,6 @@ class TileRequest(ctypes.Structure):
     _fields_ = (
         ("tx", _INT), ("ty", _INT), ("readonly", _INT), ("buffer", _POINTER),
         ("context", _POINTER), ("thread_id", _INT), ("mipmap_level", _INT),
-    )  # fmt: skip
-
-
-class _SettingInfo(ctypes.Structure):
-    _fields_ = (
-        ("cname", _TEXT), ("name", _TEXT), ("constant", _INT), ("low", _FLOAT),
-        ("default", _FLOAT), ("high", _FLOAT), ("tooltip", _TEXT),
-    )  # fmt: skip
-
-
-class _InputInfo(ctypes.Structure):
-    _fields_ = (
-        ("cname", _TEXT), ("low", _FLOAT), ("soft_low", _FLOAT), ("normal", _FLOAT),
-        ("soft_high", _FLOAT), ("high", _FLOAT), ("name", _TEXT), ("tooltip", _TEXT),
     )  # fmt: skip
 
 
@@ -100,10 +101,7 @@ def load_library() -> Any:
 
 
 def _candidates() -> Iterator[str]:
-    for name in _NAMES:
-        found = ctypes.util.find_library(name)
-        if found is not None:
-            yield found
+    yield from filter(None, map(ctypes.util.find_library, ("mypaint-1.5", "mypaint")))
     for folder in (Path(sys.prefix) / "lib", Path("/opt/homebrew/lib"), Path("/usr/local/lib")):
         for file in sorted(folder.glob("libmypaint*")):
             if ".so" in file.name or file.suffix == ".dylib":
@@ -114,11 +112,9 @@ def brush_folders() -> list[Path]:
     """Folders of installed brushes; what is in an earlier one counts. Empty if there are none."""
     data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     shares = [Path(sys.prefix) / "share", *map(Path, data.split(":")), Path("/opt/homebrew/share")]
-    folders = [
-        share / "mypaint-data" / version / "brushes"
-        for share in shares
-        for version in ("2.0", "1.0")
-    ]
+    folders = (
+        s / "mypaint-data" / version / "brushes" for s in shares for version in ("2.0", "1.0")
+    )
     return [folder for folder in folders if folder.is_dir()]
 
 
@@ -130,15 +126,13 @@ def missing_brushes() -> DependencyNotInstalled:
 @functools.cache
 def setting_range(setting: int) -> tuple[float, float]:
     """The smallest and the largest base value of a setting."""
-    info = load_library().mypaint_brush_setting_info(setting)
-    known = ctypes.cast(info, ctypes.POINTER(_SettingInfo)).contents
+    known = load_library().mypaint_brush_setting_info(setting).contents
     return known.low, known.high
 
 
 @functools.cache
 def input_range(number: int) -> tuple[float, float]:
     """The smallest and the largest value of an input; of one without, ten times what is usual."""
-    info = load_library().mypaint_brush_input_info(number)
-    known = ctypes.cast(info, ctypes.POINTER(_InputInfo)).contents
+    known = load_library().mypaint_brush_input_info(number).contents
     usual = 10 * max(abs(known.soft_low), abs(known.soft_high))
     return max(known.low, -usual), min(known.high, usual)

@@ -16,18 +16,14 @@ class Pen:
     """A brush and what it paints on.
 
     Args:
-        source: name of an installed brush, or the path of a .myb file.
+        source: of the brush, as in :class:`MyPaintBrush`, which says what is raised.
         size: width and height of the paper in pixels.
-
-    Raises:
-        ValueError: if there is no brush of that name, or its file is damaged.
-        FileNotFoundError: if there is no such file.
-        DependencyNotInstalled: if libmypaint, or its brushes, are not installed.
     """
 
     def __init__(self, source: str, size: int) -> None:
         settings = read_settings(find_brush(source))
         self.size, self._surface = size, Surface(size, size)
+        self._memory = self._surface.memory
         self._library = library = load_library()
         self._brush = library.mypaint_brush_new()
         for number, value in zip(settings.numbers.tolist(), settings.base, strict=True):
@@ -45,7 +41,7 @@ class Pen:
 
     def clear(self) -> None:
         """Start on white paper."""
-        self._surface.clear()
+        self._memory.tiles[:] = ONE
 
     def lift(self) -> None:
         """Forget where the pen is: the next point begins a stroke."""
@@ -59,18 +55,17 @@ class Pen:
             pressure: ``[N]``, 0 … 1.
             seconds: from each to the next.
         """
-        library, brush, surface = self._library, self._brush, self._surface.memory.address
-        self._surface.refill()
+        library, brush, surface = self._library, self._brush, self._memory.address
+        self._memory.budget[0] = self._memory.full
         library.mypaint_surface_begin_atomic(surface)
         for (x, y), p in zip(points.tolist(), pressure.tolist(), strict=True):
             library.mypaint_brush_stroke_to(brush, surface, x, y, p, 0.0, 0.0, seconds)
-        library.mypaint_surface_end_atomic(surface, self._surface.memory.box.ctypes)
+        library.mypaint_surface_end_atomic(surface, self._memory.box.ctypes)
 
     def picture(self) -> np.ndarray:
         """The paper, uint8 ``[3, size, size]``."""
-        tiles = self._surface.memory.tiles
-        rows, columns, side = tiles.shape[:3]
-        pixels = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 4)
+        rows, columns, side = self._memory.tiles.shape[:3]
+        pixels = self._memory.tiles.swapaxes(1, 2).reshape(rows * side, columns * side, 4)
         pixels = pixels[: self.size, : self.size].astype(np.uint32)
         alpha = np.maximum(pixels[..., 3:], 1)
         colour = ((pixels[..., :3] << 15) + alpha // 2) // alpha

@@ -7,7 +7,6 @@ its own, which aborts on damaged files; this one leads to the same pixels.
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 from pathlib import Path
@@ -70,16 +69,7 @@ def brush_names() -> list[str]:
 
 
 def find_brush(name: str) -> Path:
-    """The file of a brush.
-
-    Args:
-        name: of an installed brush, or the path of a .myb file.
-
-    Raises:
-        ValueError: if there is no brush of that name.
-        FileNotFoundError: if there is no such file.
-        DependencyNotInstalled: if no brushes are installed.
-    """
+    """The file of an installed brush, or of a path; raises what :class:`MyPaintBrush` does."""
     if name.endswith(".myb"):
         file = user_path(name)
         if not file.is_file():
@@ -98,11 +88,9 @@ def find_brush(name: str) -> Path:
 
 
 def read_settings(file: Path) -> Settings:
-    """Read a brush. Settings and inputs that this library does not know are left out.
+    """Read a brush; raises what :class:`MyPaintBrush` does.
 
-    Raises:
-        ValueError: if the file is damaged, or of another version.
-        DependencyNotInstalled: if the library is missing.
+    Settings and inputs that this library does not know are left out.
     """
     try:
         document = read_json(file)
@@ -116,9 +104,8 @@ def read_settings(file: Path) -> Settings:
             low, high = setting_range(setting)
             value = _number(said.get("base_value"), f"base_value of {name}")
             if not low <= np.float32(value) <= high:
-                raise ValueError(
-                    f"base_value of {name} must be from {low:g} to {high:g}, got {value}"
-                )
+                limits = f"from {low:g} to {high:g}"
+                raise ValueError(f"base_value of {name} must be {limits}, got {value}")
             numbers.append(setting)
             base.append(value)
             highest = value
@@ -134,12 +121,11 @@ def read_settings(file: Path) -> Settings:
                 raise ValueError(f"{name} must be at most {_MOST[name]}, comes to {highest:g}")
     except (OSError, ValueError, OverflowError) as error:
         raise ValueError(f"{file} is not a brush of MyPaint: {shown(error)}") from None
-    flat = np.concatenate(points) if points else np.zeros((0, 2))
     return Settings(
         np.array(numbers, np.int64),
         np.array(base, np.float32),
         np.array(lines, np.int64).reshape(-1, 3),
-        flat.astype(np.float32),
+        np.concatenate([np.zeros((0, 2)), *points]).astype(np.float32),
         np.array([number_of("setting", name) for name in _OWN], np.int64),
     )
 
@@ -166,11 +152,11 @@ def _line(line: list, what: str, most: float) -> np.ndarray:
     """A line's points, float64 ``[N, 2]``."""
     if not 2 <= len(line) <= _MOST_POINTS:
         raise ValueError(f"{what} must have 2 to {_MOST_POINTS} points, got {len(line)}")
-    for point in line:
-        if not isinstance(point, list) or len(point) != 2:
-            raise ValueError(f"{what} must have points of two numbers, got {point!r}")
+    wrong = [point for point in line if not isinstance(point, list) or len(point) != 2]
+    if wrong:
+        raise ValueError(f"{what} must have points of two numbers, got {wrong[0]!r}")
     numbers = np.array([[_number(v, what) for v in point] for point in line])
-    if any(b < a for a, b in itertools.pairwise(numbers[:, 0])):
+    if np.diff(numbers[:, 0]).min() < 0:
         raise ValueError(f"{what} must have points in order")
     if np.abs(numbers[:, 0]).max() > 1e6 or np.abs(numbers[:, 1]).max() > 1.1 * most:
         raise ValueError(f"{what} must add at most {most:g}, got {np.abs(numbers).max():g}")
@@ -183,8 +169,10 @@ def _highest(points: np.ndarray, low: float, high: float) -> float:
     The library goes on with its first and last piece beyond its ends.
     """
     most = float(points[:, 1].max())
-    for (x0, y0), (x1, y1), end in ((*points[:2], low), (*points[-2:], high)):
-        outside = end < x0 if end == low else end > x1
-        if outside and x1 > x0:
-            most = max(most, float(y0 + (y1 - y0) * (end - x0) / (x1 - x0)))
+    (x0, y0), (x1, y1) = points[:2]
+    if low < x0 < x1:
+        most = max(most, y0 + (y1 - y0) * (low - x0) / (x1 - x0))
+    (x0, y0), (x1, y1) = points[-2:]
+    if x0 < x1 < high:
+        most = max(most, y0 + (y1 - y0) * (high - x0) / (x1 - x0))
     return most

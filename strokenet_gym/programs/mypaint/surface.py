@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strokenet_gym.programs.mypaint.drawing import BUDGET, COVERS, ONE, TILE, guard
+from strokenet_gym.programs.mypaint.drawing import BUDGET, COVERS, TILE, guard
 from strokenet_gym.programs.mypaint.library import TileRequest, load_library
 
 __all__ = ["Surface"]
@@ -34,16 +34,12 @@ class Memory(NamedTuple):
 
 
 class Surface:
-    """A canvas of the library; of one thread.
-
-    Attributes:
-        memory: its :class:`Memory`.
-    """
+    """A canvas of the library, for one thread; ``memory`` is its :class:`Memory`."""
 
     def __init__(self, height: int, width: int) -> None:
         library = load_library()
         self._unref = library.mypaint_surface_unref
-        self._address: int = library.mypaint_fixed_tiled_surface_new(width, height)
+        self._address = address = library.mypaint_fixed_tiled_surface_new(width, height)
         rows, columns = -(-height // TILE), -(-width // TILE)
         addresses = []
         for ty in range(rows):
@@ -51,28 +47,19 @@ class Surface:
                 request = TileRequest()
                 asked = ctypes.byref(request)
                 library.mypaint_tile_request_init(asked, 0, tx, ty, 0)
-                library.mypaint_tiled_surface_tile_request_start(self._address, asked)
+                library.mypaint_tiled_surface_tile_request_start(address, asked)
                 addresses.append(request.buffer or 0)
-                library.mypaint_tiled_surface_tile_request_end(self._address, asked)
+                library.mypaint_tiled_surface_tile_request_end(address, asked)
         size = TILE * TILE * 4 * 2  # bytes of a tile
         if addresses != [addresses[0] + size * k for k in range(len(addresses))]:
             raise RuntimeError("this libmypaint keeps its tiles apart: use version 1.5 or 1.6")
         buffer = (ctypes.c_uint16 * (rows * columns * size // 2)).from_address(addresses[0])
         tiles = np.ctypeslib.as_array(buffer).reshape(rows, columns, TILE, TILE, 4)
-        guard(library, self._address)
-        words = (ctypes.c_float * 2).from_address(self._address + 4 * BUDGET)
-        budget = np.ctypeslib.as_array(words)
+        guard(library, address)
+        budget = np.ctypeslib.as_array((ctypes.c_float * 2).from_address(address + 4 * BUDGET))
         budget[:] = 0.0, height * width
         full = COVERS * max(height * width, _SMALL)
-        self.memory = Memory(self._address, tiles, budget, full, np.zeros(4, np.int32))
-
-    def refill(self) -> None:
-        """Give the next stroke its budget."""
-        self.memory.budget[0] = self.memory.full
-
-    def clear(self) -> None:
-        """Make all pixels opaque white."""
-        self.memory.tiles[:] = ONE
+        self.memory = Memory(address, tiles, budget, full, np.zeros(4, np.int32))
 
     def __del__(self) -> None:
         if getattr(self, "_address", 0):
