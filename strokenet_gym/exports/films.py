@@ -25,22 +25,16 @@ _STROKE_SECONDS, _MOST_SECONDS = 0.5, 20.0  # by default: for a stroke, and for 
 _GIF_FPS = 50  # browsers slow down what is faster
 _LOOKS = 24  # pictures that a GIF's colours are taken from
 _LOOK_SIDE = 192  # their longer side in pixels
+_CLEAR = 255  # the index of a GIF's pixels that stay as they were
 
-# Players guess what is not said, browsers bt709 from 720 lines on. The matrix is bt601's, which
-# Chromium's software shows within 2 levels; of bt709's it is up to 12 levels off.
-_SAID = {
-    "range": "tv",
-    "colorspace": "smpte170m",
-    "color_primaries": "bt709",  # sRGB's
-    "color_trc": "iec61966-2-1",
-}
+# Without these tags players guess, browsers bt709 from 720 lines on. The matrix is bt601's, which
+# Chromium's software shows within 2 levels; bt709's is up to 12 levels off.
 _MP4 = (
     "-vf", "scale=in_range=pc:out_range=tv:out_color_matrix=smpte170m"
-    ":flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp,format=yuv420p,"
-    f"setparams={':'.join(f'{name}={value}' for name, value in _SAID.items())}",
+    ":flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp,format=yuv420p,setparams=range=tv"
+    ":colorspace=smpte170m:color_primaries=bt709:color_trc=iec61966-2-1",  # the latter two: sRGB
     "-c:v", "libx264", "-crf", "16", "-movflags", "+faststart",
 )  # fmt: skip
-_CLEAR = 255  # the index of a GIF's pixels that stay as they were
 
 
 def film(
@@ -76,7 +70,7 @@ def film(
 def _frames(
     log: StrokeLog, size: int | tuple[int, int], frames: int, rest: int
 ) -> Iterator[np.ndarray]:
-    """So many frames in which all strokes grow, and a rest."""
+    """Frames in which all strokes grow, and the last picture ``rest`` times more."""
     canvas, done, count = log.blank(size), 0, len(log.strokes)
     for frame in range(1, frames + 1):
         whole_strokes, share = divmod(frame * count, frames)
@@ -87,9 +81,7 @@ def _frames(
             yield to_rgb(log.paint(canvas, part_way(log.strokes[done], share / frames)))
         else:
             yield to_rgb(canvas)
-    picture = to_rgb(canvas)
-    for _ in range(rest):
-        yield picture
+    yield from [to_rgb(canvas)] * rest
 
 
 def write_mp4(
@@ -115,32 +107,29 @@ def write_gif(
     """Write a film as GIF, of at most 50 frames a second.
 
     One palette for all frames, and no dithering, so that what does not change has one colour; of a
-    frame only what changed is written.
+    frame only what changed is written. Pillow's own writer would keep all frames in memory.
     """
     from PIL import GifImagePlugin, Image
 
     fps = min(whole(fps, "fps", 1, 240), _GIF_FPS)
     frames, palette = film(log, size, seconds, fps), _palette(log)
     nearest = cKDTree(palette[:_CLEAR].astype(float))
-    before = np.full(size, -1, np.int32)
+    known = np.full(2**24, _CLEAR, np.uint8)  # indices of the colours so far
     shown = np.full(size, _CLEAR, np.uint8)
     with path.open("wb") as file:
         # All colours are in one table of 256; 8 bits each.
         file.write(b"GIF89a" + struct.pack("<HHBBB", size[1], size[0], 0b11110111, 0, 0))
         file.write(palette.tobytes() + b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0")  # it repeats for ever
         for number, frame in enumerate(frames):
-            red, green, blue = (frame[..., c].astype(np.int32) for c in range(3))
-            pixels = red << 16 | green << 8 | blue
-            changed = pixels != before
+            colours = frame.astype(np.int32) @ np.array([2**16, 2**8, 1], np.int32)
+            new = np.unique(colours[known[colours] == _CLEAR])
+            known[new] = nearest.query(np.stack([new >> 16, new >> 8 & 255, new & 255], 1))[1]
+            pixels = known[colours]
+            changed = pixels != shown
             rows, columns = (np.flatnonzero(changed.any(axis)) for axis in (1, 0))
             top, left = (int(found[0]) if len(found) else 0 for found in (rows, columns))
             box = np.s_[top : rows[-1] + 1, left : columns[-1] + 1] if len(rows) else np.s_[:1, :1]
-            part, changed = np.full(changed[box].shape, _CLEAR, np.uint8), changed[box]
-            found, which = np.unique(pixels[box][changed], return_inverse=True)
-            colours = np.stack([found >> 16, found >> 8 & 255, found & 255], 1)
-            new = nearest.query(colours)[1].astype(np.uint8)[which] if len(found) else part[changed]
-            part[changed] = np.where(new == shown[box][changed], _CLEAR, new)
-            shown[box][changed] = new
+            part = np.where(changed[box], pixels[box], np.uint8(_CLEAR))
             begin, end = (round(100 * k / fps) for k in (number, number + 1))  # hundredths
             file.writelines(
                 GifImagePlugin.getdata(
@@ -148,7 +137,7 @@ def write_gif(
                     duration=10 * (end - begin), transparency=_CLEAR, disposal=1,
                 )
             )  # fmt: skip
-            before = pixels
+            shown = pixels
         file.write(b";")
 
 
@@ -162,9 +151,9 @@ def _palette(log: StrokeLog) -> np.ndarray:
     pictures = np.concatenate(list(_frames(log, small, looks, 1)))
     background = to_rgb(log.blank((1, 1)))[0]
     # Colours that cover few pixels count as well: strokes may be thin.
-    unlike = (pictures != background).any(-1)
-    inked = pictures[unlike] if unlike.any() else background
-    found = Image.fromarray(inked[None]).quantize(_CLEAR - 1, Image.Quantize.MEDIANCUT, kmeans=1)
+    differ = (pictures != background).any(-1)
+    covered = pictures[differ] if differ.any() else background
+    found = Image.fromarray(covered[None]).quantize(_CLEAR - 1, Image.Quantize.MEDIANCUT, kmeans=1)
     colours = np.array(found.getpalette(), np.uint8).reshape(-1, 3)[: _CLEAR - 1]
     return np.concatenate([background, colours, np.repeat(background, 255 - len(colours), 0)])
 
@@ -174,8 +163,10 @@ def _encode(
 ) -> None:
     """Have ffmpeg write frames, uint8 ``[H, W, 3]`` each.
 
+    imageio_ffmpeg's own writer has no way to notice that ffmpeg failed, as on a full disk.
+
     Raises:
-        OSError: if it cannot; what it says is in the message.
+        OSError: if it cannot; ffmpeg's last line is in the message.
     """
     import imageio_ffmpeg
 
@@ -184,18 +175,16 @@ def _encode(
     except RuntimeError as error:  # a build of it without one
         raise DependencyNotInstalled(f"{error}: install ffmpeg") from error
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-r", str(fps)]
-    command = [program, "-v", "error", "-xerror", "-y", *raw, "-i", "-"]
+    command = [program, "-v", "error", "-xerror", "-y", *raw, "-i", "-", *arguments, f"file:{path}"]
     with tempfile.TemporaryFile() as said:
+        # In a session of its own, so that Ctrl-C is ours.
         process = subprocess.Popen(
-            [*command, *arguments, f"file:{path}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            start_new_session=True,  # Ctrl-C is for us to hear
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
         assert process.stdin is not None
         try:
-            with contextlib.suppress(BrokenPipeError), process.stdin:  # ended, it says why below
+            with contextlib.suppress(BrokenPipeError), process.stdin:  # an end is explained below
                 for frame in frames:
                     process.stdin.write(frame.tobytes())
         except BaseException:
@@ -205,5 +194,5 @@ def _encode(
             status = process.wait()
         said.seek(0)
         if status != 0 or not path.exists():
-            lines = said.read().decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            lines = said.read().decode(errors="replace").strip().splitlines() or ["no message"]
             raise OSError(f"cannot write {path}: ffmpeg ended with status {status}: {lines[-1]}")
