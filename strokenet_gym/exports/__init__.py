@@ -38,8 +38,8 @@ def export(
             SVG of lines: not used).
         options: for GIF and MP4 ``seconds`` and ``fps``, see :func:`film`; for SVG ``detail``, by
             default 1: with 2 its steps of opacity are half as high; or ``lines=True``: the pen's
-            paths instead of what they leave, for plotters, all with ``pen_mm``, the width of a pen,
-            or else as wide as they are; for these and CSV ``paper_mm``: width and height of the
+            paths instead of the picture, for plotters, all with ``pen_mm``, the width of a pen, or
+            else as wide as they are; for these and CSV ``paper_mm``: width and height of the
             paper, by default 210, 297 (A4).
 
     Raises:
@@ -57,7 +57,7 @@ def export(
 
 
 def writer_of(path: str | os.PathLike) -> Callable[..., None]:
-    """What writes files of a suffix: a function of a log, a path, height and width, and options.
+    """The function of a log, a path, height and width, and options that writes such files.
 
     Raises:
         ValueError: if the suffix is unknown.
@@ -68,18 +68,11 @@ def writer_of(path: str | os.PathLike) -> Callable[..., None]:
     return FORMATS[suffix.lower()]
 
 
-def _write_json(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
-    log.write(path)
-
-
 FORMATS: dict[str, Callable[..., None]] = {
-    ".png": write_picture,
-    ".jpg": write_picture,
-    ".jpeg": write_picture,
-    ".webp": write_picture,
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), write_picture),
     ".svg": write_svg,
     ".gif": write_gif,
     ".mp4": write_mp4,
     ".csv": write_csv,
-    ".json": _write_json,
+    ".json": lambda log, path, size: log.write(path),
 }

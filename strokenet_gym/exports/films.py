@@ -48,15 +48,12 @@ def film(
     Args:
         log: the episode.
         size: the longer side in pixels, or height and width.
-        seconds: how long all strokes take, the same for each; by default half a second for each,
+        seconds: how long all strokes take, each the same time; by default half a second for each,
             but at most 20 in all.
-        fps: frames a second, from 1 to 240.
+        fps: frames a second, a whole number from 1 to 240.
 
     Yields:
         uint8 ``[H, W, 3]``.
-
-    Raises:
-        ValueError: if a number is out of its range.
     """
     fps = whole(fps, "fps", 1, 240)
     count = len(log.strokes)
@@ -142,7 +139,7 @@ def write_gif(
 
 
 def _palette(log: StrokeLog) -> np.ndarray:
-    """The colours of a film, uint8 ``[256, 3]``: the paper's first, and one for what is clear."""
+    """The colours of a film, uint8 ``[256, 3]``: the paper's first, then others, one unused."""
     from PIL import Image
 
     count = len(log.strokes)

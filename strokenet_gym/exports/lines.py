@@ -15,7 +15,7 @@ from strokenet_gym.targets.drawings import simplified
 
 __all__ = ["css", "write_csv", "write_lines"]
 
-_LIFTED = 1e-3  # pressure at which the pen leaves no ink
+_LIFTED = 1e-3  # pressure up to which the pen leaves no mark
 _OFF_MM = 0.01  # that a simplified line may be off
 
 
@@ -33,8 +33,8 @@ def write_csv(
 ) -> None:
     """Write points along each path, in mm from the paper's lower left corner.
 
-    The canvas fills the paper's width or height and is centred. Where a path leaves it the pen is
-    lifted: there are two points without pressure, where it goes out and where it comes in again.
+    The canvas fills the paper's width or height and is centred. Where a path leaves it and comes
+    in again there are two points without pressure.
     """
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -46,14 +46,10 @@ def write_csv(
 def write_lines(
     log: StrokeLog, path: Path, pen_mm: float | None, paper_mm: tuple[float, float]
 ) -> None:
-    """Write each stroke as one path without a fill, in an SVG of the paper's size.
-
-    Where the pen is lifted a path goes on elsewhere. Its width is the pen's, or the mean of the
-    stroke's.
-    """
+    """Write each stroke as one path, as wide as the pen or as the stroke is on average, in SVG."""
     if pen_mm is not None:
         pen_mm = real_number(pen_mm, "pen_mm", 0, 1000, above=True)
-    found = list(_points(log, paper_mm))
+    found = list(_points(log, paper_mm))  # checks the paper
     width, height = paper_mm
     text = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}mm" height="{height:g}mm" '
@@ -69,8 +65,7 @@ def write_lines(
             continue
         data = ""
         for run in runs:
-            line = np.stack([run[:, 0], height - run[:, 1]], 1).astype(np.float32)
-            line = simplified(line, _OFF_MM)
+            line = simplified((run[:, :2] * [1, -1] + [0, height]).astype(np.float32), _OFF_MM)
             line = line if len(line) > 1 else np.repeat(line, 2, 0)
             data += "M" + " ".join(f"{x:.2f},{y:.2f}" for x, y in line)
         wide = float(points[down, 3].mean()) if pen_mm is None else pen_mm
@@ -101,12 +96,7 @@ def _points(log: StrokeLog, paper_mm: tuple[float, float]) -> Iterator[np.ndarra
 
 
 def _cut(points: np.ndarray, border: np.ndarray) -> np.ndarray:
-    """A path without what is outside the canvas, where the pen is lifted instead.
-
-    Args:
-        points: ``[N, 4]``: x, y from the canvas' centre, pressure, width.
-        border: the largest x and y.
-    """
+    """A path whose parts beyond the border (largest x and y from the centre) are pen lifts."""
     for axis, side in ((0, 1), (0, -1), (1, 1), (1, -1)):
         beyond = points[:, axis] - side * border[axis]
         last = np.flatnonzero(beyond[:-1] * beyond[1:] < 0)  # before it crosses

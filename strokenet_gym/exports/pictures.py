@@ -14,10 +14,11 @@ from strokenet_gym.stroke_log import StrokeLog
 
 __all__ = ["encode", "to_rgb", "write_picture"]
 
+_JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95}
 _ENCODED: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 4},
-    ".jpg": {"format": "JPEG", "quality": 95},
-    ".jpeg": {"format": "JPEG", "quality": 95},
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
     ".webp": {"format": "WEBP", "quality": 95},
 }
 
@@ -31,7 +32,7 @@ def to_rgb(canvas: np.ndarray) -> np.ndarray:
 
 
 def encode(pixels: np.ndarray, suffix: str = ".png") -> bytes:
-    """The file of a picture, which says that its colours are sRGB.
+    """The file of a picture, with a tag or profile that its colours are sRGB.
 
     Args:
         pixels: uint8 ``[H, W]`` or ``[H, W, 3]``.
@@ -40,20 +41,16 @@ def encode(pixels: np.ndarray, suffix: str = ".png") -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    options, data = _ENCODED[suffix], io.BytesIO()
-    if suffix == ".png":
-        chunks = PngInfo()
-        chunks.add(b"sRGB", b"\0")
-        options = options | {"pnginfo": chunks}
-    else:
-        options = options | {"icc_profile": _srgb()}
-    Image.fromarray(np.ascontiguousarray(pixels)).save(data, **options)
+    data, chunks = io.BytesIO(), PngInfo()
+    chunks.add(b"sRGB", b"\0")
+    tag = {"pnginfo": chunks} if suffix == ".png" else {"icc_profile": _srgb()}
+    Image.fromarray(np.ascontiguousarray(pixels)).save(data, **_ENCODED[suffix], **tag)
     return data.getvalue()
 
 
 @functools.cache
 def _srgb() -> bytes:
-    """LittleCMS' profile of sRGB, without the time at which it was made."""
+    """LittleCMS' profile of sRGB, with a constant date."""
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -61,5 +58,5 @@ def _srgb() -> bytes:
 
 
 def write_picture(log: StrokeLog, path: Path, size: tuple[int, int]) -> None:
-    """Write what the strokes leave, in the suffix' format."""
+    """Write the painted canvas in the suffix' format."""
     path.write_bytes(encode(to_rgb(log.replay(size)), path.suffix.lower()))

@@ -25,10 +25,9 @@ __all__ = ["write_svg"]
 
 _GRID = 1024  # pixels of the longer side of the picture that outlines are taken from
 _UNITS = 5  # of a coordinate in a pixel of that
-_OFF = 0.25  # of these pixels that a simplified outline may be off
-_OFF_NARROW, _BLUR = 0.6, 0.5  # the same of narrow strokes, whose outlines have the pixels' steps
-_STEP = 5.0  # levels of 255 that an outline adds to a stroke's opacity, about
-_LEAST = 2.0  # such levels, since programs round the opacity of each
+_OFF = 0.25  # tolerance of simplified outlines, in these pixels
+_OFF_NARROW, _BLUR = 0.6, 0.5  # of narrow strokes, whose outlines have the pixels' steps
+_STEP, _LEAST = 5.0, 2.0  # levels of 255 that an outline adds to the opacity: about, and at least
 _BAND = 1.25  # pixels of the grid between two outlines, at least
 _OUTLINES = 5000  # of a picture: where strokes are many, each has fewer
 _FEWEST = 2  # outlines of a soft stroke
@@ -45,12 +44,12 @@ def write_svg(
     pen_mm: float | None = None,
     paper_mm: tuple[float, float] = (210.0, 297.0),
 ) -> None:
-    """Write what the strokes leave, or where the pen goes.
+    """Write the picture, or with ``lines`` the pen's paths.
 
     An opaque stroke with a hard edge is one path. A soft one has a path for each step of its
-    opacity: about one for 5 levels of 255, but none closer than can be seen, and fewer where there
-    are so many strokes that they would be more than 5,000 in all. ``detail`` divides the one and
-    multiplies the other. The grain of rough paper is left out.
+    opacity: about one for 5 levels of 255, but none closer than can be seen, and fewer where all
+    strokes would have more than 5,000. ``detail`` divides the one and multiplies the other. The
+    grain of rough paper is left out.
     """
     if flag(lines, "lines"):
         write_lines(log, path, pen_mm, paper_mm)
@@ -81,11 +80,10 @@ def write_svg(
         colour = css(log.brush.lays_down(stroke, np.asarray(log.background)).colour)
         text.append(f'<g id="{name}" inkscape:label="{name}" fill="{colour}"{blending}>')
         levels = 1 if steps <= 1 else max(_FEWEST, round(steps * share))
+        contours = _contours(stroke, brush, grid, levels, log.brush.grain, detail)
         text += [
             f'<path fill-rule="evenodd" {paint} d="{outline}"/>'
-            for paint, outline in _layers(
-                _contours(stroke, brush, grid, levels, log.brush.grain, detail), colour
-            )
+            for paint, outline in _layers(contours, colour)
         ]
         text.append("</g>")
     path.write_text("\n".join([*text, "</svg>"]) + "\n")
@@ -94,18 +92,9 @@ def write_svg(
 def _opacity(
     stroke: Stroke, brush: Brush, grid: tuple[int, int], pixel: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A stroke's opacity where it has ink, and the place where that begins.
+    """A stroke's opacity ``[H, W]``, on a canvas as large as it needs, and its place x, y.
 
-    The stroke is drawn on a canvas of its own that is as large as it needs.
-
-    Args:
-        stroke: the stroke, without a batch.
-        brush: what draws it.
-        grid: height and width of the picture.
-        pixel: side of the pixels that are drawn, in those of the grid.
-
-    Returns:
-        ``[H, W]``, and x, y in these pixels.
+    ``pixel`` is the side of the pixels that are drawn, and that the place is in, in the grid's.
     """
     shape = np.array(grid[::-1]) / pixel  # x, y
     half = min(shape) / 2
@@ -134,11 +123,11 @@ def _steps(stroke: Stroke, brush: Brush, grid: tuple[int, int], detail: float) -
     highest = float(alpha.max(initial=0.0))
     if highest < 0.5 / 255:
         return 0.0
-    inked, full = (np.count_nonzero(alpha > share * highest) for share in (0.05, 0.95))
+    covered, full = (np.count_nonzero(alpha > share * highest) for share in (0.05, 0.95))
     # Where opacity changes most it takes that many pixels from nothing to the highest.
     slope = np.hypot(*np.gradient(np.pad(alpha, 1)))
     band = highest / float(np.median(slope[slope > highest / 100])) * pixel
-    if full >= 0.8 * inked or band < 2 * pixel:
+    if full >= 0.8 * covered or band < 2 * pixel:
         return 1.0
     band = min(band, max(1.0, float(stroke.radius) * min(grid) / 2))  # lines are no broader
     most = highest * 255 / max(_STEP / detail, _LEAST)
@@ -146,25 +135,25 @@ def _steps(stroke: Stroke, brush: Brush, grid: tuple[int, int], detail: float) -
 
 
 def _layers(contours: Iterable[tuple[float, str]], colour: str) -> Iterator[tuple[str, str]]:
-    """Colour and opacity of paths that lie on each other, as attributes, and their path data.
+    """Attributes of paths that lie on each other, and their path data.
 
-    Programs keep 8 bits of each layer's opacity, and of colour times opacity, and some cut off the
-    rest. So a layer has values that are whole there, and the next one makes up for what it lacks.
+    Viewers keep 8 bits of each layer's opacity, and of colour times opacity, and some cut off the
+    rest. So a layer has whole values of these, and the next one corrects its error.
 
     Args:
         contours: the opacity that is reached within each, and its path data.
         colour: of the stroke, ``#rrggbb``.
     """
     aim = np.array(list(bytes.fromhex(colour[1:]))) / 255
-    opacity, inked = 0, np.zeros(3)  # so far, and colour times it; of 255
+    opacity, tinted = 0, np.zeros(3)  # so far, and colour times it; of 255
     for reached, outline in contours:
         alpha = round((255 * reached - opacity) / (1 - opacity / 255)) if opacity < 255 else 0
         if alpha < 1:
             continue
         through = 1 - alpha / 255
-        opacity, inked = alpha + round(opacity * through), np.rint(inked * through)
-        layer = np.rint(aim * opacity - inked).clip(0, alpha)
-        inked += layer
+        opacity, tinted = alpha + round(opacity * through), np.rint(tinted * through)
+        layer = np.rint(aim * opacity - tinted).clip(0, alpha)
+        tinted += layer
         fill = css(np.ceil(255 * layer / alpha) / 255)
         shown = "" if alpha == 255 else f' fill-opacity="{(alpha + 0.02) / 255:.5f}"'
         yield f'fill="{fill}"{shown}', outline
@@ -182,8 +171,8 @@ def _contours(
     highest = float(alpha.max(initial=0.0))
     if highest < 0.5 / 255:
         return
-    inked = [np.flatnonzero((alpha > 0).any(axis)) for axis in (0, 1)]  # columns, rows
-    (left, right), (top, bottom) = ((found[0], found[-1] + 1) for found in inked)
+    used = [np.flatnonzero((alpha > 0).any(axis)) for axis in (0, 1)]  # columns, rows
+    (left, right), (top, bottom) = ((found[0], found[-1] + 1) for found in used)
     alpha, low = alpha[top:bottom, left:right], low + np.array([left, top])
     # A frame of copies of the rim, so that an outline reaches the canvas' border and beyond.
     alpha = np.pad(alpha, 1, mode="edge")
