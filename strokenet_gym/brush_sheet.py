@@ -34,8 +34,8 @@ def brushes(
 ) -> None:
     """List the brushes: ours, and those of MyPaint that are installed.
 
-    Of each is said whether it has an exact gradient, and whether a network imitates it or could be
-    trained to (`strokenet-gym train generator`).
+    Shows whether each has an exact gradient, and whether a network imitates it or could be trained
+    to (`strokenet-gym train generator`).
 
     Args:
         names: Only these; as --brush takes them.
@@ -73,21 +73,19 @@ def brushes(
 
 
 def _abilities(brush: Program) -> str:
-    said = ["exact gradient"] if brush.gradient == "exact" else []
-    if _has_twin(brush):
-        said.append("network shipped")
-    elif brush.gradient is None:
-        why = why_no_twin(brush)
-        said.append("network can be trained" if why is None else f"no network: {why}")
-    return ", ".join(said)
-
-
-def _has_twin(brush: Program) -> bool:
+    found = ["exact gradient"] if brush.gradient == "exact" else []
     try:
         from strokenet_gym.programs.learned import twin_of
+
+        shipped = twin_of(brush) is not None
     except DependencyNotInstalled:  # without torch there are no networks
-        return False
-    return twin_of(brush) is not None
+        shipped = False
+    if shipped:
+        found.append("network shipped")
+    elif brush.gradient is None:
+        why = why_no_twin(brush)
+        found.append("network can be trained" if why is None else f"no network: {why}")
+    return ", ".join(found)
 
 
 def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
@@ -99,9 +97,6 @@ def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
 
     Returns:
         uint8 ``[rows * tile, columns * tile, 3]``.
-
-    Raises:
-        ValueError: if the size is out of its range.
     """
     whole(tile, "tile", *_TILES)
     tiles = [_draw_tile(brush, tile) for brush in chosen]
@@ -112,30 +107,21 @@ def draw_sheet(chosen: Iterable[Program], tile: int) -> np.ndarray:
 
 
 def _draw_tile(brush: Program, size: int) -> np.ndarray:
-    t = np.linspace(-1, 1, NUM_ANCHORS)
+    t, full = np.linspace(-1, 1, NUM_ANCHORS), np.ones(NUM_ANCHORS)
+    marker, wave = BRUSHES["marker"], np.stack([0.7 * t, 0.7 * np.sin(5 * t)], 1)
+    bars = [np.stack([0.9 * t, y * full], 1) for y in (0.35, -0.35)]
     canvas = np.ones((1, 3, size, size), np.float32)
-    for y, colour in ((0.35, _BLUE), (-0.35, _OCHRE)):
-        bar = np.stack([0.9 * t, np.full(NUM_ANCHORS, y)], 1)
-        canvas = _put(canvas, BRUSHES["marker"], colour, bar, np.ones(NUM_ANCHORS), 0.1)
-    wave = np.stack([0.7 * t, 0.7 * np.sin(5 * t)], 1)
-    canvas = _put(canvas, brush, _RED, wave, np.linspace(0.15, 1, NUM_ANCHORS), 0.12)
+    for program, colour, points, pressure, radius in (
+        (marker, _BLUE, bars[0], full, 0.1),
+        (marker, _OCHRE, bars[1], full, 0.1),
+        (brush, _RED, wave, np.linspace(0.15, 1, NUM_ANCHORS), 0.12),
+    ):
+        wide = np.clip(radius, *program.radii)
+        stroke = Stroke(np.array([colour]), wide[None], points[None], pressure[None])
+        canvas = program.paint(canvas, stroke, np.ones(3, np.float32))
     drawn = np.ascontiguousarray((canvas[0] * 255).astype(np.uint8).transpose(1, 2, 0))
     name, font = brush.name.removeprefix(MYPAINT), cv2.FONT_HERSHEY_SIMPLEX
     wide, _ = cv2.getTextSize(name, font, 1.0, 1)[0]
     scale = min(0.6 * max(1.0, size / 256), (size - 16) / wide)
     cv2.putText(drawn, name, (8, size - 10), font, scale, (0, 0, 0), 1, cv2.LINE_AA)
     return drawn
-
-
-def _put(
-    canvas: np.ndarray,
-    brush: Program,
-    colour: tuple[float, float, float],
-    points: np.ndarray,
-    pressure: np.ndarray,
-    radius: float,
-) -> np.ndarray:
-    """The canvas with a stroke."""
-    wide = float(np.clip(radius, *brush.radii))
-    stroke = Stroke(np.array([colour]), np.array([wide]), points[None], pressure[None])
-    return brush.paint(canvas, stroke, np.ones(3, np.float32))

@@ -112,10 +112,11 @@ def array_of(value: Any, name: str) -> np.ndarray:
         TypeError: if it is a tensor without plain values.
         ValueError: if there is no array of it: a list of unequal parts, or of tensors with a graph.
     """
-    if is_tensor(value):
+    tensor = is_tensor(value)
+    if tensor:
         check_dense(value, name)
     try:
-        if not is_tensor(value):
+        if not tensor:
             return np.asarray(value)
         value = value.detach().cpu().resolve_conj()
         known = str(value.dtype) in _NUMPYS or not value.is_floating_point()
@@ -143,7 +144,9 @@ def behaved(array: np.ndarray, dtype: Any) -> np.ndarray:
     """
     if array.dtype == dtype and array.flags.carray and type(array) is np.ndarray:
         return array
-    with np.errstate(all="ignore"):  # of numbers beyond the type's
+    if dtype is _DOUBLE and array.dtype.itemsize <= 8:  # nothing is beyond it
+        return np.array(array, dtype, order="C")
+    with np.errstate(all="ignore"):  # of numbers beyond the type's; it takes a microsecond
         return np.array(array, dtype, order="C")
 
 

@@ -61,7 +61,7 @@ class Scene:
 
 
 def frame(scene: Scene, size: tuple[int, int] | None = None, anchors: bool = False) -> np.ndarray:
-    """Target beside canvas, over a line that says how far the episode has come.
+    """Target beside canvas, over a caption with the strokes so far and the residual.
 
     Args:
         scene: what to show.
@@ -85,9 +85,13 @@ def frame(scene: Scene, size: tuple[int, int] | None = None, anchors: bool = Fal
             _draw_path(large, scene.stroke)
         image[:height, left : left + width] = large
     text = f"stroke {scene.number} of {scene.budget}   residual {scene.residual:.3f}"
-    where, font = (6, height + _CAPTION - 8), cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(image, text, where, font, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+    _write(image, text, 6, height + _CAPTION - 8)
     return image
+
+
+def _write(image: np.ndarray, text: str, x: int, y: int) -> None:
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(image, text, (x, y), font, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _draw_path(image: np.ndarray, stroke: Stroke) -> None:
@@ -108,20 +112,8 @@ def _draw_path(image: np.ndarray, stroke: Stroke) -> None:
         cv2.circle(image, centre.tolist(), radius, _ANCHOR, 1, cv2.LINE_AA, bits)
 
 
-def _write_keys(image: np.ndarray) -> None:
-    """Write over a frame what the keys do."""
-    part = image[: 10 + 18 * len(_KEYS), :230]
-    part //= 3
-    for k, line in enumerate(_KEYS):
-        where, font = (8, 20 + 18 * k), cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(image, line, where, font, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
-
-
 def usable_modes(modes: list[str], asked: str | None) -> list[str]:
-    """The render modes that can be had here, and the one that was asked for.
-
-    No window can be opened without pygame, or without a display; this is told without trying.
-    """
+    """The modes without "human" if there is no pygame or display, unless it was asked for."""
     shown = sys.platform in ("win32", "darwin") or any(map(os.environ.get, _DISPLAYS))
     if asked == "human" or (shown and importlib.util.find_spec("pygame") is not None):
         return modes
@@ -129,14 +121,11 @@ def usable_modes(modes: list[str], asked: str | None) -> list[str]:
 
 
 def open_window(title: str, size: tuple[int, int]) -> Any:
-    """Open pygame's window, which people may resize.
+    """Open pygame's window and return its surface.
 
     Args:
-        title: of it.
-        size: width and height in pixels, if the desktop has so many.
-
-    Returns:
-        The window's surface.
+        title: the window's.
+        size: width and height in pixels, if the desktop has so many; people may resize it.
 
     Raises:
         OSError: if there is no display.
@@ -174,7 +163,6 @@ class Window:
 
     Raises:
         DependencyNotInstalled: if pygame is missing.
-        ValueError: if the time is not a number from 0 to 86400.
     """
 
     def __init__(self, title: str, stroke_seconds: float = 0.5) -> None:
@@ -186,24 +174,13 @@ class Window:
         self._clock: Any = None
 
     def show(self, scene: Scene) -> None:
-        """Show an episode as it is now.
-
-        Raises:
-            OSError: if there is no display.
-        """
+        """Show an episode as it is now; OSError if there is no display."""
         self._present(scene)
 
     def animate(
         self, before: np.ndarray, scene: Scene, program: Program, background: np.ndarray
     ) -> None:
-        """Show how the scene's last stroke grows.
-
-        Args:
-            before: float32 ``[C, H, W]``, the canvas without it.
-            scene: what it leads to.
-            program: what it is painted with.
-            background: float32 ``[C]``, colour of the empty canvas.
-        """
+        """Show how the scene's last stroke grows on the canvas before, float32 ``[C, H, W]``."""
         assert scene.stroke is not None
         steps = round(self._seconds * FPS)
         for k in range(1, steps):
@@ -247,7 +224,9 @@ class Window:
         fitting = max(16, int(rows * scale)), max(16, int(columns * scale))
         image = frame(scene, fitting, self._anchors)
         if self._help:
-            _write_keys(image)
+            image[: 10 + 18 * len(_KEYS), :230] //= 3
+            for k, line in enumerate(_KEYS):
+                _write(image, line, 8, 20 + 18 * k)
         size = image.shape[1], image.shape[0]
         surface = pygame.image.frombuffer(image.tobytes(), size, "RGB")
         self._screen.fill((_GREY,) * 3)
@@ -262,26 +241,14 @@ class Window:
             key = event.key if event.type == pygame.KEYDOWN else None
             if event.type == pygame.QUIT or key == pygame.K_q:
                 self.closed = True
-                self.close()
-                return
-            if key == pygame.K_SPACE:
-                self._paused = not self._paused
-            elif key == pygame.K_RIGHT:
+                return self.close()
+            self._paused ^= key == pygame.K_SPACE
+            self._anchors ^= key == pygame.K_a
+            self._help ^= key == pygame.K_h
+            if key == pygame.K_RIGHT:
                 self._paused = self._one_stroke = True
-            elif key == pygame.K_a:
-                self._anchors = not self._anchors
-            elif key == pygame.K_h:
-                self._help = not self._help
-            elif key == pygame.K_s:
-                from PIL import Image
-
-                file = Path("runs") / time.strftime("strokenet-%Y%m%d-%H%M%S.png")
-                try:
-                    with replace_file(file) as new:
-                        Image.fromarray(image).save(new, "PNG")
-                    print(f"Wrote {file}", file=stderr())
-                except OSError as error:
-                    print(f"cannot write {file}: {error.strerror}", file=stderr())
+            if key == pygame.K_s:
+                _save(image)
 
     def close(self) -> None:
         """Close the window; the next picture opens it again, unless the user closed it."""
@@ -294,3 +261,15 @@ class Window:
     def __getstate__(self) -> dict[str, Any]:
         """A copy opens a window of its own."""
         return {**self.__dict__, "_screen": None, "_clock": None}
+
+
+def _save(image: np.ndarray) -> None:
+    from PIL import Image
+
+    file = Path("runs") / time.strftime("strokenet-%Y%m%d-%H%M%S.png")
+    try:
+        with replace_file(file) as new:
+            Image.fromarray(image).save(new, "PNG")
+        print(f"Wrote {file}", file=stderr())
+    except OSError as error:
+        print(f"cannot write {file}: {error.strerror}", file=stderr())

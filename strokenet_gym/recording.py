@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 from collections.abc import Iterable, Iterator
@@ -72,17 +73,14 @@ class _Recorder:
 class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Writes each episode of a painting environment as a :class:`StrokeLog`.
 
-    Files ``strokes-00000.json`` and so on, after those that are there already: several processes
-    may record into one folder. An episode that is broken off by ``reset`` or ``close`` is kept
-    too. Of a learned generator the strokes are kept: their replay is what the real program paints.
-    Put this wrapper next to the environment, inside those that change actions.
+    Files ``strokes-00000.json`` and so on, after those that exist: several processes may record
+    into one folder. An episode that ``reset`` or ``close`` ends early is kept too. A learned
+    generator's strokes replay on the real program. Put this wrapper next to the environment, inside
+    those that change actions.
 
     Args:
-        env: `Painting-v0` or one of its kin.
+        env: `Painting-v0`, or another of this package's that paints strokes.
         folder: where to write.
-
-    Attributes:
-        log: the episode under way, or None.
     """
 
     def __init__(self, env: gym.Env, folder: str | os.PathLike) -> None:
@@ -92,7 +90,7 @@ class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
     @property
     def log(self) -> StrokeLog | None:
-        """The strokes of the episode under way."""
+        """The strokes of the episode under way, or None."""
         return self._recorder.log
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
@@ -118,12 +116,7 @@ class RecordStrokes(gym.Wrapper, gym.utils.RecordConstructorArgs):
 
 
 class VectorRecordStrokes(gym.vector.VectorWrapper):
-    """:class:`RecordStrokes` for the batched environments: files ``strokes-ENV-EPISODE.json``.
-
-    Args:
-        env: what ``gym.make_vec`` gave.
-        folder: where to write.
-    """
+    """:class:`RecordStrokes` for what ``gym.make_vec`` gave: files ``strokes-ENV-EPISODE.json``."""
 
     def __init__(self, env: gym.vector.VectorEnv, folder: str | os.PathLike) -> None:
         super().__init__(env)
@@ -175,27 +168,14 @@ class VectorRecordStrokes(gym.vector.VectorWrapper):
 
 
 def _write_all(recorders: Iterable[_Recorder]) -> None:
-    """Write the episodes of all; if that fails for some, the others are written all the same.
-
-    Raises:
-        OSError: the first one.
-    """
-    errors = []
-    for recorder in recorders:
-        try:
-            recorder.write()
-        except OSError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
+    """Write the episodes of all; one that fails does not keep the others from being written."""
+    with contextlib.ExitStack() as writes:
+        for recorder in reversed(list(recorders)):
+            writes.callback(recorder.write)
 
 
 def episodes_of(env: Any) -> Any:
-    """The episodes of one of this package's environments, single or batched.
-
-    Raises:
-        ValueError: if it is another's.
-    """
+    """The episodes of this package's environment, single or batched; ValueError for another's."""
     task = getattr(env.unwrapped, "task", None)
     if getattr(getattr(task, "engine", None), "program", None) is None:
         raise ValueError(f"expected one of this package's environments, got {env.unwrapped}")

@@ -1,11 +1,9 @@
 """The action vector: what its numbers mean, their bounds, packing and unpacking.
 
 An action is a flat vector of ``C + 1 + 3 * 16`` numbers in [-1, 1], in the order
-colour, radius, x1, y1, p1, …, x16, y16, p16, where C is 3 (RGB) or 1 (grey).
-:func:`unpack` maps it to a :class:`Stroke` in physical units, :func:`pack` maps it back.
-Both accept NumPy arrays and torch tensors, keep the type, and let gradients through.
-This is the only module that knows the layout, and :func:`is_tensor` the only place that tells
-tensors from arrays.
+colour, radius, x1, y1, p1, …, x16, y16, p16, where C is 3 (RGB) or 1 (grey). No other module knows
+this layout, and only :func:`is_tensor` tells tensors from arrays. Functions that take both keep the
+type, and let gradients through.
 """
 
 from __future__ import annotations
@@ -17,22 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
-    "NUM_ANCHORS",
-    "RADIUS_MAX",
-    "RADIUS_MIN",
-    "Stroke",
-    "action_size",
-    "check_action",
-    "is_tensor",
-    "pack",
-    "split",
-    "unpack",
-]
+    "NUM_ANCHORS", "RADIUS_MAX", "RADIUS_MIN", "Stroke", "action_size", "check_action",
+    "is_tensor", "pack", "split", "unpack",
+]  # fmt: skip
 
 NUM_ANCHORS = 16
 RADIUS_MIN = 0.002
 RADIUS_MAX = 0.125
-MOST_PRESSURE = 100.0  # of strokes that paint: beyond it they have stamps without end
+MOST_PRESSURE = 100.0  # of strokes that paint: beyond it they would have endless stamps
 _RADII = RADIUS_MIN, RADIUS_MAX  # the pencil's
 _LOW, _HIGH = np.float32(-1), np.float32(1)
 
@@ -59,21 +49,13 @@ def action_size(channels: int) -> int:
 
 
 def split(action: Any, channels: int) -> Stroke:
-    """Name the components of actions, or of anything laid out like them, without mapping them.
-
-    Args:
-        action: array or tensor ``[..., channels + 49]``; for example a gradient.
-        channels: 1 (grey) or 3 (RGB).
-
-    Returns:
-        Stroke: views with the same leading dimensions.
-    """
+    """Views of the components of actions ``[..., channels + 49]``, or of gradients like them."""
     anchors = action[..., channels + 1 :].reshape(*action.shape[:-1], NUM_ANCHORS, 3)
     return Stroke(action[..., :channels], action[..., channels], anchors[..., :2], anchors[..., 2])
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether a value is a torch tensor; torch itself is not imported for it."""
+    """Whether a value is a torch tensor; does not import torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
@@ -82,15 +64,13 @@ def is_tensor(value: Any) -> bool:
 def unpack(action: Any, channels: int, radii: tuple[float, float] = _RADII) -> Stroke:
     """Turn normalised actions into strokes.
 
-    Colour, position and pressure are mapped affinely. The radius is mapped on a log scale, so
-    that a step of the same size makes any brush wider by the same factor and an action of 0 is
-    a fine pen (0.0158 half-widths, one pixel at 128 px) and not a broad one.
+    Colour, position and pressure are mapped affinely, the radius on a log scale: equal steps widen
+    any brush by the same factor, and 0 is a fine pen (0.0158 half-widths, one pixel at 128 px).
 
     Args:
         action: array or tensor ``[..., channels + 49]`` in [-1, 1].
         channels: 1 (grey) or 3 (RGB).
-        radii: the smallest and the largest radius, half-widths: the brush's ``radii``; by default
-            the pencil's.
+        radii: the smallest and the largest radius, the brush's ``radii``; by default the pencil's.
 
     Returns:
         Stroke: fields of the same type, with the same leading dimensions.
@@ -135,28 +115,20 @@ def pack(stroke: Stroke, radii: tuple[float, float] = _RADII) -> Any:
 
 @np.errstate(under="ignore")
 def part_way(stroke: Stroke, share: float) -> Stroke:
-    """The stroke as it is while the pen is still on its way.
+    """The stroke when the pen has come so far, 0 … 1: anchors ahead of it have no pressure.
 
-    The anchors ahead of the pen have no pressure yet, and at the one that it comes to the pressure
-    rises, so that the picture grows smoothly.
-
-    Args:
-        stroke: NumPy arrays, shapes as in :class:`Stroke`.
-        share: how far the pen has come, 0 … 1 (the whole stroke).
+    At the next anchor the pressure rises with the share, so that the picture grows smoothly.
     """
     reached = share * NUM_ANCHORS - np.arange(NUM_ANCHORS)
     return stroke._replace(pressure=stroke.pressure * np.clip(reached, 0, 1))
 
 
 def fit_anchors(points: np.ndarray, *along: np.ndarray) -> list[np.ndarray]:
-    """Anchors for a path that somebody drew: 16 points at equal distances along it.
-
-    Args:
-        points: ``[N, 2]``, at least one.
-        along: ``[N]`` each, what else is known of the points, such as pressure or time.
+    """Anchors for a drawn path ``[N, 2]``: 16 points at equal distances along it, N >= 1.
 
     Returns:
-        The anchors, float64 ``[16, 2]``, and for each of ``along`` its values there, ``[16]``.
+        The anchors, float64 ``[16, 2]``, and the values there, ``[16]``, of each of ``along``
+        (``[N]``), such as pressure or time.
     """
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     length = np.concatenate([[0], np.cumsum(steps)])
@@ -166,14 +138,7 @@ def fit_anchors(points: np.ndarray, *along: np.ndarray) -> list[np.ndarray]:
 
 
 def check_action(action: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Check a NumPy action before it is painted.
-
-    Args:
-        action: what the user passed to ``step`` or ``paint``.
-        shape: the shape it must have.
-
-    Returns:
-        The action as float32, clipped to [-1, 1] (a policy's Gaussian noise may overshoot).
+    """Return a NumPy action as float32, clipped to [-1, 1]: a policy's noise may overshoot.
 
     Raises:
         TypeError: if it does not hold real numbers.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from strokenet_gym.checks import whole
+from strokenet_gym.checks import real_array, whole
 from strokenet_gym.envs.arguments import canvas_sides, check_seed
 from strokenet_gym.files import replace_file, user_path
 from strokenet_gym.kernels.canvas import sides
@@ -48,12 +50,7 @@ class StrokeLog:
     strokes: list[Stroke] = dataclasses.field(default_factory=list)
 
     def sides(self, size: int | tuple[int, int] | None = None) -> tuple[int, int]:
-        """Height and width of the picture in a size.
-
-        Args:
-            size: one number is the longer side, and the shape stays; or height and width; by
-                default the episode's.
-        """
+        """Height and width of the picture: as they were, as given, or for a longer side."""
         height, width = sides(self.size)
         if size is None:
             return height, width
@@ -63,7 +60,7 @@ class StrokeLog:
         return canvas_sides(size, "size", 1, 8192)
 
     def blank(self, size: int | tuple[int, int] | None = None) -> np.ndarray:
-        """The empty canvas, float32 ``[C, H, W]``, see :meth:`sides`."""
+        """The empty canvas, float32 ``[C, H, W]``."""
         colour = np.asarray(self.background, np.float32)
         return np.broadcast_to(colour[:, None, None], (len(colour), *self.sides(size))).copy()
 
@@ -72,8 +69,8 @@ class StrokeLog:
         """Paint the picture again.
 
         Args:
-            size: see :meth:`sides`; by default the episode's, and then the canvas is the same as in
-                `Painting-v0`, bit for bit.
+            size: the longer side in pixels, or height and width; by default the episode's, and then
+                the canvas is the same as in `Painting-v0`, bit for bit.
 
         Returns:
             float32 ``[C, H, W]`` in 0 … 1.
@@ -92,11 +89,7 @@ class StrokeLog:
         return painted[0]
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the log as JSON; the file appears whole or not at all.
-
-        Raises:
-            OSError: if it cannot be written.
-        """
+        """Write the log as JSON; the file appears whole, or not at all and OSError is raised."""
         with replace_file(path) as new:
             self.write(new)
 
@@ -126,13 +119,13 @@ class StrokeLog:
 
         Args:
             path: the file.
-            brush: what to paint with instead of what the log says. A log alone opens no files and
-                modules: a program from there must be said here.
+            brush: what to paint with instead of the log's brush. A log alone opens no files and
+                modules: a program from there must be named here.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is no stroke log, of a later version, damaged, or would take too much
-                memory; the message says which stroke is.
+            ValueError: if it is no stroke log, of a later version, damaged (the message names the
+                stroke), or would take too much memory.
         """
         path, program = user_path(path), None if brush is None else load_program(brush)
         try:
@@ -148,24 +141,16 @@ class StrokeLog:
                 f"{path} has version {shown(document.get('version'))} of the format; this package "
                 f"reads version {_VERSION}, so it may need an update"
             )
-        if program is None:
-            try:
-                program = load_program(document["brush"], trusted=False)
-            except KeyError:
-                raise ValueError(f"{path} lacks the field 'brush'") from None
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{path}: {shown(error)}") from None
-        try:
+        with _errors_of(path, ""):
+            program = program or load_program(document["brush"], trusted=False)
+        with _errors_of(path):
             canvas = document["canvas"]
             size, background = canvas["size"], tuple(float(v) for v in canvas["background"])
             height, width = canvas_sides(size, "canvas size", 16, 4096)
-            target, seed = document.get("target", ""), document.get("seed")
-            if not isinstance(target, str):
-                raise ValueError(f"target must be a name, got {target!r}")
-            episode = whole(document.get("episode", 0), "episode", 0, 2**63)
-            strokes = document["strokes"]
-            if not isinstance(strokes, list):
-                raise ValueError(f"strokes must be a list, got {type(strokes).__name__}")
+            target, strokes = document.get("target", ""), document["strokes"]
+            for name, value, kind in (("target", target, str), ("strokes", strokes, list)):
+                if not isinstance(value, kind):
+                    raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
             if len(background) not in (1, 3):
                 raise ValueError(f"background must have 1 or 3 numbers, got {len(background)}")
             _check_range("background", np.array(background), 0, 1)
@@ -174,37 +159,30 @@ class StrokeLog:
                 background=background,
                 brush=program,
                 target=target,
-                seed=check_seed(seed),
-                episode=episode,
+                seed=check_seed(document.get("seed")),
+                episode=whole(document.get("episode", 0), "episode", 0, 2**63),
                 strokes=[_stroke(strokes, k, len(background)) for k in range(len(strokes))],
             )
-        except KeyError as error:
-            raise ValueError(f"{path} lacks the field {error}") from error
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{path} is damaged: {shown(error)}") from None
+
+
+@contextlib.contextmanager
+def _errors_of(part: object, problem: str = " is damaged") -> Iterator[None]:
+    """Have errors name the part of the log that they are in."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{part} lacks the field {error}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{part}{problem}: {shown(error)}") from None
 
 
 def _stroke(entries: list[Any], index: int, channels: int) -> Stroke:
-    """A stroke of a log.
-
-    Raises:
-        ValueError: if it is damaged.
-    """
-    try:
-        return _checked(entries[index], channels)
-    except KeyError as error:
-        raise ValueError(f"stroke {index} lacks the field {error}") from error
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"stroke {index}: {error}") from error
-
-
-def _checked(entry: dict[str, Any], channels: int) -> Stroke:
-    stroke = Stroke(*(np.asarray(entry[name], np.float64) for name in Stroke._fields))
     shapes = (channels,), (), (NUM_ANCHORS, 2), (NUM_ANCHORS,)
-    for name, field, shape in zip(Stroke._fields, stroke, shapes, strict=True):
-        if field.shape != shape:
-            raise ValueError(f"{name} must have the shape {shape}, got {field.shape}")
-        _check_range(name, field, *_RANGES[name])
+    with _errors_of(f"stroke {index}", ""):
+        fields = [entries[index][name] for name in Stroke._fields]
+        stroke = Stroke(*map(real_array, fields, Stroke._fields, shapes))
+        for name, field in stroke._asdict().items():
+            _check_range(name, field, *_RANGES[name])
     return stroke
 
 

@@ -213,7 +213,7 @@ def damage(path, **changes):
         ({"strokes": [{"colour": [1]}]}, "lacks the field 'radius'"),
         (
             {"strokes": [{"colour": [1], "radius": 0.1, "position": [[0, 0]], "pressure": [1]}]},
-            r"colour must have the shape \(3,\), got \(1,\)",
+            r"colour must have the shape \(3\), got \(1,\)",
         ),
         ({"canvas": {"size": 64, "background": [5]}}, "background must be from 0 to 1, got"),
         (

@@ -107,10 +107,12 @@ def write_gif(
         file.write(b"GIF89a" + struct.pack("<HHBBB", size[1], size[0], 0b11110111, 0, 0))
         file.write(palette.tobytes() + b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0")  # it repeats for ever
         for number, frame in enumerate(frames):
-            colours = frame.astype(np.int32) @ np.array([2**16, 2**8, 1], np.int32)
-            new = np.unique(colours[known[colours] == _CLEAR])
-            known[new] = nearest.query(np.stack([new >> 16, new >> 8 & 255, new & 255], 1))[1]
+            red, green, blue = np.moveaxis(frame.astype(np.int32), 2, 0)
+            colours = red << 16 | green << 8 | blue
             pixels = known[colours]
+            if len(new := np.unique(colours[pixels == _CLEAR])):
+                known[new] = nearest.query(np.stack([new >> 16, new >> 8 & 255, new & 255], 1))[1]
+                pixels = known[colours]
             changed = pixels != shown
             rows, columns = (np.flatnonzero(changed.any(axis)) for axis in (1, 0))
             top, left = (int(found[0]) if len(found) else 0 for found in (rows, columns))
