@@ -54,9 +54,8 @@ def load_network(
         name: one of the known names, or a path.
         known: the shipped files by name.
         architectures: the classes that the file may name.
-        texts: what else a file may say; the rest of its metadata are the network's sizes.
-        describe: tells the network what the file says of those; may raise ValueError, LookupError
-            or TypeError.
+        texts: keys of the metadata that are not the network's sizes.
+        describe: applies those to the network; may raise ValueError, LookupError or TypeError.
 
     Raises:
         ValueError: if there is no file of that name, or it is damaged, or holds something else.
@@ -67,9 +66,8 @@ def load_network(
     except (OSError, ValueError, TypeError):  # no name of a file: too long, say
         found = False
     if not found:
-        raise ValueError(
-            f"unknown {kind} {shown(name)!r}: neither one of {', '.join(known)} nor a file"
-        )
+        choices = f"neither one of {', '.join(known)} nor a file"
+        raise ValueError(f"unknown {kind} {shown(name)!r}: {choices}")
     metadata, weights = _read(path)
     holds = metadata.pop("architecture", None)
     if holds is None or holds not in architectures:
@@ -80,7 +78,7 @@ def load_network(
         )
     _check_finite(str(path), weights)
     try:
-        said = {key: metadata.pop(key) for key in texts if key in metadata}
+        about = {key: metadata.pop(key) for key in texts if key in metadata}
         sizes = {key: int(value) for key, value in metadata.items()}
         if any(size < 1 for size in sizes.values()):
             raise ValueError(f"sizes must be whole numbers from 1, got {sizes}")
@@ -89,7 +87,7 @@ def load_network(
         with torch.device("cpu"), torch.inference_mode(False):
             network = architectures[holds](**sizes).float()  # whatever torch's default is
             network.load_state_dict(weights)
-        describe(network, said)
+        describe(network, about)
     except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         why = " ".join(str(error).split())  # torch's have several lines
         raise ValueError(f"{path} is of another version: {shown(why)}") from None
@@ -98,15 +96,12 @@ def load_network(
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """The metadata and, in single precision, the weights of a file; ValueError if it is damaged."""
+    check_memory(str(path), _GROWTH * path.stat().st_size)
     try:
         with open_regular(path) as stream:
             header = int.from_bytes(stream.read(8), "little")
         if header > _HEADER:
             raise ValueError(f"its header claims {header:,} bytes, at most {_HEADER:,} are read")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {shown(error)}") from None
-    check_memory(str(path), _GROWTH * path.stat().st_size)
-    try:
         # On no other device, and such that gradients go through them.
         with torch.device("cpu"), torch.inference_mode(False), safe_open(path, "pt") as file:
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
@@ -123,10 +118,10 @@ def save_network(
     """Write a network's weights and sizes, and texts; the file appears whole or not at all.
 
     Args:
-        network: the network.
+        network: what to write.
         path: where to.
-        what: what to call it in messages.
-        texts: what else the file is to say.
+        what: its name in messages.
+        texts: further metadata.
 
     Raises:
         ValueError: if a weight is NaN or infinite.
@@ -144,17 +139,12 @@ def save_network(
 def write_weights(
     path: str | os.PathLike, weights: dict[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
-    """Write a file of weights; it appears whole or not at all.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Write a file of weights, whole or not at all; OSError if it cannot be written."""
     with replace_file(path) as new:
         new.write_bytes(save(weights, metadata))
 
 
 def _check_finite(what: str, tensors: Mapping[str, Tensor]) -> None:
-    wrong = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
+    wrong = ", ".join(key for key, tensor in tensors.items() if not tensor.isfinite().all())
     if wrong:
-        names = shown(", ".join(wrong))
-        raise ValueError(f"{what} holds weights that are NaN or infinite: {names}")
+        raise ValueError(f"{what} holds weights that are NaN or infinite: {shown(wrong)}")

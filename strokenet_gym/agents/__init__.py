@@ -16,12 +16,6 @@ from strokenet_gym.agents.strokenet import StrokeNetAgent
 from strokenet_gym.agents.tracing import TracingAgent
 
 __all__ = [
-    "AGENTS",
-    "ARCHITECTURES",
-    "Agent",
-    "StrokeNetAgent",
-    "TracingAgent",
-    "arguments_of",
-    "load_agent",
-    "neighbour_penalty",
-]
+    "AGENTS", "ARCHITECTURES", "Agent", "StrokeNetAgent", "TracingAgent", "arguments_of",
+    "load_agent", "neighbour_penalty",
+]  # fmt: skip

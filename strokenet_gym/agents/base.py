@@ -25,22 +25,15 @@ from strokenet_gym.stroke import action_size, unpack
 from strokenet_gym.targets import is_named
 
 __all__ = [
-    "AGENTS",
-    "ARCHITECTURES",
-    "Agent",
-    "arguments_of",
-    "convolutions",
-    "load_agent",
-    "look",
-    "neighbour_penalty",
-    "resize",
-]
+    "AGENTS", "ARCHITECTURES", "Agent", "arguments_of", "convolutions", "load_agent", "look",
+    "neighbour_penalty", "resize",
+]  # fmt: skip
 
 AGENTS = {
     file.stem.removeprefix("agent_"): file
     for file in sorted(SHIPPED.glob("agent_*.safetensors"), key=lambda file: file.stem)
 }
-ARCHITECTURES: dict[str, type[Agent]] = {}  # a class enters itself
+ARCHITECTURES: dict[str, type[Agent]] = {}  # each class adds itself
 _SIDES, _STROKES = (16, 512), (1, 1000)  # of a task that a file may ask for by itself
 
 
@@ -49,8 +42,8 @@ class Agent(Network):
 
     A subclass has ``architecture``, and ``forward(observation)``: from tensors in [0, 1]
     (``canvas`` and ``target`` ``[B, C, H, W]``, ``strokes_left`` ``[B, 1]``) to actions
-    ``[B, C + 49]`` in [-1, 1]. It is entered in :data:`ARCHITECTURES`, so that :func:`load_agent`
-    knows it once its module is imported.
+    ``[B, C + 49]`` in [-1, 1]. It adds itself to :data:`ARCHITECTURES`, so that
+    :func:`load_agent` knows it once its module is imported.
 
     Args:
         sizes: what to call the subclass with to get a network like this one.
@@ -74,9 +67,8 @@ class Agent(Network):
             raise TypeError(f"the agent {cls.__name__} needs an attribute architecture, a name")
         other = ARCHITECTURES.get(name, cls)
         if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise TypeError(
-                f"the architecture {name!r} of {cls.__name__} is {other.__name__}'s already"
-            )
+            taken = f"is {other.__name__}'s already"
+            raise TypeError(f"the architecture {name!r} of {cls.__name__} {taken}")
         ARCHITECTURES[name] = cls
 
     def __init__(self, sizes: dict[str, int]) -> None:
@@ -206,16 +198,14 @@ def arguments_of(agent: Agent | PlannerAgent, **given: Any) -> dict[str, Any]:
     own = {} if agent.channels is None else {"channels": agent.channels}
     own |= {name: agent.task[name] for name in _ARGUMENTS if name in agent.task}
     chosen = {name: value for name, value in given.items() if value is not None}
-    for name, value in own.items():
-        if name not in chosen:
-            try:
-                _ARGUMENTS[name](value)
-            except (TypeError, ValueError, OverflowError) as error:
-                option = f"--{name.replace('_', '-')}"
-                raise ValueError(
-                    f"the agent's file says {name} {shown(value)!r}: {shown(error)}. Give {name}= "
-                    f"({option}) yourself"
-                ) from None
+    for name in (name for name in own if name not in chosen):
+        try:
+            _ARGUMENTS[name](own[name])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"the agent's file says {name} {shown(own[name])!r}: {shown(error)}. Give {name}= "
+                f"(--{name.replace('_', '-')}) yourself"
+            ) from None
     return own | chosen
 
 
@@ -269,10 +259,8 @@ def look(network: nn.Module, image: Tensor, fast: bool) -> Tensor:
 def _has_bfloat16(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.is_bf16_supported()
-    if kind != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older versions lack it
-        return False
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older ones lack it
+    return kind == "cpu" and bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 def resize(image: Tensor, size: int) -> Tensor:

@@ -21,19 +21,12 @@ from strokenet_gym.programs.learned.paper import PaperGenerator
 from strokenet_gym.programs.stamped import BRUSHES, Brush
 
 __all__ = [
-    "ARCHITECTURES",
-    "GENERATORS",
-    "CompactGenerator",
-    "LearnedGenerator",
-    "PaperGenerator",
-    "load_generator",
-    "save_generator",
-    "twin_of",
-]
+    "ARCHITECTURES", "GENERATORS", "CompactGenerator", "LearnedGenerator", "PaperGenerator",
+    "load_generator", "save_generator", "twin_of",
+]  # fmt: skip
 
 ARCHITECTURES: dict[str, type[LearnedGenerator]] = {
-    "compact": CompactGenerator,
-    "paper": PaperGenerator,
+    cls.architecture: cls for cls in (CompactGenerator, PaperGenerator)
 }
 # The networks of our pencil by their architecture; of MyPaint's brushes by the brush.
 GENERATORS = {name: SHIPPED / f"generator_{name}.safetensors" for name in ARCHITECTURES} | {
@@ -61,32 +54,29 @@ def save_generator(
         OSError: if it cannot be written.
     """
     program = load_program(brush)
-    said = {"brush": find_name(program)}
+    about = {"brush": find_name(program)}
     if not isinstance(program, Brush):
-        said["program"] = {"name": program.name, "blend": program.blend, "radii": program.radii}
+        about["program"] = {"name": program.name, "blend": program.blend, "radii": program.radii}
     if learned_at:
-        said["learned_at"] = list(learned_at)
-    texts = {key: json.dumps(value) for key, value in said.items()}
+        about["learned_at"] = list(learned_at)
+    texts = {key: json.dumps(value) for key, value in about.items()}
     save_network(generator, path, f"the {generator.architecture} generator", texts)
 
 
 def twin_of(brush: Program) -> str | None:
-    """Name of the shipped network that imitates a program, None if there is none."""
+    """Name of the shipped network that imitates a program, a surrogate with a gradient, or None."""
     if brush == BRUSHES["pencil"]:
         return "compact"
     return brush.name if brush.name in GENERATORS else None
 
 
 def load_generator(name: str | os.PathLike, device: str | torch.device = "cpu") -> LearnedGenerator:
-    """Load a generator, frozen and in eval mode.
+    """Load a generator, frozen and in eval mode; it ``imitates`` what it was trained on.
 
     Args:
         name: "compact" or "paper", of our pencil; "mypaint:classic/charcoal" and its kin, see
             :data:`GENERATORS`; or the path of a file that :func:`save_generator` wrote.
         device: where to put it.
-
-    Returns:
-        The generator; ``generator.imitates`` is the program that it was trained on.
 
     Raises:
         ValueError: if there is no generator of that name, or the file is not one.
@@ -101,6 +91,6 @@ def _describe(generator: LearnedGenerator, texts: Mapping[str, str]) -> None:
     brush, program = texts["brush"], texts.get("program")
     if program is not None:
         generator.imitates = Imitated(**json.loads(program))
-    else:  # the shipped ones say the name as it is
-        numbers = json.loads(brush) if brush[0] in '{"' else brush
-        generator.imitates = load_program(numbers, trusted=False)
+    else:  # shipped files have the plain name
+        found = json.loads(brush) if brush[0] in '{"' else brush
+        generator.imitates = load_program(found, trusted=False)

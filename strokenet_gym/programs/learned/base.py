@@ -18,7 +18,7 @@ __all__ = ["Imitated", "LearnedGenerator"]
 
 
 class Imitated(Program):
-    """What a network's file says of a program from outside the package, which is not here."""
+    """The properties, from a network's file, of a program that is not part of the package."""
 
     def __init__(self, name: str, blend: str, radii: tuple[float, float]) -> None:
         if blend not in BLENDS:

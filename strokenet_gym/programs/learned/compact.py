@@ -30,7 +30,7 @@ __all__ = ["CompactGenerator"]
 _SPACING = 0.7  # distance of two points along the path, in radii
 _MAX_POINTS = 256  # in a segment
 _MIN_SIGMA = 0.4  # pixels
-_EPSILON = 1e-4  # ink that counts as none
+_EPSILON = 1e-4  # coverage that counts as none
 # Strokes are drawn in groups of similar extent, so that a group's pictures fit in the cache.
 _GROUP_PIXELS = {"cpu": 2**16, "cuda": 2**24}
 
@@ -52,9 +52,7 @@ class CompactGenerator(LearnedGenerator):
         with torch.no_grad():  # start with blobs from narrow to wide, all of the same weight
             last.weight.mul_(0.3)
             last.bias.copy_(torch.cat([torch.linspace(-1.2, 0.2, blobs), torch.zeros(blobs)]))
-        self.brush = nn.Sequential(
-            nn.Linear(3, 32), nn.SiLU(), nn.Linear(32, 32), nn.SiLU(), last
-        )  # fmt: skip
+        self.brush = nn.Sequential(nn.Linear(3, 32), nn.SiLU(), nn.Linear(32, 32), nn.SiLU(), last)
         self.pixel = nn.Sequential(
             nn.Conv2d(blobs, width, 3, padding=1, padding_mode="replicate"), nn.SiLU(),
             nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1),
@@ -98,10 +96,10 @@ class CompactGenerator(LearnedGenerator):
         local = (position - corner[:, None])[:, None]  # [B, 1, K, 2]
         columns = _gauss(grid, local[..., 0], scale) * weight[..., None]
         rows = _gauss(grid, local[..., 1], scale)
-        ink = rows.transpose(-1, -2) @ columns  # [B, J, side, side]
-        features = ((ink + _EPSILON).log() / 3).contiguous(memory_format=torch.channels_last)
+        coverage = rows.transpose(-1, -2) @ columns  # [B, J, side, side]
+        features = ((coverage + _EPSILON).log() / 3).contiguous(memory_format=torch.channels_last)
         opacity = torch.sigmoid(self.pixel(features)[:, 0])
-        some = ink[:, -1]
+        some = coverage[:, -1]
         return opacity * (some / (some + 0.01))
 
 

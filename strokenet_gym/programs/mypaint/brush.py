@@ -47,7 +47,7 @@ class MyPaintBrush(Program):
 
     @classmethod
     def from_name(cls, name: str) -> MyPaintBrush:
-        """The brush that :meth:`to_json` says: "mypaint:NAME" or "mypaint:NAME@SEED"."""
+        """The brush of a name as :meth:`to_json` returns it: "mypaint:NAME", perhaps "@SEED"."""
         source, _, seed = name.removeprefix(MYPAINT).rpartition("@")
         if source and seed.isdecimal():
             return cls(source, int(seed))

@@ -18,14 +18,9 @@ from typing import Any
 from gymnasium.error import DependencyNotInstalled
 
 __all__ = [
-    "FUNCTIONS",
-    "TileRequest",
-    "brush_folders",
-    "input_range",
-    "load_library",
-    "missing_brushes",
+    "FUNCTIONS", "TileRequest", "brush_folders", "input_range", "load_library", "missing_brushes",
     "setting_range",
-]
+]  # fmt: skip
 
 _INSTALL = (
     "run `apt-get install libmypaint-1.5-1 mypaint-brushes` (Debian, Ubuntu), `brew install "

@@ -16,7 +16,7 @@ class Pen:
     """A brush and what it paints on.
 
     Args:
-        source: of the brush, as in :class:`MyPaintBrush`, which says what is raised.
+        source: of the brush; it and the errors are those of :class:`MyPaintBrush`.
         size: width and height of the paper in pixels.
     """
 

@@ -1,7 +1,7 @@
 """Brushes of MyPaint: found by name, and their files read and checked.
 
 A file (.myb) is JSON: for each setting a base value, and for some of the pen's inputs (pressure,
-speed, chance, …) a line through points that says what they add to it. The library has a reader of
+speed, chance, …) a line through points that gives what they add to it. The library has a reader of
 its own, which aborts on damaged files; this one leads to the same pixels.
 """
 
@@ -15,13 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from strokenet_gym.files import user_path
-from strokenet_gym.programs.mypaint.library import (
-    brush_folders,
-    input_range,
-    load_library,
-    missing_brushes,
-    setting_range,
-)
+from strokenet_gym.programs.mypaint import library
 from strokenet_gym.reading import read_json, shown
 
 __all__ = ["Settings", "brush_names", "find_brush", "number_of", "read_settings"]
@@ -60,11 +54,11 @@ def brush_names() -> list[str]:
     """
     files = {
         file.relative_to(folder).with_suffix("").as_posix()
-        for folder in brush_folders()
+        for folder in library.brush_folders()
         for file in folder.glob("*/*.myb")
     }
     if not files:
-        raise missing_brushes()
+        raise library.missing_brushes()
     return sorted(files, key=str.lower)
 
 
@@ -75,7 +69,7 @@ def find_brush(name: str) -> Path:
         if not file.is_file():
             raise FileNotFoundError(f"there is no brush file {name}")
         return file
-    for folder in brush_folders():
+    for folder in library.brush_folders():
         file = folder / f"{name}.myb"
         if os.path.isfile(file) and folder in file.resolve().parents:
             return file
@@ -97,26 +91,26 @@ def read_settings(file: Path) -> Settings:
         if not isinstance(document, dict) or document.get("version") != _VERSION:
             raise ValueError(f"it must be JSON with the version {_VERSION}")
         numbers, base, lines, points = [], [], [], []
-        for name, said in _entries(document.get("settings"), "settings"):
+        for name, entry in _entries(document.get("settings"), "settings"):
             setting = number_of("setting", name)
             if setting < 0:
                 continue
-            low, high = setting_range(setting)
-            value = _number(said.get("base_value"), f"base_value of {name}")
+            low, high = library.setting_range(setting)
+            value = _number(entry.get("base_value"), f"base_value of {name}")
             if not low <= np.float32(value) <= high:
                 limits = f"from {low:g} to {high:g}"
                 raise ValueError(f"base_value of {name} must be {limits}, got {value}")
             numbers.append(setting)
             base.append(value)
             highest = value
-            for source, line in _entries(said.get("inputs"), f"inputs of {name}", list):
+            for source, line in _entries(entry.get("inputs"), f"inputs of {name}", list):
                 number = number_of("input", source)
                 if number < 0:  # the library's reader leaves out what follows, too
                     break
                 if line:
                     points.append(_line(line, f"{source} of {name}", high - low))
                     lines.append((setting, number, len(line)))
-                    highest += max(0.0, _highest(points[-1], *input_range(number)))
+                    highest += max(0.0, _highest(points[-1], *library.input_range(number)))
             if highest > _MOST.get(name, math.inf):
                 raise ValueError(f"{name} must be at most {_MOST[name]}, comes to {highest:g}")
     except (OSError, ValueError, OverflowError) as error:
@@ -132,8 +126,7 @@ def read_settings(file: Path) -> Settings:
 
 def number_of(kind: str, name: str) -> int:
     """The library's number of a setting or an input, -1 if it does not know it."""
-    number: int = getattr(load_library(), f"mypaint_brush_{kind}_from_cname")(name.encode())
-    return number
+    return int(getattr(library.load_library(), f"mypaint_brush_{kind}_from_cname")(name.encode()))
 
 
 def _entries(value: Any, what: str, kind: type = dict) -> list[tuple[str, Any]]:
@@ -164,10 +157,7 @@ def _line(line: list, what: str, most: float) -> np.ndarray:
 
 
 def _highest(points: np.ndarray, low: float, high: float) -> float:
-    """The most that a line adds, where its input is from ``low`` to ``high``.
-
-    The library goes on with its first and last piece beyond its ends.
-    """
+    """The most that a line adds for inputs from ``low`` to ``high``; its ends are extrapolated."""
     most = float(points[:, 1].max())
     (x0, y0), (x1, y1) = points[:2]
     if low < x0 < x1:

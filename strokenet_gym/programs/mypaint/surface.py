@@ -42,14 +42,13 @@ class Surface:
         self._address = address = library.mypaint_fixed_tiled_surface_new(width, height)
         rows, columns = -(-height // TILE), -(-width // TILE)
         addresses = []
-        for ty in range(rows):
-            for tx in range(columns):
-                request = TileRequest()
-                asked = ctypes.byref(request)
-                library.mypaint_tile_request_init(asked, 0, tx, ty, 0)
-                library.mypaint_tiled_surface_tile_request_start(address, asked)
-                addresses.append(request.buffer or 0)
-                library.mypaint_tiled_surface_tile_request_end(address, asked)
+        for ty, tx in np.ndindex(rows, columns):
+            request = TileRequest()
+            asked = ctypes.byref(request)
+            library.mypaint_tile_request_init(asked, 0, tx, ty, 0)
+            library.mypaint_tiled_surface_tile_request_start(address, asked)
+            addresses.append(request.buffer or 0)
+            library.mypaint_tiled_surface_tile_request_end(address, asked)
         size = TILE * TILE * 4 * 2  # bytes of a tile
         if addresses != [addresses[0] + size * k for k in range(len(addresses))]:
             raise RuntimeError("this libmypaint keeps its tiles apart: use version 1.5 or 1.6")
