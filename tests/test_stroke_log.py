@@ -37,7 +37,7 @@ def some_log(brush="pencil", count=4, channels=3, seed=0):
     strokes = three_body_strokes(np.random.default_rng(seed), count, channels)
     strokes = strokes._replace(radius=np.maximum(strokes.radius, 0.03))
     background, brush = (1.0,) * channels, BRUSHES[brush]
-    strokes = brush.lays_down(strokes, np.array(background))
+    strokes = brush.deposits(strokes, np.array(background))
     log = StrokeLog(128, background, brush)
     log.strokes = [Stroke(*(np.float64(f[k]) for f in strokes)) for k in range(count)]
     return log

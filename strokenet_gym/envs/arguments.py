@@ -15,18 +15,9 @@ import numpy as np
 
 from strokenet_gym.checks import array_of, whole
 from strokenet_gym.programs import Program, find_name
-from strokenet_gym.stroke import is_tensor
 from strokenet_gym.targets import ArrayTargets
 
-__all__ = [
-    "PortableSpec",
-    "canvas_sides",
-    "check_count",
-    "check_observation",
-    "check_options",
-    "check_render_mode",
-    "check_seed",
-]
+__all__ = ["PortableSpec", "canvas_sides", "check_observation", "check_seed"]
 
 _OBSERVED = "canvas", "target", "strokes_left"
 
@@ -43,19 +34,6 @@ def canvas_sides(value: Any, name: str, low: int, high: int) -> tuple[int, int]:
         raise ValueError(f"{name} must be one number, or height and width, got {value!r}")
     height, width = (whole(side, name, low, high) for side in value)
     return height, width
-
-
-def check_count(entries: Any, name: str, count: int) -> None:
-    """Check that there is an entry for each of so many.
-
-    Raises:
-        ValueError: if they are no sequence, or another number.
-    """
-    sequence = isinstance(entries, (list, tuple, np.ndarray)) or is_tensor(entries)
-    own = len(entries) if sequence and getattr(entries, "ndim", 1) > 0 else None
-    if own != count:
-        got = f"a {type(entries).__name__}" if own is None else own
-        raise ValueError(f"expected {count} {name}, got {got}")
 
 
 def check_observation(observation: Any) -> tuple[dict[str, np.ndarray], bool]:
@@ -100,42 +78,12 @@ def check_seed(seed: Any) -> int | None:
     return number
 
 
-def check_options(options: Any, known: tuple[str, ...]) -> dict[str, Any]:
-    """Return the reset options.
-
-    Raises:
-        TypeError: if they are not a dictionary.
-        ValueError: if there is one that nobody knows.
-    """
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping):
-        raise TypeError(f"reset options must be a dictionary, got {type(options).__name__}")
-    unknown = set(options) - set(known)
-    if unknown:
-        raise ValueError(
-            f"unknown reset options {sorted(unknown, key=repr)}; known: {', '.join(known)}"
-        )
-    return dict(options)
-
-
-def check_render_mode(mode: str | None, known: list[str]) -> str | None:
-    """Return the render mode.
-
-    Raises:
-        ValueError: if it is not one of those.
-    """
-    if mode is not None and mode not in known:
-        raise ValueError(f"unknown render_mode {mode!r}; known: None, {', '.join(known)}")
-    return mode
-
-
 class PortableSpec:
     """An environment whose ``spec`` has its arguments in forms that fit in JSON.
 
     Brushes become their numbers; other programs and generators what they were loaded by, functions
-    "module:name", paths strings. Of an array of targets a copied spec has no copy; it fits in no
-    JSON, nor do programs that were made here, and other objects.
+    and classes "module:name", paths strings. Arrays, programs that were made here, and other
+    objects stay as they are.
     """
 
     _spec: Any = None
@@ -167,21 +115,15 @@ def _portable(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _portable(name, entry) for key, entry in value.items()}
     if isinstance(value, Program):
-        return _portable_program(value)
-    if isinstance(value, FunctionType):
+        from strokenet_gym.programs.stamped import BRUSHES  # compiled kernels
+
+        known = any(value is one for one in BRUSHES.values()) or value.loaded_from is not None
+        # Else itself, which its class alone might not be.
+        return find_name(value) if known or "to_json" in vars(type(value)) else value
+    if isinstance(value, (FunctionType, type)):
         home = sys.modules.get(value.__module__)
         found = getattr(home, value.__qualname__, None) is value
         return f"{value.__module__}:{value.__qualname__}" if found else value
     if type(value).__name__ == "device":  # torch's
         return str(value)
     return value
-
-
-def _portable_program(program: Program) -> Any:
-    """What a program is found by; itself, if that might be another: its class alone, say."""
-    from strokenet_gym.programs.stamped import BRUSHES  # compiled kernels
-
-    known = any(program is one for one in BRUSHES.values())
-    if known or program.loaded_from is not None or "to_json" in vars(type(program)):
-        return find_name(program)
-    return program

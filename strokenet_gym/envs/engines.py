@@ -7,25 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from strokenet_gym.checks import flag
-from strokenet_gym.envs.arrays import Arrays, Engine
+from strokenet_gym.envs.arrays import Arrays
 from strokenet_gym.programs import Program, load_program
 
 __all__ = ["ENGINES", "Brush", "find_engine"]
 
 Brush = str | os.PathLike | Mapping[str, Any] | Program
 
-# The arguments that each has beside the brush.
-ENGINES: dict[str, tuple[str, ...]] = {
-    "program": (),
-    "gradient": ("device", "as_tensor"),
-    "network": ("generator", "device", "as_tensor"),
-}
-_DEFAULTS = {"generator": None, "device": "auto", "as_tensor": False}
+ENGINES = "program", "gradient", "network"
+# Arguments with their defaults, and the first engine that has them.
+_ARGUMENTS = {"device": ("auto", 1), "as_tensor": (False, 1), "generator": (None, 2)}
 
 
 def find_engine(
     engine: str, brush: Brush, generator: Any, device: Any = "auto", as_tensor: bool = False
-) -> Engine:
+) -> Arrays:
     """The engine of that name, see ``PaintingEnv``.
 
     Raises:
@@ -36,13 +32,13 @@ def find_engine(
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
     as_tensor = flag(as_tensor, "as_tensor")
     given = {"generator": generator, "device": device, "as_tensor": as_tensor}
-    for name, value in given.items():
-        default = _DEFAULTS[name]
-        if name not in ENGINES[engine] and not (type(value) is type(default) and value == default):
-            ids = {"generator": "NeuralPainting-v0"}.get(
-                name, "DifferentiablePainting-v0 and NeuralPainting-v0"
+    for name, (default, first) in _ARGUMENTS.items():
+        usual = type(given[name]) is type(default) and given[name] == default
+        if ENGINES.index(engine) < first and not usual:
+            raise TypeError(
+                f"the engine {engine!r} has no argument {name}: {' and '.join(ENGINES[first:])} "
+                "have, the engines of DifferentiablePainting-v0 and NeuralPainting-v0"
             )
-            raise TypeError(f"the engine {engine!r} has no argument {name}: {ids} have it")
     if engine == "program":
         return Arrays(load_program(brush))
     from strokenet_gym.envs.tensors import Tensors  # and torch

@@ -9,7 +9,7 @@ programs/learned/base.py) → its kernels. Nothing on this way calls back.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -18,7 +18,7 @@ from gymnasium.error import ResetNeeded
 
 from strokenet_gym.checks import flag
 from strokenet_gym.display import Window, frame, usable_modes
-from strokenet_gym.envs.arguments import PortableSpec, check_options, check_render_mode, check_seed
+from strokenet_gym.envs.arguments import PortableSpec, check_seed
 from strokenet_gym.envs.engines import Brush
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.envs.task import Task, make_task
@@ -46,7 +46,11 @@ class Painting(PortableSpec):
     def _open(self, task: Task, mode: Any, seconds: Any, title: str = "", *more: str) -> None:
         """Begin with a task, a render mode (one of these more, say), and a window's."""
         known = self.metadata["render_modes"]
-        self.render_mode = check_render_mode(mode, [*known, *more])
+        if mode is not None and mode not in (*known, *more):
+            raise ValueError(
+                f"unknown render_mode {mode!r}; known: None, {', '.join((*known, *more))}"
+            )
+        self.render_mode: str | None = mode
         self.metadata = {**self.metadata, "render_modes": usable_modes(known, mode)}
         self.task = task
         self._set_space()
@@ -64,12 +68,17 @@ class Painting(PortableSpec):
             setattr(self, self._space, spaces[self.task.engine.as_tensor])
 
     def _check_options(self, options: Any) -> dict[str, Any]:
+        if options is None:
+            return {}
+        if not isinstance(options, Mapping):
+            raise TypeError(f"reset options must be a dictionary, got {type(options).__name__}")
         device = self.task.engine.device
         known = self._options if device is None else (*self._options, "as_tensor")
-        options = check_options(options, known)
-        if "as_tensor" in options:
-            flag(options["as_tensor"], "as_tensor")
-        return options
+        unknown = sorted(set(options) - set(known), key=repr)
+        if unknown:
+            raise ValueError(f"unknown reset options {unknown}; known: {', '.join(known)}")
+        flag(options.get("as_tensor", False), "as_tensor")
+        return dict(options)
 
     def _turn(self, options: dict[str, Any]) -> None:
         """Observe arrays or tensors from now on."""
@@ -110,13 +119,12 @@ class PaintingEnv(Painting, gym.Env):
 
     The agent sees a target and a canvas, and paints one stroke a step with a round, pressure
     sensitive brush along a curve through 16 anchor points. The painting program is exact: the
-    same stroke at any canvas size is the same picture. Based on *StrokeNet: A Neural Painting
-    Environment* (Zheng, Jiang, Huang; ICLR 2019).
+    same stroke at any canvas size is the same picture. Based on N. Zheng, Y. Jiang, D. Huang.
+    *StrokeNet: A Neural Painting Environment*. ICLR 2019.
 
     `Painting-v0` has NumPy arrays and no gradients. `DifferentiablePainting-v0` (the program's
     exact gradient) and `NeuralPainting-v0` (painted by a network, with its gradient) are the same
-    task in torch, with the same spaces, rewards and information: a policy from one runs in the
-    others.
+    task in torch.
 
     ## Action Space
 
@@ -195,19 +203,15 @@ class PaintingEnv(Painting, gym.Env):
     * `render_mode=None`: "rgb_array" (target beside canvas) or "human" (the same in a window, where
       each stroke is seen growing; `help(strokenet_gym.display.Window)` lists the keys).
     * `stroke_seconds=0.5`: how long a stroke takes in the window.
-    * `task=None`: a class derived from `strokenet_gym.envs.Task`, or "module:name" of one: another
-      reward, or another end.
-    * `engine`: which of the three it is, said by the id: "program", "gradient" or "network".
-    * `as_tensor=False`: whether observations are tensors (not in `Painting-v0`).
-    * `device="auto"`: where tensors are (the same): "cpu", "cuda", …; "auto" takes CUDA for a
-      network, if available, and the CPU for the program, which runs there: tensors of another
-      device are copied to and fro.
-    * `generator=None` (in `NeuralPainting-v0` alone): the shipped network that imitates the brush:
-      for the pencil,
-      "mypaint:classic/charcoal", "mypaint:classic/pencil" and "mypaint:deevad/airbrush"; or name of
-      a shipped one, path of a file of weights, any `strokenet_gym.Program` that has a gradient (a
-      network is taken as it is: freeze it, unless you want to train it), or "exact": the brush's
-      own gradient. The window and recorded strokes show what the brush paints.
+    * `task=None`: a class derived from `strokenet_gym.envs.Task`, or "module:name" of one, with a
+      reward or an end of its own.
+    * `engine`: which of the three ids it is: "program", "gradient" or "network".
+    * `as_tensor=False`, with gradients: whether observations are tensors.
+    * `device="auto"`, with gradients: where tensors are: "cpu", "cuda", …; "auto" takes CUDA if
+      there is one and the program runs there, as networks do.
+    * `generator=None`, of `NeuralPainting-v0`: the shipped network that imitates the brush; or name
+      of one, path of a file of weights, any `strokenet_gym.Program` that has a gradient, or
+      "exact": the brush's own.
 
     ## Vectorized environment
 

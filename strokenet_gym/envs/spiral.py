@@ -78,13 +78,13 @@ class _Curves(Arrays):
         self._inked[:] = 0, self._size, 0, self._size
         self._pixels[0] = self._pen.picture()
         self.canvas[:] = self._pixels / np.float32(255)
-        unlike = (self.canvas - self.target).astype(np.float64)
-        distance = np.array([[(unlike**2).mean(), np.abs(unlike).mean()]])
+        error = (self.canvas - self.target).astype(np.float64)
+        distance = np.array([[(error**2).mean(), np.abs(error).mean()]])
         change, self.distance = distance - self.distance, distance
         return change
 
     def paint(self, canvas: Any, action: Any) -> Any:
-        raise NotImplementedError("the pen keeps its state, so there is no pure function")
+        raise ValueError("Spiral-v0 has no pure function paint, since its pen keeps its state")
 
     def _pixels_of(self, number: int) -> np.ndarray:
         """Where a place on the grid is, x and y."""

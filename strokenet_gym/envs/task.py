@@ -15,12 +15,12 @@ from gymnasium import spaces
 from strokenet_gym.checks import array_of, whole
 from strokenet_gym.display import Scene
 from strokenet_gym.envs.arguments import canvas_sides
-from strokenet_gym.envs.arrays import Engine
+from strokenet_gym.envs.arrays import Arrays
 from strokenet_gym.envs.engines import find_engine
 from strokenet_gym.envs.rewards import check_rewards, find_reward
 from strokenet_gym.extras import import_object
 from strokenet_gym.kernels.canvas import to_bytes
-from strokenet_gym.stroke import Stroke, is_tensor
+from strokenet_gym.stroke import Stroke
 from strokenet_gym.targets import ArrayTargets, channels_of, make_targets
 from strokenet_gym.targets.fitting import fit_images
 from strokenet_gym.targets.images import is_pil
@@ -41,11 +41,11 @@ class Task:
         sides: height and width of the canvas in pixels.
         background: float32 ``[C]``, colour of the empty canvas.
         stroke: int64 ``[B]``, strokes painted.
-        spaces: what :meth:`observe` gives of one episode: arrays (False) or tensors (True).
+        spaces: what is observed of one episode: arrays (False) or tensors (True).
     """
 
     @np.errstate(under="ignore")
-    def __init__(self, num_envs: int, engine: Engine, given: Mapping[str, Any]) -> None:
+    def __init__(self, num_envs: int, engine: Arrays, given: Mapping[str, Any]) -> None:
         self.num_envs = whole(num_envs, "num_envs", 1, 2**20)
         self.sides = height, width = canvas_sides(given["canvas_size"], "canvas_size", 16, 4096)
         self.max_strokes = budget = whole(given["max_strokes"], "max_strokes", 1, 2**20)
@@ -68,7 +68,12 @@ class Task:
             )
         self.background = np.broadcast_to(colour, (self.channels,)).astype(np.float32)
         self._image = self.channels, height, width
-        self.engine = engine
+        program, self.engine = engine.program, engine
+        if height != width and program is not None and not program.any_shape:
+            raise ValueError(
+                f"the program {program.name!r} paints on square canvases only, got "
+                f"canvas_size={given['canvas_size']!r}"
+            )
         engine.open((self.num_envs, *self._image), self.background)
         self.action_space = engine.action_space()
         pixels, numbers = (
@@ -86,18 +91,10 @@ class Task:
         return spaces.Dict({"canvas": picture, "target": picture, "strokes_left": left})
 
     def draw(self, rngs: Sequence[np.random.Generator], targets: Sequence[Any]) -> np.ndarray:
-        """Targets for new episodes.
-
-        Args:
-            rngs: for each of them, what draws its target.
-            targets: for each of them, an image in a shape that ``fit_image`` takes, or None to
-                draw one.
+        """Targets for new episodes: for each a given image, or None to draw one with its generator.
 
         Returns:
             uint8, or float32 in 0 … 1, ``[N, 1 or C, H, W]``; one channel is for all.
-
-        Raises:
-            ValueError: if a target is not an image.
         """
         fit = self.sides, self.channels, self.background
         if not hasattr(self.source, "sample_fitted") or any(t is not None for t in targets):
@@ -126,13 +123,10 @@ class Task:
         return images
 
     def begin(self, indices: Sequence[int], images: np.ndarray, handed_over: bool = False) -> None:
-        """Start new episodes on empty canvases.
+        """Start these episodes anew, on empty canvases, with targets that :meth:`draw` gave.
 
-        Args:
-            indices: which of the batch.
-            images: the target of each of them, as :meth:`draw` gives them.
-            handed_over: whether arrays that have been observed without a copy stay as they are;
-                only if all begin anew.
+        If all begin anew, arrays that have been observed without a copy may be ``handed_over``:
+        they stay as they are.
         """
         self.engine.begin(indices, images, handed_over)
         self.stroke[indices] = 0
@@ -144,30 +138,30 @@ class Task:
         return checked[None] if single else checked
 
     def step(self, action: Any, active: np.ndarray | None = None) -> Any:
-        """Paint a stroke on each canvas that is active.
-
-        Args:
-            action: ``[B, A]``, checked.
-            active: bool ``[B]``, or None for all.
+        """Paint checked actions on the canvases that are active (None: on all).
 
         Returns:
             The rewards ``[B]``, of the action's kind; 0 where not active.
         """
+        if self.engine.device is None:
+            return self._step(action, active)
         rewards = self.engine.door(lambda inside: self._step(inside, active), action)
-        return rewards if is_tensor(rewards) else np.asarray(rewards, np.float64)
+        return (
+            rewards.astype(np.float64, copy=False) if isinstance(rewards, np.ndarray) else rewards
+        )
 
     def _step(self, action: Any, active: np.ndarray | None) -> Any:
         engine, kind = self.engine, self._reward
         rows = None if active is None else engine.index(active)
-        before: Any = None if isinstance(kind, int) else engine.kept(engine.canvas)
+        before = None if isinstance(kind, int) else engine.kept(engine.canvas)
         change = engine.step(action, rows)
         self.stroke += 1 if active is None else active
+        if rows is not None and len(rows) == 0:
+            return change[:, 0]  # 0, with a graph
         if isinstance(kind, int):
             earned = -change[:, kind] / engine.start[:, kind]
-        elif rows is not None and len(rows) == 0:
-            earned = change[:, 0]
         else:
-            images = before, engine.kept(engine.canvas), engine.kept(engine.target)
+            images: Any = before, engine.kept(engine.canvas), engine.kept(engine.target)
             if rows is not None:  # a user's function is asked about strokes alone
                 images = tuple(batch[rows] for batch in images)
             earned = check_rewards(engine.values(kind(*images)), len(images[1]))
@@ -176,29 +170,23 @@ class Task:
         return rewards if rows is None else engine.spread(rewards[rows], rows)
 
     def reward(self, earned: Any) -> Any:
-        """What an agent gets, ``[B]``, for strokes that earned so much by the reward's name.
+        """What agents get, ``[B]``, for strokes that earned so much by the argument ``reward``.
 
-        The strokes are painted and counted. An array in ``Painting-v0``, else a tensor with a
-        graph.
+        Of painted and counted strokes; an array in ``Painting-v0``, else a tensor with a graph.
         """
         return earned
+
+    @property
+    def residual(self) -> np.ndarray:
+        """Each error now over that at the start, ``[B]``; copied from a device."""
+        return self.engine.host(self.engine.distance[:, 0] / self.engine.start[:, 0])
 
     def ended(self) -> np.ndarray:
         """Whether each episode has ended, bool ``[B]``."""
         return self.stroke >= self.max_strokes
 
     def paint(self, canvas: Any, action: Any, single: bool = False) -> Any:
-        """Return the canvases with a stroke painted on each: a pure function.
-
-        Args:
-            canvas: ``[B, C, H, W]`` in 0 … 1, or ``[C, H, W]`` if it is a single one.
-            action: ``[B, A]``, or ``[A]``.
-            single: whether they are.
-
-        Raises:
-            ValueError: if a shape is wrong, or the canvas is not in 0 … 1.
-            TypeError: if one of them does not hold real numbers.
-        """
+        """Return canvases with a stroke on each, see ``PaintingEnv.paint``."""
         action = self.check(action, single)
         shape = self._image if single else (self.num_envs, *self._image)
         canvas = self.engine.check_canvas(canvas, shape)
@@ -210,32 +198,22 @@ class Task:
         return self.engine.observe(self._left[self.stroke], copy)
 
     def info(self) -> dict[str, Any]:
-        """What a user may want to log, ``[B]`` each.
-
-        ``l2`` is the mean squared error now, ``residual`` that over the one of the empty canvas,
-        ``stroke`` the number of strokes painted. The first two are on the engine's device if
-        observations are.
-        """
+        """``l2``, ``residual`` and ``stroke``, ``[B]`` each, as ``PaintingEnv`` describes them."""
         engine = self.engine
         l2 = engine.distance[:, 0]
-        told = {"l2": engine.told(l2), "residual": engine.told(l2 / engine.start[:, 0])}
-        return {**told, "stroke": self.stroke.copy()}
+        residual = engine.told(l2 / engine.start[:, 0])
+        return {"l2": engine.told(l2), "residual": residual, "stroke": self.stroke.copy()}
 
     def scene(self, index: int, stroke: Stroke | None = None) -> Scene:
         """An episode as it is now, after its last stroke."""
         engine = self.engine
         target, canvas = (to_bytes(engine.host(p[index])) for p in (engine.target, engine.canvas))
-        residual = float(engine.distance[index, 0] / engine.start[index, 0])
-        return Scene(target, canvas, int(self.stroke[index]), self.max_strokes, residual, stroke)
+        number, residual = int(self.stroke[index]), float(self.residual[index])
+        return Scene(target, canvas, number, self.max_strokes, residual, stroke)
 
 
 def make_task(num_envs: int, given: Mapping[str, Any]) -> Task:
-    """The task and the engine that arguments of ``PaintingEnv``, by their names, mean.
-
-    Raises:
-        ValueError: if one is wrong.
-        TypeError: the same.
-    """
+    """The task and the engine that arguments of ``PaintingEnv``, by their names, mean."""
     task = given["task"]
     if isinstance(task, str):
         task = import_object(task, "task")

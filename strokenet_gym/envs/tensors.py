@@ -6,6 +6,7 @@ and distances stay there; counts of strokes, which flags are made of, are known 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,14 +19,17 @@ require("torch")
 import torch
 from torch import Tensor
 
-from strokenet_gym.checks import array_of, real_tensor
-from strokenet_gym.envs.arrays import Engine
+from strokenet_gym.checks import array_of
+from strokenet_gym.envs.arrays import Arrays
+from strokenet_gym.kernels.canvas import to_bytes
 from strokenet_gym.programs.base import Program
 from strokenet_gym.programs.transforms import dense, refuse
 from strokenet_gym.stroke import Stroke, check_action, is_tensor, unpack
 from strokenet_gym.targets.filling import put
 
 __all__ = ["Tensors", "find_device"]
+
+_INTEGERS = torch.int8, torch.int16, torch.int32, torch.int64
 
 
 def find_device(device: str | torch.device, program: Program) -> torch.device:
@@ -48,7 +52,7 @@ def find_device(device: str | torch.device, program: Program) -> torch.device:
     return found
 
 
-class Tensors(Engine):
+class Tensors(Arrays):
     """Pictures as tensors; they are not changed in place, since a graph may need them."""
 
     def __init__(
@@ -59,52 +63,56 @@ class Tensors(Engine):
 
     @torch.inference_mode(False)
     def open(self, shape: tuple[int, ...], colour: np.ndarray) -> None:
-        super().open(shape, colour)
+        self.colour = colour
         self._background = torch.from_numpy(colour).to(self.device)
         # In single precision, so that rewards have that of the strokes.
         start = torch.ones(shape[0], 2, dtype=torch.float32, device=self.device)
         self.canvas = self.target = self._background[:, None, None].expand(shape)
         double = self.device.type != "mps"  # which has none
+        self._known: tuple[Any, Any] = None, None  # a target, and it in 8 bits
         self.start, self.distance = start, start.double() if double else start.clone()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no graph."""
-        return {k: v.detach() if is_tensor(v) else v for k, v in self.__dict__.items()}
+        state = {k: v.detach() if is_tensor(v) else v for k, v in self.__dict__.items()}
+        return {**state, "_known": (None, None)}
 
     @torch.inference_mode(False)
     def begin(self, indices: Sequence[int], images: np.ndarray, handed_over: bool = False) -> None:
         targets = np.empty((len(images), *self.canvas.shape[1:]), np.float32)
         found, visible = put(images, self.colour, range(len(images)), targets)
-        new = torch.from_numpy(targets).to(self.device)
-        blank = self._background[:, None, None]
-        rows: Any = slice(None)
+        errors = found.astype(np.float32)
+        starts = np.where(visible[:, None], errors, np.float32(1))
+        target, distance, start = (
+            torch.from_numpy(array).to(self.device) for array in (targets, errors, starts)
+        )
+        canvas = self._background[:, None, None].expand_as(target)
         if len(indices) == len(self.canvas):  # a graph ends where all begin anew
-            self.target, self.canvas = new, blank.expand_as(new).clone()
-        else:
-            rows = torch.tensor(indices, device=self.device)
-            self.target, self.canvas = self.target.clone(), self.canvas.clone()
-            self.target[rows] = new
-            self.canvas[rows] = blank.to(self.canvas.dtype)
-        distance = torch.from_numpy(found).to(self.device, torch.float32)
-        self.distance[rows] = distance.to(self.distance.dtype)
-        start = self.start.clone()  # the old one may be part of a graph
-        start[rows] = distance.where(torch.from_numpy(visible).to(self.device)[:, None], 1.0)
-        self.start = start
+            self.canvas, self.target = canvas.contiguous(), target
+            self.start, self.distance = start, distance.to(self.distance.dtype)
+            return
+        rows = (torch.tensor(indices, device=self.device),)
+        new = {"canvas": canvas, "target": target, "start": start, "distance": distance}
+        for name, values in new.items():
+            old = getattr(self, name)  # which may be part of a graph
+            setattr(self, name, old.index_put(rows, values.to(old.dtype)))
 
     def check(self, action: Any, shape: tuple[int, ...]) -> Any:
         if not is_tensor(action):
             return check_action(array_of(action, "an action"), shape)
         refuse()
-        action = dense(real_tensor(action, "an action", action.shape), "an action")
-        if action.dtype == torch.uint8:
-            raise TypeError(f"an action must hold real numbers in [-1, 1], got {action.dtype}")
+        action = dense(action, "an action")
+        if not (action.is_floating_point() or action.dtype in _INTEGERS):
+            raise TypeError(
+                f"an action must hold real numbers in [-1, 1], got dtype {action.dtype}"
+            )
         if action.shape != shape:
             raise ValueError(f"expected an action of shape {shape}, got {tuple(action.shape)}")
         if action.dtype != torch.float64:
             action = action.float()
-        finite = torch.isfinite(action)
-        if not finite.all():  # a single bool comes from the device
-            index = tuple((~finite).nonzero()[0].tolist())
+        # A single number comes from the device; those beyond single precision are clipped.
+        if not math.isfinite(action.detach().sum().item()) and not action.isfinite().all():
+            index = tuple((~action.isfinite()).nonzero()[0].tolist())
             raise ValueError(f"action has the value {action[index].item()} at index {index}")
         return action.clamp(-1, 1)
 
@@ -137,7 +145,7 @@ class Tensors(Engine):
                 painted, change = self.program.paint_tensors(*below)
                 self.canvas = canvas.to(painted.dtype).index_put((rows,), painted)
             change = self.spread(change, rows)
-        self.distance = (self.distance + change.detach()).clip(0).to(self.distance.dtype)
+        self.distance = (self.distance + change.detach()).clip(0)
         return change
 
     def paint(self, canvas: Tensor, action: Tensor) -> Tensor:
@@ -159,15 +167,17 @@ class Tensors(Engine):
         return pictures
 
     def host(self, pictures: Tensor) -> np.ndarray:
-        return pictures.detach().float().cpu().numpy().copy()
+        return pictures.detach().cpu().numpy().copy()
 
     def told(self, numbers: Tensor) -> Any:
-        return numbers.clone() if self.as_tensor else numbers.double().cpu().numpy().copy()
+        return numbers.clone() if self.as_tensor else self.host(numbers)
 
     def observe(self, left: np.ndarray, copy: bool) -> dict[str, Any]:
         if not self.as_tensor:
-            pixels = {"canvas": _to_bytes(self.canvas), "target": _to_bytes(self.target)}
-            return {**pixels, "strokes_left": left}
+            if self._known[0] is not self.target:
+                self._known = self.target, self._to_bytes(self.target)
+            canvas, target = self._to_bytes(self.canvas), self._known[1].copy()
+            return {"canvas": canvas, "target": target, "strokes_left": left}
         canvas, target = self.canvas, self.target
         if copy:
             canvas, target = canvas.clone(), target.clone()
@@ -177,7 +187,9 @@ class Tensors(Engine):
     def detach(self) -> None:
         self.canvas = self.canvas.detach()
 
-
-def _to_bytes(pictures: Tensor) -> np.ndarray:
-    """Rounded to 8 bits on the device, which sends a quarter of the bytes then."""
-    return (pictures.detach().float() * 255 + 0.5).to(torch.uint8).cpu().numpy()
+    def _to_bytes(self, pictures: Tensor) -> np.ndarray:
+        """Rounded to 8 bits, on another device before they are copied."""
+        pictures = pictures.detach().float()
+        if self.device.type == "cpu":  # where NumPy is faster
+            return to_bytes(pictures.numpy())
+        return (pictures * 255 + 0.5).to(torch.uint8).cpu().numpy()

@@ -15,12 +15,13 @@ from gymnasium.vector.utils import batch_space
 
 from strokenet_gym.checks import array_of, flag, whole
 from strokenet_gym.display import frame
-from strokenet_gym.envs.arguments import check_count, check_seed
+from strokenet_gym.envs.arguments import check_seed
 from strokenet_gym.envs.engines import Brush
 from strokenet_gym.envs.painting import Painting
 from strokenet_gym.envs.rewards import Reward
 from strokenet_gym.envs.task import Task, make_task
 from strokenet_gym.programs.transforms import eager, refuse
+from strokenet_gym.stroke import is_tensor
 
 __all__ = ["PaintingVectorEnv"]
 
@@ -30,10 +31,10 @@ _COLLECTED = "rgb_array_list"  # the render mode that gym.make adds to "rgb_arra
 class PaintingVectorEnv(Painting, gym.vector.VectorEnv):
     """A batch of painting environments that paint in one call, large batches on all cores.
 
-    Each sub-environment behaves as a :class:`PaintingEnv` with its own seed. Tensors ``[B, A]`` as
-    actions give rewards ``[B]`` with a graph; the flags are NumPy arrays. With ``as_tensor=True``,
-    ``l2`` and ``residual`` in the information are tensors without a graph, so that nothing is
-    copied from the device.
+    Each sub-environment behaves as a :class:`PaintingEnv` that was seeded with its own seed. With
+    gradients, actions ``[B, A]`` that are tensors give rewards ``[B]`` with a graph; the flags are
+    arrays. With ``as_tensor=True``, ``l2`` and ``residual`` in the information are tensors without
+    a graph, so that nothing is copied from the device.
 
     Args:
         num_envs: how many.
@@ -155,7 +156,11 @@ class PaintingVectorEnv(Painting, gym.vector.VectorEnv):
         targets = [None] * count if targets is None else targets
         mask = np.ones(count, bool) if mask is None else np.atleast_1d(array_of(mask, "reset_mask"))
         for name, entries in (("seeds", seeds), ("targets", targets), ("reset_mask", mask)):
-            check_count(entries, name, count)
+            sequence = isinstance(entries, (list, tuple, np.ndarray)) or is_tensor(entries)
+            own = len(entries) if sequence and getattr(entries, "ndim", 1) > 0 else None
+            if own != count:
+                got = f"a {type(entries).__name__}" if own is None else own
+                raise ValueError(f"expected {count} {name}, got {got}")
         if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError("reset_mask must be a bool array with at least one True")
         if not (self._running or mask.all()):
@@ -197,11 +202,8 @@ class PaintingVectorEnv(Painting, gym.vector.VectorEnv):
             custom. With SAME_STEP, ``final_obs`` and ``final_info`` hold those of the episodes
             that ended.
 
-        Raises:
-            ResetNeeded: before the first ``reset``, after an error that broke the episodes off, and
-                if one has ended and is not reset automatically.
-            ValueError: if the actions' shape is wrong, or a component is NaN or infinite.
-            TypeError: if the actions do not hold real numbers.
+        Raises what :meth:`PaintingEnv.step` does; ResetNeeded also if an episode has ended and is
+        not reset automatically.
         """
         refuse("step")
         over, task, mode = self._over, self.task, self.autoreset_mode
@@ -243,16 +245,7 @@ class PaintingVectorEnv(Painting, gym.vector.VectorEnv):
     @eager
     @np.errstate(under="ignore")
     def paint(self, canvas: Any, action: Any) -> Any:
-        """Return the canvases with one stroke painted on each: a pure function.
-
-        Args:
-            canvas: ``[B, C, H, W]`` in 0 … 1.
-            action: ``[B, A]``.
-
-        Returns:
-            The new canvases, float32 ``[B, C, H, W]``; tensors if one of the arguments is one and
-            the environment has gradients.
-        """
+        """Return canvases ``[B, C, H, W]`` with actions ``[B, A]`` on them, as ``PaintingEnv``."""
         return self.task.paint(canvas, action)
 
     def _info(self, mask: np.ndarray) -> dict[str, Any]:
@@ -269,11 +262,7 @@ class PaintingVectorEnv(Painting, gym.vector.VectorEnv):
 
     @np.errstate(under="ignore")
     def render(self) -> tuple[Any, ...] | None:
-        """Return for each sub-environment what ``render_mode`` says, None if that is no frames.
-
-        Raises:
-            ResetNeeded: before the first ``reset``.
-        """
+        """Return for each sub-environment what ``render_mode`` says, None if that is no frames."""
         if not self._begun:
             raise ResetNeeded("there is nothing to render yet: call reset() first")
         if self.render_mode == _COLLECTED:

@@ -77,7 +77,7 @@ def write_svg(
     blending = "" if blend == "normal" else f' style="mix-blend-mode:{blend}"'
     for number, (stroke, steps) in enumerate(zip(log.strokes, wanted, strict=True), 1):
         name = f"stroke-{number:03}"
-        colour = css(log.brush.lays_down(stroke, np.asarray(log.background)).colour)
+        colour = css(log.brush.deposits(stroke, np.asarray(log.background)).colour)
         text.append(f'<g id="{name}" inkscape:label="{name}" fill="{colour}"{blending}>')
         levels = 1 if steps <= 1 else max(_FEWEST, round(steps * share))
         contours = _contours(stroke, brush, grid, levels, log.brush.grain, detail)

@@ -1,6 +1,6 @@
 """Pictures that are painted: from a file or an array to what the planner aims at.
 
-Where nothing else is said they are float32 ``[C, H, W]`` in 0 … 1, and C is 1 or 3.
+By default they are float32 ``[C, H, W]`` in 0 … 1, with C = 1 or 3.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class _Paint(_Once):
     ) -> Any:
         program, accuracy, needed = plain
         background = _array(background) if is_tensor(background) else background
-        stroke = Stroke(*(_array(field) for field in fields))
+        stroke = Stroke(*(_array(field, np.float64) for field in fields))
         painted, tape = program.paint_taped(
             _array(canvas), stroke, background, accuracy,
             target=None if target is None else _array(target), keep=needed,
@@ -163,9 +163,10 @@ class _PaintBack(_Once):
         )
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def _array(tensor: Tensor, kind: Any = None) -> np.ndarray:
+    """As kernels take it, in this precision or its own."""
     tensor = tensor.detach()
-    if tensor.dtype in _NUMPYS and tensor.device.type == "cpu" and tensor.is_contiguous():
-        return tensor.numpy()
-    tensor = tensor.cpu()
-    return np.ascontiguousarray((tensor if tensor.dtype in _NUMPYS else tensor.float()).numpy())
+    if tensor.dtype not in _NUMPYS or tensor.device.type != "cpu":
+        tensor = tensor.cpu()
+        tensor = tensor if tensor.dtype in _NUMPYS else tensor.float()
+    return np.ascontiguousarray(tensor.numpy(), kind)

@@ -88,14 +88,14 @@ def paint_sequence_vjp(
     background: float | Sequence[float] = 0.0,
     accuracy: str = "exact",
 ) -> tuple[np.ndarray, Callable[..., tuple[np.ndarray | None, np.ndarray]]]:
-    """Paint a sequence, and get the way back: gradients without torch.
+    """Paint a sequence, and get its backward pass: gradients without torch.
 
     Args:
-        canvas: see :func:`paint_sequence`, and so the others.
-        actions: see there.
-        brush: one of ours, whose gradient is exact.
-        background: see there.
-        accuracy: see there.
+        canvas: ``[B, C, H, W]`` in 0 … 1.
+        actions: ``[B, N, C + 49]``.
+        brush: one whose gradient is exact, as ours have.
+        background: intensity of the empty canvas, a number or one for each channel.
+        accuracy: "exact" or "draft".
 
     Returns:
         The painted canvases, and a function: from the derivative of a loss by these,
@@ -177,12 +177,12 @@ def removal_costs(
     """Exactly what leaving out each stroke of a sequence would cost.
 
     Args:
-        canvas: see :func:`paint_sequence`, and so the others.
-        actions: see there.
+        canvas: ``[B, C, H, W]`` in 0 … 1.
+        actions: ``[B, N, C + 49]``.
         target: the canvases' shape, in 0 … 1.
         brush: one of ours.
-        background: see there.
-        accuracy: see there.
+        background: intensity of the empty canvas, a number or one for each channel.
+        accuracy: "exact" or "draft".
 
     Returns:
         ``[B, N]``: by how much the mean squared error of each finished picture would rise without

@@ -167,7 +167,7 @@ class ExactProgram(Program):
         """Paint with the exact gradient, see :meth:`Program.paint_tensors`.
 
         Computes in float64 if the strokes are float64 (for gradient checks), else in float32.
-        Tensors of another device than the CPU are copied there and back.
+        Tensors of another device are copied to the CPU, and the results back to it.
         """
         from strokenet_gym.programs.autograd import paint
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import warnings
+from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +40,7 @@ Item = tuple[str, "np.ndarray | list[np.ndarray]"]
 DATA_SETS: dict[str, type[ImageSet]] = {}  # a class enters itself
 
 
-class ImageSet(Pictures):
+class ImageSet(Pictures, ABC):
     """Grey images or drawings of a data set, prepared once for all canvas sizes.
 
     A subclass says what its published files are (``name``, ``patterns``, ``addresses``), which
@@ -135,9 +136,9 @@ class ImageSet(Pictures):
         """The published files that a split, or a selection of it, is made of."""
         return find_data(type(self), data_dir, *self.patterns)
 
+    @abstractmethod
     def _prepare(self, files: list[Path], split: str, select: Sequence[str]) -> Iterator[Item]:
         """The items of a split, or of those labels of it; more than ``limit`` may come."""
-        raise NotImplementedError
 
     def _known(self, files: list[Path]) -> Iterable[str]:
         """Labels that somebody may have meant, as far as names of files say them."""

@@ -147,7 +147,7 @@ class Brush(ExactProgram):
     def _erases(self) -> bool:
         return BLENDS[self.blend].erases
 
-    def lays_down(self, stroke: Stroke, background: Any) -> Stroke:
+    def deposits(self, stroke: Stroke, background: Any) -> Stroke:
         """Strokes as it paints them: in their own colour, or the background's if it erases.
 
         Args:
@@ -212,7 +212,7 @@ class Brush(ExactProgram):
         count = shape_of(canvas, "a canvas")[:1] or (None,)
         below = real_array(canvas, "a canvas", (*count, None, None, None), precision(canvas))
         painted = below.copy()
-        stroke = self.lays_down(stroke, background)
+        stroke = self.deposits(stroke, background)
         single = len(shape_of(is_stroke(stroke).radius, "a stroke's radius")) == 1
         leading = painted.shape[:1] if single else (len(painted), None)
         stroke = strokes(stroke, leading, painted.shape[1])
@@ -245,7 +245,7 @@ class Brush(ExactProgram):
         Touches inked pixels only; canvas and target may be float64 as well.
         """
         if self._erases:
-            stroke = self.lays_down(stroke, background)
+            stroke = self.deposits(stroke, background)
         goal, stroke = check_composite(canvas, target, stroke, pixels, inked)
         return paint_in_place(
             canvas, stroke, self.numbers, target=goal, pixels=pixels, inked=inked

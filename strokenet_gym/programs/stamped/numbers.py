@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["ACCURACIES", "EXACT", "PATIENCE", "Accuracy", "BrushNumbers", "Stamp", "find_accuracy"]
+__all__ = ["ACCURACIES", "EXACT", "VISITS", "Accuracy", "BrushNumbers", "Stamp", "find_accuracy"]
 
 Stamp = np.dtype(
     [
@@ -22,7 +22,7 @@ Stamp = np.dtype(
 )
 # Visits of cells after which a kernel returns to Python between two strokes, so that Ctrl-C gets
 # through: a tenth of a second, about.
-PATIENCE = 2**24
+VISITS = 2**24
 
 
 class BrushNumbers(NamedTuple):

@@ -71,8 +71,8 @@ def paint_in_place(
         brush: its numbers.
         accuracy: how finely paths are sampled.
         target: the canvas' shape and type.
-        pixels: see :meth:`Program.composite`, and so ``inked``.
-        inked: see there.
+        pixels: uint8 ``[B, C, H, W]``, the canvas in 8 bits, kept up to date; or None.
+        inked: int64 ``[B, 4]``, boxes that grow to where strokes are; or None.
         keep: whether somebody goes back.
 
     Returns:

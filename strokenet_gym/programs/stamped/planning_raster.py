@@ -18,7 +18,7 @@ stroke of each canvas, and handed on from chunk to chunk.
 from strokenet_gym.kernels.cache import njit
 from strokenet_gym.kernels.fastmath import FAST
 from strokenet_gym.programs.blend import mix_of, shade, shade_per_canvas, shade_per_colour
-from strokenet_gym.programs.stamped.numbers import PATIENCE, Accuracy, BrushNumbers
+from strokenet_gym.programs.stamped.numbers import VISITS, Accuracy, BrushNumbers
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.raster import Canvases, Ink, Part, Scratch, lay_ink, span_at
 from strokenet_gym.programs.stamped.runs import new_run
@@ -32,7 +32,7 @@ def find_best_colours(gains, canvases, strokes, brush, accuracy, ink, scratch, p
     """Gains ``(K,)``, in sums of squared errors, of candidates for one canvas; fill their colours.
 
     Returns:
-        One past the last candidate that is done: as many of them as patience allows.
+        One past the last candidate that is done: it stops after VISITS.
     """
     canvases, strokes, brush = Canvases(*canvases), Stroke(*strokes), BrushNumbers(*brush)
     accuracy, ink, scratch, part = Accuracy(*accuracy), Ink(*ink), Scratch(*scratch), Part(*part)
@@ -56,7 +56,7 @@ def find_best_colours(gains, canvases, strokes, brush, accuracy, ink, scratch, p
             strokes.colour[k, channel] = best
             gains[k] -= change + best * (2.0 * slope + best * curve)
         done += visits
-        if done > PATIENCE:
+        if done > VISITS:
             return k + 1
     return part.stop
 
@@ -118,9 +118,9 @@ def recolour(sums, share, error, weight, brush, ink, below, spans, colour, chang
         share: of the canvas, ``(C, H, W)``.
         error: the picture less the target, ``(C, H, W)``; changes with the colour.
         weight: what the squared error counts, ``(H, W)``.
-        brush: as above, and so the next two.
-        ink: see there.
-        below: see there.
+        brush: a :class:`BrushNumbers`.
+        ink: an :class:`Ink`.
+        below: the canvas beneath each stroke of the ink, ``(C, pixels)``.
         spans: the first, and one past the last.
         colour: the new one, ``(C,)``.
         change: from the one before, ``(C,)``; or empty: then there are the sums alone.

@@ -24,7 +24,7 @@ from strokenet_gym.kernels.cache import njit
 from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.kernels.fastmath import FAST, exp
 from strokenet_gym.programs.blend import blend, blend_back, error_back, mix_of
-from strokenet_gym.programs.stamped.numbers import PATIENCE, Accuracy, BrushNumbers
+from strokenet_gym.programs.stamped.numbers import VISITS, Accuracy, BrushNumbers
 from strokenet_gym.programs.stamped.path import new_path, trace_stroke
 from strokenet_gym.programs.stamped.runs import new_run
 from strokenet_gym.programs.stamped.stamping import cells_of
@@ -71,17 +71,11 @@ class Canvases(NamedTuple):
 
 
 class Ink(NamedTuple):
-    """Where strokes left ink, and how much.
+    """Where strokes left ink, and how much."""
 
-    Attributes:
-        alphas: ``(pixels,)``, opacity in 0 … 1.
-        spans: :data:`Span` ``(spans,)``.
-        ends: int64 ``(strokes + 1,)``, where each stroke's spans begin.
-    """
-
-    alphas: np.ndarray
-    spans: np.ndarray
-    ends: np.ndarray
+    alphas: np.ndarray  # (pixels,), opacity in 0 … 1
+    spans: np.ndarray  # Span (spans,)
+    ends: np.ndarray  # int64 (strokes + 1,), where each stroke's spans begin
 
 
 class Scratch(NamedTuple):
@@ -209,7 +203,7 @@ def _clear(row):
 
 @njit()
 def composite(canvases, strokes, brush, accuracy, ink, scratch, part):
-    """Paint strokes in order, as many as patience, and room for their ink, allow.
+    """Paint strokes in order, until there is no room for their ink, or after VISITS.
 
     Args:
         canvases: see :class:`Canvases`.
@@ -259,7 +253,7 @@ def composite(canvases, strokes, brush, accuracy, ink, scratch, part):
         if part.keep:
             ink.ends[k + 1 - part.start] = span
         done += visits
-        if done > PATIENCE:
+        if done > VISITS:
             return k + 1
     return part.stop
 
@@ -296,11 +290,12 @@ def gather_below(below, canvas, first, strokes, brush, ink, part, each):
 
 @njit()
 def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink, below, logs, part):
-    """The adjoint of :func:`composite`, from the last stroke to the first, as patience allows.
+    """The adjoint of :func:`composite`, from the last stroke to the first, or until after VISITS.
 
     ``grads`` are :class:`Grads`, ``grad_strokes`` a :class:`strokenet_gym.Stroke` that is filled,
-    ``below`` is from :func:`gather_below`, ``logs`` from the scratch, and the part's ``start`` is
-    where the ink begins. The others are those of :func:`composite`; the canvas' shape counts.
+    ``below`` is from :func:`gather_below`, and not looked at where each canvas has one stroke:
+    there the canvas is as it was. ``logs`` is from the scratch, and the part's ``start`` is where
+    the ink begins. The others are those of :func:`composite`; the canvas' shape counts.
 
     Returns:
         The last stroke that is done.
@@ -308,10 +303,11 @@ def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink,
     canvases, strokes, brush = Canvases(*canvases), Stroke(*strokes), BrushNumbers(*brush)
     accuracy, ink, part = Accuracy(*accuracy), Ink(*ink), Part(*part)
     (after, before, grad_change), grad_strokes = grads, Stroke(*grad_strokes)
-    (n, shape), real = (strokes.position.shape[1], canvases.canvas.shape[2:]), logs.dtype.type
+    canvas, n, real = canvases.canvas, strokes.position.shape[1], logs.dtype.type
+    shape = canvas.shape[2:]
     mix, target = mix_of(brush, logs), canvases.target
     path, room = new_path(n), new_room(logs, n, accuracy.broad < np.inf)
-    each, done = len(strokes.radius) // len(canvases.canvas), 0
+    each, done = len(strokes.radius) // len(canvas), 0
     line, one = np.empty(logs.shape[1], logs.dtype), real(1.0)
     for k in range(part.stop - 1, part.start - 1, -1):
         path, count = trace_stroke(path, strokes, k, brush, accuracy, shape, part.low, part.high)
@@ -324,9 +320,10 @@ def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink,
             row, x0, x1, pixel = span_at(ink, s)
             end, grad = pixel + x1 - x0, line[: x1 - x0]
             alpha, grad_alpha = ink.alphas[pixel:end], logs[row, x0:x1]
-            for channel in range(canvases.canvas.shape[1]):
-                under, colour = below[channel, pixel:end], real(strokes.colour[k, channel])
+            for channel in range(canvas.shape[1]):
+                colour, under = real(strokes.colour[k, channel]), canvas[b, channel, row, x0:x1]
                 if each > 1:
+                    under = below[channel, pixel:end]
                     grad = before[b, channel, row, x0:x1]
                 elif after.size > 0:
                     _copy(grad, after[b, channel, row, x0:x1])
@@ -345,6 +342,6 @@ def composite_back(grads, grad_strokes, canvases, strokes, brush, accuracy, ink,
                         _copy(before[b, channel, row, x0:x1], grad)
             _opacity_back(logs[row, x0:x1], alpha, canvases.paper, row, x0)
         done += stamp_stroke_back(grad_strokes, k, logs, path, count, brush, accuracy, shape, room)
-        if done > PATIENCE:
+        if done > VISITS:
             return k
     return part.start

@@ -60,7 +60,7 @@ def stamp_stroke(logs, marks, path, count, brush, accuracy, shape, run):
 
     Args:
         logs: log-transmittance, see stamping.py.
-        marks: see there.
+        marks: which cells have ink, see stamping.py.
         path: from :func:`strokenet_gym.programs.stamped.path.trace_stroke`.
         count: of the stamps that it has in its table.
         brush: a :class:`BrushNumbers`.

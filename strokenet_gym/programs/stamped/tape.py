@@ -95,18 +95,19 @@ class StampedTape(Tape):
         def work(start: int, stop: int) -> None:
             (logs, _), _ = scratch_of(below.shape[2], below.shape[3], dtype)
             for chunks in self.chunks[start:stop]:
-                by_band = Stroke(
+                grad_band = Stroke(
                     *(field[chunks[0].part.low // ROWS if each > 1 else 0] for field in fields)
                 )
                 for chunk in reversed(chunks):
                     if len(chunk.ink.alphas) == 0:  # no ink in this band
                         continue
                     inputs: Any = canvases, *self._numbers, tuple(self._accuracy)
-                    ink: Any = tuple(chunk.ink), self._below(chunk), logs
+                    under = nothing.reshape(0, 0) if each == 1 else self._below(chunk)
+                    ink: Any = tuple(chunk.ink), under, logs
                     start, end, *rest = chunk.part
                     while end > start:
                         part: Any = start, end, *rest
-                        end = composite_back(tuple(grads), by_band, *inputs, *ink, part)
+                        end = composite_back(tuple(grads), grad_band, *inputs, *ink, part)
                         threads.check()
 
         threads.run(work, len(self.chunks), least=1)
