@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from strokenet_gym import BRUSHES, Brush, Program, Stroke, load_agent, load_generator, pack, unpack
 from strokenet_gym.agents import StrokeNetAgent
+from strokenet_gym.envs import Task
 from strokenet_gym.kernels import threads
 from strokenet_gym.programs.learned import CompactGenerator
 from strokenet_gym.programs.learned.three_body import three_body_strokes
@@ -431,3 +432,18 @@ def test_generators_that_are_none():
     env = gym.make("NeuralPainting-v0", generator=BRUSHES["marker"], device=torch.device("cpu"))
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.unwrapped.task.engine.program == BRUSHES["marker"]
+
+
+class Short(Task):
+    """One stroke alone."""
+
+    def ended(self):
+        return self.stroke >= 1
+
+
+def test_a_task_goes_through_a_spec():
+    env = gym.make("Painting-v0", task=Short, canvas_size=16, max_strokes=5)
+    assert json.loads(env.spec.to_json())["kwargs"]["task"] == f"{__name__}:Short"
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    again.reset(seed=0)
+    assert again.step(again.action_space.sample())[2]

@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 
+import gymnasium as gym
 import pytest
 from conftest import ROOT
 
@@ -151,6 +152,21 @@ def test_constructors_say_what_they_take():
     for parameter in single.values():
         assert batch[parameter.name].default == parameter.default
     assert next(iter(batch)) == "num_envs"
+
+
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+def test_engines_have_no_other_arguments(make):
+    for env_id, argument in (
+        ("Painting-v0", {"generator": "compact"}),
+        ("Painting-v0", {"as_tensor": True}),
+        ("Painting-v0", {"device": "cpu"}),
+        ("DifferentiablePainting-v0", {"generator": "compact"}),
+    ):
+        (name,) = argument
+        with pytest.raises(TypeError, match=f"{env_id} has no argument {name}: .*NeuralPainting"):
+            make(env_id, canvas_size=16, **argument)
+    with pytest.raises(ValueError, match="engine must be one of program, gradient, network"):
+        make("Painting-v0", engine="steam")
 
 
 def test_tensors_are_told_from_arrays_in_one_place():

@@ -14,7 +14,12 @@ __all__ = ["ENGINES", "Brush", "find_engine"]
 
 Brush = str | os.PathLike | Mapping[str, Any] | Program
 
-ENGINES = "program", "gradient", "network"
+# Engines, and the ids that are registered with them.
+ENGINES = {
+    "program": "Painting-v0",
+    "gradient": "DifferentiablePainting-v0",
+    "network": "NeuralPainting-v0",
+}
 # Arguments with their defaults, and the first engine that has them.
 _ARGUMENTS = {"device": ("auto", 1), "as_tensor": (False, 1), "generator": (None, 2)}
 
@@ -34,11 +39,10 @@ def find_engine(
     given = {"generator": generator, "device": device, "as_tensor": as_tensor}
     for name, (default, first) in _ARGUMENTS.items():
         usual = type(given[name]) is type(default) and given[name] == default
-        if ENGINES.index(engine) < first and not usual:
-            raise TypeError(
-                f"the engine {engine!r} has no argument {name}: {' and '.join(ENGINES[first:])} "
-                "have, the engines of DifferentiablePainting-v0 and NeuralPainting-v0"
-            )
+        having = list(ENGINES)[first:]
+        if engine not in having and not usual:
+            ids = " and ".join(ENGINES[one] for one in having)
+            raise TypeError(f"{ENGINES[engine]} has no argument {name}: it is for {ids}")
     if engine == "program":
         return Arrays(load_program(brush))
     from strokenet_gym.envs.tensors import Tensors  # and torch
