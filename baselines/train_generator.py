@@ -40,8 +40,8 @@ from strokenet_gym.programs.learned import (
     save_generator,
 )
 from strokenet_gym.programs.learned.paper import DRAWN_SIZE, gaussian_dots
-from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.opacity import why_no_twin
+from strokenet_gym.programs.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import Stroke
 
 from .harness.run import Run

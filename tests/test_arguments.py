@@ -19,8 +19,8 @@ from strokenet_gym.agents import StrokeNetAgent
 from strokenet_gym.envs import Task
 from strokenet_gym.kernels import threads
 from strokenet_gym.programs.learned import CompactGenerator
-from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped.grain import paper
+from strokenet_gym.programs.three_body import three_body_strokes
 from strokenet_gym.targets import channels_of, make_targets
 
 ALL = ("Painting-v0", "DifferentiablePainting-v0", "NeuralPainting-v0")

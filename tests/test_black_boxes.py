@@ -14,9 +14,9 @@ from safetensors import safe_open
 from strokenet_gym import BRUSHES, Stroke, load_generator, load_program
 from strokenet_gym.brush_sheet import draw_sheet
 from strokenet_gym.programs.learned import GENERATORS, twin_of
-from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.mypaint import brush_names
 from strokenet_gym.programs.opacity import misfit
+from strokenet_gym.programs.three_body import three_body_strokes
 
 TWINS = {name: path for name, path in GENERATORS.items() if name.startswith("mypaint:")}
 # Ink errors that evaluate.py measures on 2,000 strokes, and room for the luck of 150.

@@ -25,10 +25,10 @@ from strokenet_gym import (
     unpack,
 )
 from strokenet_gym.checks import real_number
-from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import pen_path
 from strokenet_gym.programs.stamped.numbers import ACCURACIES
 from strokenet_gym.programs.stamped.raster import composite
+from strokenet_gym.programs.three_body import three_body_strokes
 from strokenet_gym.targets import ArrayTargets
 
 PENCIL = BRUSHES["pencil"]

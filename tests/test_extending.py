@@ -30,7 +30,7 @@ from strokenet_gym.agents import ARCHITECTURES
 from strokenet_gym.envs import REWARDS
 from strokenet_gym.exports import FORMATS
 from strokenet_gym.programs.learned import CompactGenerator
-from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.three_body import three_body_strokes
 from strokenet_gym.targets import DATA_SETS
 
 

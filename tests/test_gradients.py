@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from strokenet_gym import paint_sequence
-from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES, Brush
+from strokenet_gym.programs.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 PENCIL = BRUSHES["pencil"]

@@ -14,8 +14,8 @@ from strokenet_gym.programs.learned import (
 )
 from strokenet_gym.programs.learned.features import resample, survey
 from strokenet_gym.programs.learned.paper import gaussian_dots
-from strokenet_gym.programs.learned.three_body import simulate, three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES
+from strokenet_gym.programs.three_body import simulate, three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import Stroke
 
 PENCIL = BRUSHES["pencil"]

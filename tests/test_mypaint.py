@@ -17,12 +17,12 @@ from gymnasium.error import DependencyNotInstalled
 from gymnasium.utils.env_checker import check_env
 
 from strokenet_gym import RecordStrokes, Stroke, StrokeLog, export, load_program
-from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.mypaint import brush as brush_module
 from strokenet_gym.programs.mypaint import brush_names, drawing
 from strokenet_gym.programs.mypaint.library import load_library
 from strokenet_gym.programs.mypaint.settings import find_brush, read_settings
 from strokenet_gym.programs.opacity import misfit, why_no_twin
+from strokenet_gym.programs.three_body import three_body_strokes, uniform_strokes
 
 CHARCOAL = "mypaint:classic/charcoal"
 
@@ -118,7 +118,7 @@ def test_settings_are_those_of_the_librarys_own_reader():
 PAINT = """
 import hashlib, numpy as np
 from strokenet_gym import load_program
-from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.three_body import three_body_strokes
 for name in ("classic/charcoal", "classic/dry_brush", "deevad/basic_digital_brush_smudging"):
     stroke = three_body_strokes(np.random.default_rng(0), 1000 if "charcoal" in name else 20)
     print(hashlib.sha256(load_program(f"mypaint:{name}").draw(stroke, 48).tobytes()).hexdigest())

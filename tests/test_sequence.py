@@ -16,9 +16,9 @@ from strokenet_gym import (
     unpack,
 )
 from strokenet_gym.kernels import threads
-from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import painting
 from strokenet_gym.programs.stamped.numbers import ACCURACIES
+from strokenet_gym.programs.three_body import three_body_strokes
 
 SOFT = Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.004, radius_max=0.5)
 BRUSH_VARIANTS = [*BRUSHES, SOFT]

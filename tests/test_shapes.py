@@ -22,7 +22,7 @@ from strokenet_gym import (
     paint_sequence,
 )
 from strokenet_gym.display import frame
-from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.three_body import three_body_strokes
 
 PENCIL = BRUSHES["pencil"]
 SIZE = 40, 64

@@ -10,10 +10,10 @@ from hypothesis.extra.numpy import arrays
 from reference import reference_opacity
 
 from strokenet_gym import load_program
-from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES, Brush, pen_path
 from strokenet_gym.programs.stamped.grain import paper
 from strokenet_gym.programs.stamped.numbers import EXACT
+from strokenet_gym.programs.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import NUM_ANCHORS, Stroke
 
 PENCIL = BRUSHES["pencil"]

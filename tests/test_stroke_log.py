@@ -12,8 +12,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from strokenet_gym.files import replace_file
-from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import BRUSHES
+from strokenet_gym.programs.three_body import three_body_strokes
 from strokenet_gym.recording import RecordStrokes, VectorRecordStrokes
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.stroke_log import StrokeLog

@@ -22,8 +22,8 @@ from strokenet_gym.programs.learned import (
     load_generator,
 )
 from strokenet_gym.programs.learned.paper import gaussian_dots
-from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.mypaint import MyPaintBrush
+from strokenet_gym.programs.three_body import three_body_strokes
 from strokenet_gym.stroke import Stroke
 
 from .gradients import draw_gradients, gradient_cosines

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from strokenet_gym import load_program
 from strokenet_gym.files import replace_file
-from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.three_body import three_body_strokes
 from strokenet_gym.reading import shown
 from strokenet_gym.stroke import Stroke
 

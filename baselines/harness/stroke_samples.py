@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from strokenet_gym.agents import load_agent
-from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
+from strokenet_gym.programs.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.stroke import NUM_ANCHORS, RADIUS_MAX, RADIUS_MIN, Stroke, unpack
 from strokenet_gym.targets import Glyphs
 

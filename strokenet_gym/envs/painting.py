@@ -109,7 +109,7 @@ class Painting(PortableSpec):
 
     def detach(self) -> None:
         """Cut the graph: later gradients stop at the canvas as it is now."""
-        self.task.engine.detach()
+        self.task.detach()
 
 
 class PaintingEnv(Painting, gym.Env):

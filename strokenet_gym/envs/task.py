@@ -204,6 +204,10 @@ class Task:
         residual = engine.told(l2 / engine.start[:, 0])
         return {"l2": engine.told(l2), "residual": residual, "stroke": self.stroke.copy()}
 
+    def detach(self) -> None:
+        """Cut the graph: later gradients stop at what is there now."""
+        self.engine.detach()
+
     def scene(self, index: int, stroke: Stroke | None = None) -> Scene:
         """An episode as it is now, after its last stroke."""
         engine = self.engine

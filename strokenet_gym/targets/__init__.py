@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from strokenet_gym.reading import shown
 from strokenet_gym.stroke import is_tensor
+from strokenet_gym.targets.characters import Characters
 from strokenet_gym.targets.fitting import fit_image
 from strokenet_gym.targets.glyphs import Glyphs
 from strokenet_gym.targets.image_set import DATA_SETS, ImageSet
@@ -17,22 +19,29 @@ from strokenet_gym.targets.images import check_path, is_pil, load_image, read_im
 from strokenet_gym.targets.kanjivg import KanjiVG
 from strokenet_gym.targets.mnist import MNIST
 from strokenet_gym.targets.omniglot import Omniglot
+from strokenet_gym.targets.painted import PaintedStrokes
 from strokenet_gym.targets.pictures import ArrayTargets, ImageFiles, channels_of, find_pictures
 from strokenet_gym.targets.quickdraw import QuickDraw
+from strokenet_gym.targets.scenes import Scenes
 
 __all__ = [
     "DATA_SETS",
+    "ENDLESS",
     "MNIST",
     "ArrayTargets",
+    "Characters",
     "Glyphs",
     "ImageFiles",
     "ImageSet",
     "KanjiVG",
     "Omniglot",
+    "PaintedStrokes",
     "QuickDraw",
+    "Scenes",
     "Targets",
     "channels_of",
     "fit_image",
+    "held_out",
     "is_named",
     "load_image",
     "make_targets",
@@ -56,14 +65,24 @@ class Targets(Protocol):
         ...
 
 
+# Sources without an end, which need no files, by their names; they are made for a size in pixels.
+ENDLESS: dict[str, Callable[[int], Targets]] = {
+    "glyphs": Glyphs,
+    "characters": Characters,
+    "scenes": Scenes,
+    "strokes": PaintedStrokes,
+}
+
+
 def make_targets(
     targets: Any, size: int, data_dir: str | os.PathLike | None = None, split: str = "train"
 ) -> Targets:
     """Return the source of targets that the argument names.
 
     Args:
-        targets: "glyphs"; the name of a data set in :data:`DATA_SETS` ("mnist", …), or the name
-            and a selection of labels ("quickdraw:cat,house"), in any case; the path of an image or
+        targets: a name in :data:`ENDLESS` ("glyphs", …); the name of a data set in
+            :data:`DATA_SETS` ("mnist", …), or the name and a selection of labels
+            ("quickdraw:cat,house"), in any case; the path of an image or
             of a folder of images, or a pattern (``photos/*.jpg``), with ``~`` for the home; an
             array, a tensor or a PIL image; a list of paths or of such images; or an object with
             ``sample(rng)``, which is returned as it is.
@@ -89,10 +108,10 @@ def make_targets(
             f"of images, or an object with sample(rng), got {type(targets).__name__}"
         )
     text = os.fspath(targets)
-    if text.lower() == "glyphs":
-        return Glyphs(size)
     name, _, labels = text.partition(":")
     name = name.lower()
+    if text.lower() in ENDLESS:
+        return ENDLESS[name](size)
     if name in DATA_SETS:
         folder = data_dir or os.environ.get("STROKENET_DATA")
         if folder is None:
@@ -113,18 +132,53 @@ def make_targets(
         return ImageFiles(find_pictures(text))
     if len(path.parts) > 1 or path.suffix:
         raise FileNotFoundError(f"no such file or folder: {shown(text)!r}")
-    known = ["glyphs", *DATA_SETS]
-    near = difflib.get_close_matches(text.partition(":")[0].lower(), known, 1)
+    known = [*ENDLESS, *DATA_SETS]
+    near = difflib.get_close_matches(name, known, 1)
     raise ValueError(
         f"unknown targets {shown(text)!r}: neither one of {', '.join(known)} nor the path "
         f"of an image or a folder{f'; did you mean {near[0]!r}?' if near else ''}"
     )
 
 
+def held_out(
+    targets: str,
+    size: int,
+    data_dir: str | os.PathLike | None = None,
+    split: str = "test",
+    limit: int | None = None,
+) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """The images to score with, always the same, and their labels if there are any.
+
+    Args:
+        targets: as :func:`make_targets` takes it.
+        size: the same.
+        data_dir: the same.
+        split: "test" or "train". Sources without an end have seeds of their own for test targets.
+        limit: only so many, at random; of sources without an end 1000 by default.
+
+    Raises what :func:`make_targets` does.
+    """
+    try:
+        source = make_targets(targets, size, data_dir, split)
+    except ValueError:
+        name, selection, _ = targets.partition(":")
+        if not selection:
+            raise
+        # Some sets are split by label: then all test items stand for the selected ones.
+        source = make_targets(name, size, data_dir, split)
+    if not isinstance(source, (ImageSet, ImageFiles)):
+        rng = np.random.default_rng({"train": 0, "test": 10**6}[split])
+        return [source.sample(rng) for _ in range(limit or 1000)], None
+    # In random order, since they are sorted.
+    chosen = np.random.default_rng(0).permutation(len(source))[:limit].tolist()
+    labels = source.labels[chosen] if isinstance(source, ImageSet) else None
+    return [source[i] for i in chosen], labels
+
+
 def is_named(targets: Any) -> bool:
-    """Whether targets are glyphs or a data set of :data:`DATA_SETS`, and so no path."""
+    """Whether targets are in :data:`ENDLESS` or :data:`DATA_SETS`, and so no path."""
     name = targets.lower() if isinstance(targets, str) else ""
-    return name == "glyphs" or name.partition(":")[0] in DATA_SETS
+    return name in ENDLESS or name.partition(":")[0] in DATA_SETS
 
 
 def _is_image(value: Any) -> bool:

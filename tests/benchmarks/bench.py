@@ -30,11 +30,11 @@ from strokenet_gym.kernels import threads
 from strokenet_gym.kernels.canvas import LANES
 from strokenet_gym.programs import Program
 from strokenet_gym.programs.learned import load_generator
-from strokenet_gym.programs.learned.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.programs.stamped import BRUSHES
 from strokenet_gym.programs.stamped.numbers import EXACT
 from strokenet_gym.programs.stamped.path import ENDS, new_path, trace_stroke
 from strokenet_gym.programs.stamped.runs import fill_run, new_run, next_run, run_columns, run_rows
+from strokenet_gym.programs.three_body import three_body_strokes, uniform_strokes
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke, pack
 

@@ -19,7 +19,7 @@ import tyro
 
 from strokenet_gym import Stroke, load_program, pack
 from strokenet_gym.kernels import threads
-from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.three_body import three_body_strokes
 
 
 @dataclasses.dataclass

@@ -30,7 +30,7 @@ from strokenet_gym import (
     unpack,
 )
 from strokenet_gym.kernels import threads
-from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.three_body import three_body_strokes
 
 SOFT = Brush(pressure_opacity=1, edge=1, density=2, radius_min=0.002, radius_max=0.5)
 BACKGROUND = 0.5

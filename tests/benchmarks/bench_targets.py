@@ -21,7 +21,7 @@ import tyro
 
 import strokenet_gym  # noqa: F401
 from strokenet_gym.kernels import threads
-from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.three_body import three_body_strokes
 from strokenet_gym.stroke import Stroke, pack
 
 BATCH = 64

@@ -51,7 +51,7 @@ from strokenet_gym import paint_sequence as paint_many
 from strokenet_gym.agents import AGENTS
 from strokenet_gym.checks import array_of
 from strokenet_gym.programs.learned import GENERATORS
-from strokenet_gym.programs.learned.three_body import uniform_strokes
+from strokenet_gym.programs.three_body import uniform_strokes
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.targets import DATA_SETS, make_targets
 

@@ -33,7 +33,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from strokenet_gym import BRUSHES, RecordStrokes, Stroke, StrokeLog
-from strokenet_gym.programs.learned.three_body import three_body_strokes
+from strokenet_gym.programs.three_body import three_body_strokes
 
 ROOT = Path(__file__).parents[2]
 ALL = ("Painting-v0", "DifferentiablePainting-v0", "NeuralPainting-v0")

@@ -69,24 +69,50 @@ def three_body_strokes(
     Returns:
         Stroke: float32 arrays ``[B, ...]`` in physical units.
     """
-    start = rng.normal(0, 1, (count, 3, 3))
-    velocity = rng.normal(0, 0.6, (count, 3, 3))
-    mass = rng.uniform(0.5, 2, (count, 3))
-    # The bodies' own time: short spans give gentle arcs, long ones give loops.
-    time = rng.uniform(0.5, 6, (count, 1, 1))
+    return strokes_of_chances(*draw_chances(rng, count, channels, radii))
+
+
+def draw_chances(
+    rng: np.random.Generator, count: int, channels: int, radii: tuple[float, float]
+) -> tuple[np.ndarray, ...]:
+    """All random numbers of :func:`three_body_strokes`, ``[B, ...]`` each."""
+    return (
+        rng.normal(0, 1, (count, 3, 3)),  # where the bodies are
+        rng.normal(0, 0.6, (count, 3, 3)),  # their velocity
+        rng.uniform(0.5, 2, (count, 3)),  # and mass
+        # Their own time: short spans give gentle arcs, long ones give loops.
+        rng.uniform(0.5, 6, (count, 1, 1)),
+        rng.uniform(0.05, 0.95, (count, 1, 1)),  # the stroke's size
+        rng.uniform(-1, 1, (count, 1, 2)),  # and place
+        rng.uniform(0.2, 1, (count, 1)),  # the pressure's middle
+        rng.uniform(0, 0.6, (count, 1)),  # and swing
+        *_colours_and_radii(rng, count, channels, radii),
+    )
+
+
+def strokes_of_chances(
+    start: np.ndarray,
+    velocity: np.ndarray,
+    mass: np.ndarray,
+    time: np.ndarray,
+    size: np.ndarray,
+    place: np.ndarray,
+    middle: np.ndarray,
+    swing: np.ndarray,
+    colour: np.ndarray,
+    radius: np.ndarray,
+) -> Stroke:
+    """The strokes that random numbers mean; many at once take less time than one by one."""
     steps = (NUM_ANCHORS - 1) * _SUBSTEPS
     # Scaling time by s scales velocities by s and masses by s².
     path, _ = simulate(start, velocity * time, mass * time[:, :, 0] ** 2, 1 / steps, steps)
     path = path[::_SUBSTEPS, :, 0].transpose(1, 0, 2)  # [B, 16, 3]: the first body
     path = path - (path.max(1, keepdims=True) + path.min(1, keepdims=True)) / 2
     extent = np.abs(path[:, :, :2]).max((1, 2), keepdims=True) + 1e-6
-    size = rng.uniform(0.05, 0.95, (count, 1, 1))
-    centre = rng.uniform(-1, 1, (count, 1, 2)) * (1 - size)
     depth = path[:, :, 2] / (np.abs(path[:, :, 2]).max(1, keepdims=True) + 1e-6)
-    middle, swing = rng.uniform(0.2, 1, (count, 1)), rng.uniform(0, 0.6, (count, 1))
-    position = centre + size * path[:, :, :2] / extent
+    position = place * (1 - size) + size * path[:, :, :2] / extent
     pressure = np.clip(middle + swing * depth, 0, 1)
-    return _single(*_colours_and_radii(rng, count, channels, radii), position, pressure)
+    return _single(colour, radius, position, pressure)
 
 
 def uniform_strokes(
