@@ -1,4 +1,4 @@
-"""The methods that are compared: one line of a table each.
+"""The methods of the benchmark: one line of a table each.
 
 A method is a module with ``Args``, which derive from :class:`.harness.task.AgentRunArgs`, and
 ``main(args)``, which trains on their task, from their seed and within their budget, and leaves a
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import train_ppo, train_sac, train_strokenet
+from . import train_ppo, train_sac, train_shac, train_strokenet
 from .harness.task import Task
 
 __all__ = ["METHODS", "Method"]
@@ -27,38 +27,29 @@ class Method:
         module: what trains.
         options: arguments of it.
         needs: what the task's brush must have: a shipped network that imitates it ("twin"), an
-            exact gradient ("exact"), or nothing.
+            exact gradient ("exact"), one of the two ("gradient"), or nothing.
+        beyond: strokes that an episode must have more of; with fewer it is another method.
     """
 
     label: str
     module: ModuleType
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     needs: str | None = None
+    beyond: int = 0
 
     def train(self, task: Task, folder: Path, **options: Any) -> None:
         """Train, or go on with it: ``seed``, ``minutes`` or ``updates``, and other arguments."""
         values = {field.name: getattr(task, field.name) for field in dataclasses.fields(Task)}
         self.module.main(self.module.Args(**values, **self.options, out=folder, **options))
 
-    def about(self, brush: Any) -> dict[str, Any]:
-        """Its label, and the minutes of training that it builds on: that of the brush's network."""
-        before = _TWIN_MINUTES.get(str(brush), 0.0) if self.needs == "twin" else 0.0
-        return {"label": self.label, "minutes_before": before}
-
-
-# What the shipped networks took to train: our pencil's on two cores, the others on one.
-_TWIN_MINUTES = {
-    "pencil": 60.0,
-    "mypaint:classic/charcoal": 12.0,
-    "mypaint:classic/pencil": 12.0,  # begun from the charcoal's
-    "mypaint:deevad/airbrush": 5.0,
-}
 
 METHODS = {
-    "neural": Method("StrokeNet, learned generator", train_strokenet, needs="twin"),
+    "ppo": Method("PPO", train_ppo),
+    "sac": Method("SAC", train_sac),
+    "apg": Method("APG", train_shac, needs="gradient"),
+    "shac": Method("SHAC", train_shac, {"horizon": 4}, needs="gradient", beyond=4),
     "exact": Method(
         "StrokeNet, exact gradient", train_strokenet, {"generator": "exact"}, needs="exact"
     ),
-    "ppo": Method("PPO", train_ppo),
-    "sac": Method("SAC", train_sac),
+    "neural": Method("StrokeNet, learned model", train_strokenet, needs="twin"),
 }

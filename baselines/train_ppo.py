@@ -19,7 +19,7 @@ from .harness import rl
 class Args(rl.Args):
     """Train PPO on the painting environment."""
 
-    rollout: int = 16
+    rollout: int = 8
     """Strokes of each environment between two updates."""
     batch: int = 512
     """Strokes in a gradient step."""
@@ -27,6 +27,10 @@ class Args(rl.Args):
     """Passes over a rollout."""
     clip: float = 0.2
     """How far the policy may move in an update."""
+    gamma: float = 0.5
+    """Discount of what later strokes earn."""
+    lam: float = 0.95
+    """Lambda of the advantages: 0 trusts the critic after one stroke, 1 the rewards."""
 
 
 def main(args: Args) -> None:
@@ -45,8 +49,8 @@ def main(args: Args) -> None:
         batch_size=args.batch,
         n_epochs=args.epochs,
         clip_range=args.clip,
-        gamma=1.0,  # the return is what counts, and episodes are short
-        gae_lambda=0.95,
+        gamma=args.gamma,
+        gae_lambda=args.lam,
         max_grad_norm=2.0,
         seed=args.seed,
         device=args.device,

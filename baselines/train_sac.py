@@ -40,6 +40,8 @@ class Args(rl.Args):
     """Weight of the entropy."""
     num_envs: int = 256
     """Environments that paint at once."""
+    gamma: float = 0.5
+    """Discount of what later strokes earn."""
 
 
 class PacedSAC(SAC):
@@ -66,7 +68,7 @@ def main(args: Args) -> None:
         buffer_size=args.buffer,
         learning_starts=0,  # the first strokes are the policy's own: random ones are far from them
         batch_size=args.batch,
-        gamma=1.0,  # the return is what counts, and episodes are short
+        gamma=args.gamma,
         tau=0.02,
         train_freq=1,
         gradient_steps=args.gradient_steps,

@@ -100,9 +100,11 @@ def cache(clear: tuple[str, ...] = (), clear_all: bool = False) -> None:
 
 
 def train(
-    method: Annotated[Literal["strokenet", "ppo", "sac", "generator"], tyro.conf.Positional],
+    method: Annotated[
+        Literal["strokenet", "shac", "ppo", "sac", "generator"], tyro.conf.Positional
+    ],
 ) -> None:
-    """Train an agent by one of three methods, or a generator.
+    """Train an agent by one of four methods, or a generator.
 
     Args:
         method: What; `strokenet-gym train ppo --help` has its options.
@@ -115,8 +117,10 @@ _MODULES = {
     "play": ("examples.play", "Paint against the agent: one stroke of the mouse."),
     "watch": ("examples.watch_agent", "Watch the shipped agent paint characters, live."),
     "evaluate": ("baselines.evaluate", "Measure an agent or a generator on unseen data."),
-    "compare": ("baselines.compare", "Train several methods for the same time, and compare them."),
+    "benchmark": ("baselines.benchmark", "Train methods on the benchmark's tasks, and compare."),
+    "benchmark report": ("baselines.benchmark_report", ""),
     "train strokenet": ("baselines.train_strokenet", ""),
+    "train shac": ("baselines.train_shac", ""),
     "train ppo": ("baselines.train_ppo", ""),
     "train sac": ("baselines.train_sac", ""),
     "train generator": ("baselines.train_generator", ""),
@@ -127,7 +131,7 @@ def main() -> None:
     """Run the command."""
     with one_line_errors():
         given = sys.argv[1:]
-        for count in (1, 2):
+        for count in (2, 1):
             command = " ".join(given[:count])
             if command in _MODULES:
                 sys.argv = [f"strokenet-gym {command}", *given[count:]]

@@ -24,7 +24,7 @@ NOT_RUN = {
     "pip install": "needs the network",
     "strokenet-gym watch": "needs a display",
     "strokenet-gym play": "needs a display",
-    "strokenet-gym compare": "takes 3 hours",
+    "strokenet-gym benchmark": "takes 15 minutes",
 }
 ENVIRONMENT = {**os.environ, "SDL_VIDEODRIVER": "dummy", "MPLBACKEND": "Agg"}
 COMMAND = Path(sys.executable).with_name("strokenet-gym")

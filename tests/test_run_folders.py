@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from baselines.compare_painters import Args as PaintersArgs
 from baselines.compare_painters import paint_all
 from baselines.harness.own_files import read_arrays, read_own
-from baselines.harness.report import draw_paintings, summarise
 from baselines.harness.run import Run, read_curve
+from baselines.harness.scoreboard import REFERENCE, SETTINGS, collect
 from baselines.harness.scoring import SAMPLES, SCORES
 from baselines.harness.stroke_files import StrokeFiles, write_strokes
 from baselines.harness.task import RunArgs
@@ -137,18 +137,25 @@ def test_damaged_curves(folder, line):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\0\0", "[]", "{", '{"residual_exact": 1}', '{"residual_exact": "a"}']
+    "text", ["", "\0\0", "[]", "{", '{"residual": 1}', '{"residual_exact": "a"}']
 )
-def test_damaged_scores(folder, text):
+def test_damaged_scores(tmp_path, text):
+    folder = tmp_path / "out" / "task" / "ppo-0"
+    folder.mkdir(parents=True)
+    told = {"env_id": "task", "random": 1.0, "planner": 0.0}
+    (folder.parent / REFERENCE).write_text(json.dumps(told))
+    (tmp_path / "out" / SETTINGS).write_text("{}")
+    with pytest.raises(ValueError, match="no finished runs in"):
+        collect([tmp_path / "out"])
     (folder / SCORES).write_text(text)
     with pytest.raises(ValueError, match=rf"scores\.json is damaged: .*{REMEDY}"):
-        summarise({}, {"exact": {}}, {"exact": [folder]}, None)
+        collect([folder.parents[1]])
 
 
 def test_damaged_samples_and_settings(tmp_path):
     np.savez(tmp_path / SAMPLES, target=np.zeros((1, 1, 8, 8), np.uint8))
     with pytest.raises(ValueError, match=rf"samples\.npz is damaged: it lacks .*{REMEDY}"):
-        draw_paintings({"exact": [tmp_path]}, tmp_path / "a.png")
+        read_arrays(tmp_path / SAMPLES, "target", "canvas")
     (tmp_path / SAMPLES).write_bytes(b"PK\3\4" + bytes(100))
     with pytest.raises(ValueError, match=r"samples\.npz is damaged"):
         read_arrays(tmp_path / SAMPLES, "target")
@@ -188,7 +195,7 @@ def test_damaged_strokes_on_disk(tmp_path):
         ("train_sac", {"device": "cuda:99"}, "device 'cuda:99' is unknown or not available, 'cpu'"),
         ("train_strokenet", {"device": "cuda:99"}, "device 'cuda:99' is unknown or not available"),
         ("train_ppo", {"num_envs": 1, "rollout": 1}, r"must be at least 2.* got 1 \* 1 and 512"),
-        ("train_ppo", {"num_envs": 1, "batch": 1}, r"must be at least 2.* got 1 \* 16 and 1"),
+        ("train_ppo", {"num_envs": 1, "batch": 1}, r"must be at least 2.* got 1 \* 8 and 1"),
         *(
             (f"train_{method}", {"seed": seed}, f"--seed must be from 0 to 4294967295, got {seed}")
             for method in ("strokenet", "ppo", "sac", "generator")

@@ -10,7 +10,6 @@ import sys
 import types
 
 import cv2
-import filelock
 import numpy as np
 import pytest
 import torch
@@ -21,10 +20,10 @@ from baselines.harness.run import Run, read_curve
 from baselines.harness.stroke_files import write_strokes
 from baselines.harness.task import RunArgs
 from baselines.train_strokenet import Jittered
-from strokenet_gym.agents import load_agent
+from strokenet_gym.agents import TracingAgent, load_agent
 from strokenet_gym.programs.learned import CompactGenerator, load_generator
-from strokenet_gym.programs.learned.three_body import three_body_strokes
 from strokenet_gym.programs.stamped import BRUSHES
+from strokenet_gym.programs.three_body import three_body_strokes
 from strokenet_gym.sb3 import SB3VecEnv
 from strokenet_gym.stroke import Stroke
 from strokenet_gym.targets import ArrayTargets
@@ -46,7 +45,9 @@ def train(method, out, updates, *options, run=run):
         ("train_ppo", {"--updates", "--minutes", "--out", "--score-limit", "--rollout"}),
         ("train_sac", {"--updates", "--minutes", "--out", "--score-limit", "--gradient-steps"}),
         ("train_classifier", {"--updates", "--minutes", "--out", "--data-dir", "--lr"}),
-        ("compare", {"--updates", "--minutes", "--out", "--score-limit", "--methods"}),
+        ("train_shac", {"--updates", "--minutes", "--out", "--score-limit", "--horizon", "--lam"}),
+        ("benchmark", {"--updates", "--budget", "--out", "--score-limit", "--methods", "--seeds"}),
+        ("benchmark_report", {"--out"}),
         ("demo", {"--out", "--quick", "--strokes", "--count"}),
     ],
 )
@@ -129,7 +130,8 @@ def test_train_strokenet_learns(finished, tmp_path):
     succeed("baselines.evaluate", "agent", "--agent", out / "agent.safetensors", "--limit", 20,
             "--canvas-size", 32, "--out", scores, "--figure", tmp_path / "grid.png")  # fmt: skip
     result = json.loads(scores.read_text())
-    assert result == json.loads((out / "scores.json").read_text())
+    own = json.loads((out / "scores.json").read_text())
+    assert own == {name: result[name] for name in own}
     assert result["count"] == 20
     assert result["residual_exact"] < 0.95 * curve[0]["residual_exact"]
     assert result["residual_exact"] < 1 < result["residual_random"]
@@ -173,40 +175,36 @@ def test_train_through_the_exact_program(tmp_path):
 
 
 def test_what_policies_see_and_say():
-    envs = rl.make_envs(rl.Args(num_envs=3, canvas_size=64, input_size=16, noise=0.1))
-    plain = SB3VecEnv("Painting-v0", 3, targets="glyphs", canvas_size=64)
+    options = rl.Args(num_envs=3, canvas_size=64, max_strokes=2)
+    envs = rl.make_envs(options)
+    plain = SB3VecEnv("Painting-v0", 3, targets="glyphs", canvas_size=64, max_strokes=2)
     for either in (envs, plain):
         either.seed(0)
-    small, large = envs.reset(), plain.reset()
-    assert small["target"].shape == (3, *envs.observation_space["target"].shape)
-    averages = large["target"].reshape(3, 1, 16, 4, 16, 4).mean((3, 5))
-    np.testing.assert_allclose(small["target"], averages, atol=0.51)
+    seen, whole = envs.reset(), plain.reset()
+    assert envs.observation_space["glimpses"].shape == seen["glimpses"].shape[1:]
+    # Numbers that are 0 mean what an untrained tracing agent does, but for its weights' noise.
+    first = envs.action_of(np.zeros((3, 49), np.float32), envs.place)
+    agent = TracingAgent(1, 64, 8)
+    for head in (agent.position, agent.pressure, agent.radius):
+        torch.nn.init.zeros_(head.weight)
+    np.testing.assert_allclose(first, agent.act(whole), atol=1e-5)
+    moved = envs.action_of(np.eye(49, dtype=np.float32)[[1, 1, 1]] / 4, envs.place) - first
+    assert (moved[:, 2::3] > 0.01).all()  # the first coefficient of x moves all to the right
+    np.testing.assert_allclose(np.delete(moved, np.s_[2::3], 1), 0, atol=1e-6)
 
-    # A policy's numbers change the first stroke as a whole: the first ones of position move it.
-    first = envs.action_of(np.zeros((3, 50), np.float32))
-    np.testing.assert_allclose(first, np.tile(envs.first, (3, 1)), atol=1e-6)
-    moved = envs.action_of(np.eye(50, dtype=np.float32)[2:5] / 4) - first
-    expected = np.tile(np.diag([0.25, 0.25, 0.25 * envs.INK]), (1, 16))
-    np.testing.assert_allclose(moved[:, 2:], expected, atol=1e-6)
-    np.testing.assert_allclose(moved[:, :2], 0, atol=1e-6)
-
-    # The same strokes earn the same, and the last picture comes small too.
-    numbers = np.random.default_rng(0).uniform(-0.2, 0.2, (3, 50)).astype(np.float32)
-    _, rewards, done, infos = envs.step(numbers)
-    _, plain_rewards, _, _ = plain.step(envs.action_of(numbers))
-    np.testing.assert_allclose(rewards, plain_rewards, atol=1e-4)
-    assert done.all()
-    assert infos[0]["terminal_observation"]["canvas"].shape == (1, 16, 16)
+    # The same strokes earn the same, as long as all look anew.
+    rng = np.random.default_rng(0)
+    for last in (False, True):
+        numbers = rng.uniform(-0.2, 0.2, (3, 49)).astype(np.float32)
+        actions = envs.action_of(numbers, envs.place)
+        (_, rewards, done, infos), (_, expected, *_) = envs.step(numbers), plain.step(actions)
+        np.testing.assert_allclose(rewards, expected, atol=1e-4)
+        assert done.all() == last
+    assert set(infos[0]["terminal_observation"]) == set(seen)
     assert envs.seconds > 0
-
-
-def test_encoder_keeps_the_pictures():
-    envs = rl.make_envs(rl.Args(num_envs=3, canvas_size=64))
-    seen = {k: torch.from_numpy(v).float() for k, v in envs.reset().items()}
-    features = rl.Encoder(envs.observation_space)(seen)
-    assert features.shape == (3, 2 * 16 * 16 + 1)
-    torch.testing.assert_close(features[:, :256], 4 * seen["target"].flatten(1))
-    torch.testing.assert_close(features[:, -1:], seen["strokes_left"])
+    features = rl.Encoder(envs.observation_space)
+    row = features({name: torch.from_numpy(value) for name, value in seen.items()})
+    assert row.shape == (3, features.features_dim)
 
 
 def test_ppo_learns(tmp_path):
@@ -215,7 +213,7 @@ def test_ppo_learns(tmp_path):
     cv2.putText(target, "L", (6, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 255, 2)
     cv2.imwrite(str(tmp_path / "L.png"), target)
     out = tmp_path / "run"
-    train("ppo", out, 8, *SMALL, "--targets", tmp_path / "L.png", "--num-envs", 64, "--batch", 256,
+    train("ppo", out, 16, *SMALL, "--targets", tmp_path / "L.png", "--num-envs", 64, "--batch", 256,
           "--evaluate-every", 60)  # fmt: skip
     curve = read_curve(out)
     assert curve[0]["step"] == 0
@@ -237,7 +235,7 @@ def test_model_free_training(tmp_path, algorithm):
     scores = json.loads((out / "scores.json").read_text())
     assert scores["count"] == 20
     assert scores["residual_exact"] == pytest.approx(curve[-1]["residual_exact"])
-    assert scores["residual_exact"] < scores["residual_random"]  # so little training harms little
+    assert scores["residual_exact"] < 1.3  # so little training harms little
     assert (out / "policy.safetensors").exists()
     train(algorithm, again, 1, *small)
     first, before = read_curve(again)[0], curve[0]  # same seed, same first evaluation
@@ -283,28 +281,6 @@ def test_a_second_interrupt_waits_for_the_checkpoint(tmp_path):
     assert turns == 1
     assert (tmp_path / "run" / "checkpoint.safetensors").exists()
     assert not list((tmp_path / "run").glob(".strokenet-*"))
-
-
-@pytest.mark.slow
-def test_an_interrupted_comparison_saves_its_training(tmp_path):
-    command = [sys.executable, "-m", "baselines.compare", "--canvas-size", "32", "--seeds", "1",
-               "--score-limit", "20", "--methods", "exact", "--out", str(tmp_path)]  # fmt: skip
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        seen = ""
-        while "residual=" not in seen:  # the loop runs
-            seen += process.stderr.read(1)
-        process.terminate()
-        process.stderr.read()
-        assert process.wait(300) == 130
-    training = ["baselines.train_strokenet", "--canvas-size", 32, "--generator", "exact",
-                "--out", tmp_path / "exact-0", "--updates", 1, "--score-limit", 20]  # fmt: skip
-    with filelock.FileLock(tmp_path / "exact-0" / ".lock"):
-        busy = run(*training)
-    assert busy.returncode != 0
-    assert "exact-0 is in use by another run" in busy.stderr
-    assert "Resuming" in succeed(*training)
-    steps = [point["step"] for point in read_curve(tmp_path / "exact-0")]
-    assert steps == sorted(steps)
 
 
 def test_truncated_back_propagation(tmp_path):
@@ -366,9 +342,12 @@ def test_jitter_keeps_the_picture():
         (["train_ppo", "--env", "Foo-v0"], "Foo"),
         (["train_sac", "--modules", "no_such"], "--modules no_such cannot be imported"),
         (["train_generator", "--device", "abacus"], "device 'abacus' is unknown"),
-        (["compare", "--methods", "dqn"], "--methods must be of neural, exact, ppo, sac"),
-        (["compare", "--minutes", "-1"], "--minutes must be positive"),
-        (["compare", "--seeds", "0"], "--seeds must be positive, got 0"),
+        (["train_shac", "--max-strokes", "4", "--horizon", "3"], "--horizon must divide"),
+        (["benchmark", "--methods", "dqn"], "--methods must be of ppo, sac, apg, shac, exact, neu"),
+        (["benchmark", "--tasks", "Cat-v0"], "--tasks Cat-v0: "),
+        (["benchmark", "--tasks", "Spiral-v0"], "--tasks Spiral-v0 is no environment of Painting"),
+        (["benchmark", "--seeds", "0"], "--seeds must be positive, got 0"),
+        (["benchmark_report", "nowhere.json"], "nowhere.json"),
         (["evaluate", "agent", "--agent", "cat"], "unknown agent 'cat'"),
         (["evaluate", "agent", "--limit", "0"], "--limit must be at least 1"),
         (["evaluate", "generator", "--generator", "cat"], "unknown generator 'cat'"),

@@ -91,7 +91,7 @@ def test_environment_from_the_wheel(installed, tmp_path):
 
 @pytest.mark.parametrize(
     "command", ["demo", "play", "train strokenet", "train ppo", "train sac", "train generator",
-                "evaluate", "compare"],
+                "evaluate", "benchmark"],
 )  # fmt: skip
 def test_scripts_from_the_wheel(installed, command):
     """They are there, and say what to install."""
@@ -105,7 +105,7 @@ def test_scripts_from_the_wheel(installed, command):
 
 def test_help_of_the_command(installed):
     done = installed("strokenet-gym", "--help")
-    for name in ("demo", "paint", "play", "watch", "train", "evaluate", "compare", "export",
+    for name in ("demo", "paint", "play", "watch", "train", "evaluate", "benchmark", "export",
                  "download", "brushes", "cache"):  # fmt: skip
         assert f" {name} " in done.stdout
 

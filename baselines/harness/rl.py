@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -24,7 +23,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
 
-from strokenet_gym.agents import StrokeNetAgent
+from strokenet_gym.agents import StrokeNetAgent, TracingAgent
 from strokenet_gym.envs.tensors import find_device
 from strokenet_gym.pretrained import write_weights
 from strokenet_gym.sb3 import SB3VecEnv
@@ -45,86 +44,99 @@ class Args(AgentRunArgs):
     """Painting-v0, NeuralPainting-v0 or DifferentiablePainting-v0."""
     num_envs: int = 128
     """Environments that paint at once."""
-    input_size: int = 16
-    """Width and height at which the policy sees canvas and target."""
-    noise: float = 0.1
+    input_size: int = 64
+    """Width and height at which the policy looks for a place to draw."""
+    glimpse: int = 8
+    """Width and height of what it sees of it, at each of several scales; a multiple of 8."""
+    noise: float = 0.05
     """Standard deviation of the actions at the start, in the policy's coordinates."""
     lr: float = 5e-4
     """Learning rate at the start; falls to zero linearly."""
 
 
+Place = tuple[Tensor, Tensor]  # x and y [B, 2], and the target's colour there [B, C]
+
+
 class Encoder(BaseFeaturesExtractor):
-    """The small pictures as one row of numbers, and the strokes left.
+    """All that is seen as one row of numbers.
 
     Nothing learned: critics on convolutions learn more slowly what an action does to a picture.
     """
 
     def __init__(self, space: spaces.Dict) -> None:
-        pixels = sum(math.prod(space[key].shape or ()) for key in ("target", "canvas"))
-        super().__init__(space, features_dim=pixels + 1)
+        super().__init__(space, features_dim=sum(math.prod(s.shape or ()) for s in space.values()))
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        pictures = [4 * observation[key].flatten(1) for key in ("target", "canvas")]  # mostly dark
-        return torch.cat([*pictures, observation["strokes_left"]], 1)
+        return torch.cat([value.flatten(1) for value in observation.values()], 1)
 
 
 class PolicyView(VecEnvWrapper):
-    """The environment as policies see it: small pictures, and changes to one first stroke.
+    """The environment as policies see it: through the eyes and the hand of a tracing agent.
 
-    Pictures shrink once, where they come from, so that rollouts and replay buffers are small and
-    quickly read. A policy's numbers, all zero, mean the stroke that an untrained StrokeNet agent
-    draws. Position and pressure change by orthonormal cosine transforms along the 16 anchors, the
-    k-th coefficient in units of 4 / (1 + k): independent noise on anchors makes a scribble, but on
-    these coefficients it moves, turns and bends the stroke. What makes ink (brush and pressure)
-    comes in units of INK: less ink is the first thing that any policy learns, and one that draws
-    none learns nothing more.
+    So model-free methods begin with what the agents that learn by gradients begin with. They see
+    its glimpses of the place where most is missing, and their numbers, all zero, mean the dab that
+    it draws there untrained, in the target's colour. Numbers change what its heads say by
+    orthonormal cosine transforms along the 16 anchors, the k-th coefficient in units of
+    4 / (1 + k): independent noise on anchors makes a scribble, but on these coefficients it moves,
+    turns and bends the stroke.
 
     Attributes:
         seconds: that the environment has taken of a training.
+        place: where the next strokes begin.
     """
 
-    INK = 0.5
+    UNIT = 0.25  # of positions, before the tanh of the agent
     seconds = 0.0
 
-    def __init__(self, venv: VecEnv, input_size: int) -> None:
-        self.input_size = input_size
+    def __init__(self, venv: VecEnv, input_size: int, glimpse: int) -> None:
         self.channels = math.prod(venv.action_space.shape or ()) - action_size(0)
-        picture = spaces.Box(0, 255, (self.channels, input_size, input_size), np.uint8)
-        seen = {**dict(venv.observation_space), "canvas": picture, "target": picture}  # type: ignore[call-overload]
-        super().__init__(venv, spaces.Dict(seen))
-        self.first = first_stroke(self.channels).numpy()
+        self.agent = TracingAgent(self.channels, input_size, glimpse)
+        depth = 2 * self.channels * self.agent.scales
+        seen = {
+            "glimpses": spaces.Box(-8, 8, (depth, glimpse, glimpse), np.float32),
+            "place": spaces.Box(-1, 1, (2,), np.float32),
+            "strokes_left": spaces.Box(0, 1, (1,), np.float32),
+        }
+        super().__init__(venv, spaces.Dict(seen))  # type: ignore[arg-type]
+        self.action_space = spaces.Box(-1, 1, (1 + 3 * NUM_ANCHORS,), np.float32)
+        self.end = {key: np.zeros(space.shape, np.float32) for key, space in seen.items()}
         units = 4 / (1 + np.arange(NUM_ANCHORS))
-        self.series = units[:, None] * dct(np.eye(NUM_ANCHORS), norm="ortho", axis=0)
+        series = units[:, None] * dct(np.eye(NUM_ANCHORS), norm="ortho", axis=0)
+        self.series = torch.from_numpy(series).float()
 
-    def look(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """An observation of the environment, single or batched, with small pictures."""
-        small, size = dict(observation), (self.input_size, self.input_size)
-        for key in ("canvas", "target"):
-            pictures = observation[key].reshape(-1, *observation[key].shape[-2:])
-            reduced = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
-            small[key] = np.reshape(reduced, (*observation[key].shape[:-2], *size))
-        return small
+    @torch.no_grad()
+    def look(self, observation: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Place]:
+        """What is seen of the environment's observations; where strokes are to begin."""
+        tensors = {key: torch.from_numpy(observation[key]) for key in ("target", "canvas")}
+        pictures = {key: value.float() / 255 for key, value in tensors.items()}
+        glimpses, place, colour = self.agent.glimpse(pictures)
+        seen = {"glimpses": glimpses.numpy(), "place": place.numpy()}
+        return seen | {"strokes_left": observation["strokes_left"]}, (place, colour)
 
-    def action_of(self, numbers: np.ndarray) -> np.ndarray:
-        """The actions that a policy's numbers ``[B, A]`` mean."""
-        brush, series = np.split(numbers, [self.channels + 1], 1)
-        anchors = np.einsum("ka,bkd->bad", self.series, series.reshape(-1, NUM_ANCHORS, 3))
-        anchors[..., 2] *= self.INK
-        change = np.concatenate([self.INK * brush, anchors.reshape(len(numbers), -1)], 1)
-        return (self.first + change).clip(-1, 1).astype(np.float32)
+    @torch.no_grad()
+    def action_of(self, numbers: np.ndarray, place: Place) -> np.ndarray:
+        """The actions that a policy's numbers ``[B, 49]`` mean there."""
+        agent, given = self.agent, torch.from_numpy(numbers)
+        change = torch.einsum("ka,bkd->bad", self.series, given[:, 1:].unflatten(1, (-1, 3)))
+        position = agent.position.bias + self.UNIT * change[..., :2].flatten(1)
+        pressure = agent.pressure.bias + change[..., 2]
+        radius = agent.radius.bias + given[:, :1]
+        return agent.draw(*place, position, pressure, radius).numpy()
 
     def reset(self) -> Any:
-        return self.look(self._timed(self.venv.reset))
+        seen, self.place = self.look(self._timed(self.venv.reset))
+        return seen
 
     def step_async(self, actions: np.ndarray) -> None:
-        self.venv.step_async(self.action_of(actions))
+        self.venv.step_async(self.action_of(actions, self.place))
 
     def step_wait(self) -> Any:
         observation, reward, done, infos = self._timed(self.venv.step_wait)
         for info in infos:
-            if "terminal_observation" in info:
-                info["terminal_observation"] = self.look(info["terminal_observation"])
-        return self.look(observation), reward, done, infos
+            if "terminal_observation" in info:  # after which there is nothing, whatever is seen
+                info["terminal_observation"] = self.end
+        seen, self.place = self.look(observation)
+        return seen, reward, done, infos
 
     def _timed(self, work: Callable[[], Any]) -> Any:
         start = time.perf_counter()
@@ -146,12 +158,12 @@ def first_stroke(channels: int) -> Tensor:
 
 def make_envs(args: Args) -> PolicyView:
     """The batched environment, timed and as policies see it."""
-    check_positive(args, "num_envs", "input_size", "noise", "lr")
+    check_positive(args, "num_envs", "input_size", "glimpse", "noise", "lr")
     find_device(args.device, args.program)  # stable-baselines3 takes another one in silence
     options = args.arguments()
     if args.env == "NeuralPainting-v0":
         options["device"] = args.device
-    return PolicyView(SB3VecEnv(args.env, args.num_envs, **options), args.input_size)
+    return PolicyView(SB3VecEnv(args.env, args.num_envs, **options), args.input_size, args.glimpse)
 
 
 def learn(
@@ -174,7 +186,8 @@ def learn(
 
     def policy(observation: dict[str, np.ndarray]) -> np.ndarray:
         """The model's mean actions."""
-        return envs.action_of(model.predict(envs.look(observation), deterministic=True)[0])
+        seen, place = envs.look(observation)
+        return envs.action_of(model.predict(seen, deterministic=True)[0], place)
 
     for progress in run:
         if run.every(args.evaluate_every):

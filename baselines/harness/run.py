@@ -5,7 +5,7 @@ A run has a folder of its own, which holds, for whoever reads it (compare, evalu
 =======================  ==========================================================================
 checkpoint.safetensors   weights, optimisers, random states, time, settings: what a run goes on from
 curve.jsonl              a line of JSON for each evaluation: ``seconds`` and ``step`` of training,
-                         and what was measured; of agents ``residual_exact`` on 500 test targets and
+                         and what was measured; of agents ``residual_exact`` on 200 test targets and
                          ``strokes`` painted so far
 events.*                 TensorBoard's
 agent.safetensors        at the end: the weights (policy.safetensors, generator.safetensors)
@@ -52,8 +52,8 @@ _CURVE = "curve.jsonl"
 _SAVE_EVERY = 60.0  # seconds
 # Settings that a run may go on with other values of.
 _FREE = {
-    "out", "minutes", "updates", "device", "data_dir", "evaluate_every", "score_limit", "read",
-    "wandb",
+    "out", "minutes", "updates", "device", "data_dir", "evaluate_every", "evaluate_on",
+    "score_limit", "read", "wandb",
 }  # fmt: skip
 
 
@@ -89,6 +89,7 @@ class Run:
         self.folder = user_path(args.out or "runs/run")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.minutes, self.updates = args.minutes, args.updates
+        self._clock = {"wall": time.monotonic, "core": time.process_time}[args.clock]
         self.model, self.optimizers = model, optimizers
         self.rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         self.first = self.rank == 0
@@ -130,20 +131,19 @@ class Run:
         saved = time.monotonic()
         with Interrupts() as interrupts:
             unit = "s" if self.updates is None else "updates"
+            bar: dict[str, Any] = {} if self.first else {"disable": True}
             with tqdm(
-                total=round(self._budget), initial=round(self._used), unit=unit,
-                disable=not self.first,
-            ) as self._bar:  # fmt: skip
+                total=round(self._budget), initial=round(self._used), unit=unit, **bar
+            ) as self._bar:
                 while not self._over(end * self._budget, interrupts):
-                    start, self._free = time.monotonic(), 0.0
+                    start, self._free = self._clock(), 0.0
                     yield (self._used / self._budget - begin) / (end - begin)
                     self.step += 1
-                    now = time.monotonic()
-                    self.seconds += now - start - self._free
+                    self.seconds += self._clock() - start - self._free
                     self._bar.update(round(self._used) - self._bar.n)
-                    if now - saved > _SAVE_EVERY:
+                    if time.monotonic() - saved > _SAVE_EVERY:
                         self.save()
-                        saved = now
+                        saved = time.monotonic()
             with interrupts.held():
                 self.save()
         if interrupts.asked:
@@ -196,9 +196,9 @@ class Run:
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """Work inside this context, such as an evaluation, does not use up the budget."""
-        start = time.monotonic()
+        start = self._clock()
         yield
-        self._free += time.monotonic() - start
+        self._free += self._clock() - start
 
     def record(self, **values: float) -> None:
         """Add a point to the learning curve: TensorBoard, and a line of JSON in curve.jsonl.

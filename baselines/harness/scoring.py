@@ -98,6 +98,7 @@ def score(
     split: str = "test",
     limit: int | None = None,
     generator: str | None = None,
+    alone: bool = False,
     figure: Path | None = None,
     samples: Path | None = None,
 ) -> dict[str, Any]:
@@ -109,6 +110,7 @@ def score(
         split: see :meth:`Task.test_targets`.
         limit: the same.
         generator: network to paint with as well; by default the brush's, if it has one.
+        alone: without a random agent, and without a network by default.
         figure: where to write a grid of the first 48: target above (neural above) real.
         samples: where to write the first 12 targets and real canvases as arrays (.npz).
 
@@ -121,11 +123,13 @@ def score(
         digits, on ``originals`` too.
     """
     targets, labels = task.test_targets(split, limit)
-    generator = twin_of(task.program) if generator is None else generator
+    if generator is None and not alone:
+        generator = twin_of(task.program)
     runs = {"exact": rollout(task, policy, targets)}
     if generator is not None:
         runs["neural"] = rollout(task, policy, targets, "NeuralPainting-v0", generator=generator)
-    runs["random"] = rollout(task, random_policy(), targets)
+    if not alone:
+        runs["random"] = rollout(task, random_policy(), targets)
     result: dict[str, Any] = {"count": len(targets), "max_strokes": task.max_strokes}
     result["l2_blank"] = float(runs["exact"]["l2_blank"].mean())
     for name, run in runs.items():
@@ -163,7 +167,8 @@ def evaluate(run: Run, args: AgentRunArgs, policy: Policy, strokes: int) -> floa
 def write_scores(
     run: Run, args: AgentRunArgs, policy: Policy, generator: str | None = None, **extra: float
 ) -> None:
-    """Write scores.json and samples.npz of a finished run."""
+    """Write scores.json and samples.npz of a finished run, trained through this network if any."""
     limit, samples = args.score_limit, run.folder / SAMPLES
-    result = score(policy, args, limit=limit, samples=samples, generator=generator) | extra
+    options: dict[str, Any] = {"limit": limit, "samples": samples, "generator": generator}
+    result = score(policy, args, alone=True, **options) | extra
     write_text(run.folder / SCORES, json.dumps(result, indent=2) + "\n")

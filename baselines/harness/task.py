@@ -15,7 +15,7 @@ from strokenet_gym import load_program
 from strokenet_gym.checks import whole
 from strokenet_gym.files import user_path
 from strokenet_gym.programs import Program, find_name
-from strokenet_gym.targets import ImageFiles, ImageSet, Targets, channels_of, make_targets
+from strokenet_gym.targets import ImageFiles, Targets, channels_of, held_out, make_targets
 
 __all__ = ["AgentRunArgs", "RunArgs", "Task", "check_positive", "check_seed"]
 
@@ -55,6 +55,8 @@ class Task:
     """Intensity of the empty canvas in 0 … 1 (1 is white paper), or one for each channel."""
     reward: str = "l2"
     """Name of the reward, or module:function of one."""
+    task: str | None = None
+    """module:name of a class that says what an episode is, if not the usual one."""
     modules: tuple[str, ...] = ()
     """Modules of your own to import first, whose data sets, brushes, rewards and agents enter
     themselves in the tables (with PYTHONPATH=. if they are in the working directory)."""
@@ -118,7 +120,7 @@ class Task:
 
     def arguments(self) -> dict[str, Any]:
         """The environments' arguments."""
-        names = "canvas_size", "max_strokes", "brush", "reward"
+        names = "canvas_size", "max_strokes", "brush", "reward", "task"
         values = {name: getattr(self, name) for name in names}
         values |= {"targets": self.source, "channels": self.num_channels}
         one = len(self.background) == 1
@@ -127,29 +129,10 @@ class Task:
     def test_targets(
         self, split: str = "test", limit: int | None = None
     ) -> tuple[list[np.ndarray], np.ndarray | None]:
-        """The images to score with, and their labels if there are any.
-
-        Args:
-            split: "test" or "train". Glyphs are endless; test glyphs have seeds of their own.
-            limit: only so many, at random; of sources without an end 1000 by default.
-        """
+        """The images to score with, see :func:`strokenet_gym.targets.held_out`."""
         if limit is not None and limit < 1:
             raise ValueError(f"--limit must be at least 1, got {limit}")
-        try:
-            source = make_targets(self.targets, self.canvas_size, self.data_dir, split)
-        except ValueError:
-            name, selection, _ = self.targets.partition(":")
-            if not selection:
-                raise
-            # Some sets are split by label: then all test items stand for the selected ones.
-            source = make_targets(name, self.canvas_size, self.data_dir, split)
-        if not isinstance(source, (ImageSet, ImageFiles)):
-            rng = np.random.default_rng({"train": 0, "test": 10**6}[split])
-            return [source.sample(rng) for _ in range(limit or 1000)], None
-        # In random order, since they are sorted.
-        chosen = np.random.default_rng(0).permutation(len(source))[:limit].tolist()
-        labels = source.labels[chosen] if isinstance(source, ImageSet) else None
-        return [source[i] for i in chosen], labels
+        return held_out(self.targets, self.canvas_size, self.data_dir, split, limit)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -165,6 +148,9 @@ class RunArgs:
     speed."""
     seed: int = 0
     """Seed of weights, data and exploration."""
+    clock: Literal["wall", "core"] = "wall"
+    """Whose minutes: the wall's clock, or the processor time of all threads, of which nothing else
+    on the machine takes any."""
     wandb: bool = False
     """Send what TensorBoard gets to Weights & Biases too (pip install wandb)."""
 
@@ -174,20 +160,23 @@ class AgentRunArgs(Task, RunArgs):
     """What can be set for every training run of an agent."""
 
     evaluate_every: float = 60.0
-    """Seconds between evaluations on 500 test targets (not counted as training); 0: only at the
-    end."""
+    """Seconds between evaluations (not counted as training); 0: only at the end."""
+    evaluate_on: int = 200
+    """Test targets of these evaluations."""
     score_limit: int | None = None
-    """Test targets to score with, at random, in evaluations (500 at most) and at the end; by
-    default all, and 1000 of sources without an end."""
+    """Test targets to score with at the end, and at most in evaluations, at random; by default
+    all, and 1000 of sources without an end."""
     device: str = "cpu"
     """cpu or cuda."""
 
     def begin(self, method: str, *positive: str) -> None:
         """Check the arguments, these among the positive ones, and name the run's folder."""
-        self.prepare("minutes", "updates", "score_limit", *positive)
+        self.prepare("minutes", "updates", "score_limit", "evaluate_on", *positive)
         self.out = self.out or Path("runs") / f"{method}-{Path(self.targets).name}-{self.seed}"
 
     @functools.cached_property
     def held_out(self) -> list[np.ndarray]:
         """The targets of the evaluations."""
-        return self.test_targets(limit=min(500, self.score_limit or 500))[0]
+        return self.test_targets(limit=min(self.evaluate_on, self.score_limit or self.evaluate_on))[
+            0
+        ]

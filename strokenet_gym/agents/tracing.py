@@ -76,6 +76,20 @@ class TracingAgent(Agent):
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """Choose strokes, see :class:`Agent`."""
+        glimpses, place, colour = self.glimpse(observation)
+        features = look(self.see, glimpses, self.fast)
+        thought = self.think(torch.cat([features, observation["strokes_left"], place], 1))
+        return self.draw(
+            place, colour, self.position(thought), self.pressure(thought), self.radius(thought)
+        )
+
+    def glimpse(self, observation: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """What it looks at.
+
+        Returns:
+            Glimpses of target and canvas, ``[B, 2 C scales, glimpse, glimpse]``; their place, x and
+            y in [-1, 1], ``[B, 2]``; the target's colour there, ``[B, C]``.
+        """
         target = resize(observation["target"], self.input_size)
         canvas = resize(observation["canvas"], self.input_size)
         place = self.place(target, canvas)
@@ -86,16 +100,20 @@ class TracingAgent(Agent):
             where = centre + self.grid * 2**scale
             glimpses.append(F.grid_sample(image, where, align_corners=False))
             image = F.avg_pool2d(image, 2)
-        features = look(self.see, torch.cat(glimpses, 1), self.fast)
-        thought = self.think(torch.cat([features, observation["strokes_left"], place], 1))
-        offsets = 1.5 * torch.tanh(self.position(thought)).unflatten(1, (NUM_ANCHORS, 2))
-        radius = torch.sigmoid(self.radius(thought))[:, 0]
+        colour = F.grid_sample(target, centre, align_corners=False)[:, :, 0, 0]
+        return torch.cat(glimpses, 1), place, colour
+
+    def draw(
+        self, place: Tensor, colour: Tensor, position: Tensor, pressure: Tensor, radius: Tensor
+    ) -> Tensor:
+        """Actions ``[B, C + 49]`` of this colour, about this place, from what the heads say."""
+        offsets = 1.5 * torch.tanh(position).unflatten(1, (NUM_ANCHORS, 2))
         return pack(
             Stroke(
-                colour=F.grid_sample(target, centre, align_corners=False)[:, :, 0, 0],
-                radius=RADIUS_MIN * (RADIUS_MAX / RADIUS_MIN) ** radius,
+                colour=colour,
+                radius=RADIUS_MIN * (RADIUS_MAX / RADIUS_MIN) ** torch.sigmoid(radius)[:, 0],
                 position=(place[:, None] + offsets).clamp(-1, 1),
-                pressure=torch.sigmoid(self.pressure(thought)),
+                pressure=torch.sigmoid(pressure),
             )
         )
 
