@@ -46,7 +46,7 @@ class Method:
 METHODS = {
     "ppo": Method("PPO", train_ppo),
     "sac": Method("SAC", train_sac),
-    "apg": Method("APG", train_shac, needs="gradient"),
+    "apg": Method("APG", train_shac, {"batch": 16}, needs="gradient"),
     "shac": Method("SHAC", train_shac, {"horizon": 4}, needs="gradient", beyond=4),
     "exact": Method(
         "StrokeNet, exact gradient", train_strokenet, {"generator": "exact"}, needs="exact"
