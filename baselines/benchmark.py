@@ -2,7 +2,7 @@
 
     strokenet-gym benchmark                                        # small: 15 minutes on two cores
     strokenet-gym benchmark --budget full --data-dir DIR
-    strokenet-gym benchmark --tasks Painting/Glyphs4-v0 --methods ppo shac --seeds 3
+    strokenet-gym benchmark --tasks Painting/Glyphs4-v0 --methods ppo apg --seeds 3
     strokenet-gym benchmark report runs/benchmark-full theirs.json
 
 A run has one core and a folder of its own, and runs are done in parallel. Interrupted or killed,
@@ -16,10 +16,13 @@ import contextlib
 import dataclasses
 import json
 import os
+import threading
+import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import cv2
 import gymnasium as gym
@@ -29,7 +32,7 @@ import torch
 from gymnasium.error import Error
 from tqdm import tqdm
 
-from strokenet_gym import Brush, PlannerAgent
+from strokenet_gym import Brush, PlannerAgent, __version__
 from strokenet_gym.command import Interrupts, run_command
 from strokenet_gym.extras import require
 from strokenet_gym.files import user_path, write_text
@@ -46,6 +49,7 @@ from .harness.task import Task, check_positive
 from .methods import METHODS
 
 # Seconds of each run, seeds, and test targets that the planner paints.
+LOG = "log.txt"
 BUDGETS = {"small": (15.0, 1, 20), "full": (120.0, 5, 100)}
 
 
@@ -94,28 +98,35 @@ class Job:
     folder: Path
     method: str | None
     options: dict[str, Any]
+    stopped: ClassVar[bool] = False  # whether a job of this process was interrupted
 
     def __call__(self) -> None:
-        """Do it, or go on with it, on one core; what it prints goes to log.txt.
+        """Do it, or go on with it, on one core; what it prints, and its error, go to log.txt.
 
-        Ctrl-C in a terminal reaches all processes: each saves what it has, and that is all.
+        Ctrl-C in a terminal reaches all processes: each saves what it has.
         """
+        end_with(os.getppid())
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(1)
         numba.set_num_threads(1)
         cv2.setNumThreads(1)
         self.task.prepare()
         with (
-            (self.folder / "log.txt").open("a") as log,
+            (self.folder / LOG).open("a") as log,
             contextlib.redirect_stdout(log),
             contextlib.redirect_stderr(log),
-            contextlib.suppress(KeyboardInterrupt, SystemExit),
         ):
-            if self.method is None:
-                found = {"env_id": self.env_id, **references(self.task, self.options)}
-                write_text(self.file, json.dumps(found) + "\n")
-            else:
-                METHODS[self.method].train(self.task, self.folder, **self.options)
+            try:
+                if self.method is None:
+                    found = {"env_id": self.env_id, "max_strokes": self.task.max_strokes}
+                    found |= references(self.task, self.options)
+                    write_text(self.file, json.dumps(found) + "\n")
+                else:
+                    METHODS[self.method].train(self.task, self.folder, **self.options)
+            except (KeyboardInterrupt, SystemExit):
+                Job.stopped = True
+            except Exception:
+                traceback.print_exc()
 
     @property
     def file(self) -> Path:
@@ -123,12 +134,23 @@ class Job:
         return self.folder / (REFERENCE if self.method is None else SCORES)
 
 
-def references(task: Task, options: dict[str, Any]) -> dict[str, float]:
-    """What a random agent leaves of a task's test targets, and what can be reached.
+def end_with(parent: int) -> None:
+    """End this process soon after that one, its parent, is gone: it would keep a run's lock."""
 
-    The planner takes the time that it needs for each target. With a brush that is not of
-    its kind, strokes are fitted through the program's gradient, or that of its network, and painted
-    by the program.
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def references(task: Task, options: dict[str, Any]) -> dict[str, float]:
+    """The residuals of a random agent and of the planner on a task's test targets.
+
+    The planner takes the time that it needs for each target. With a brush that is not of its kind,
+    strokes are fitted through the program's gradient, or through its network's and painted by the
+    program; if there is neither, the planner has no entry.
     """
     targets, _ = task.test_targets(limit=options["score_limit"])
     policy: Any
@@ -136,11 +158,15 @@ def references(task: Task, options: dict[str, Any]) -> dict[str, float]:
         policy = PlannerAgent(task.program, task.max_strokes).act
     elif task.program.gradient == "exact":
         policy = fit(task, targets, "DifferentiablePainting-v0")
-    else:
+    elif twin_of(task.program) is not None:
         policy = fit(task, targets, "NeuralPainting-v0", device="cpu")
+    else:
+        policy = None
     results = {"random": random_policy(), "planner": policy}
     return {
-        name: float(rollout(task, one, targets)["residual"].mean()) for name, one in results.items()
+        name: float(rollout(task, one, targets)["residual"].mean())
+        for name, one in results.items()
+        if one is not None
     }
 
 
@@ -156,6 +182,8 @@ def task_of(env_id: str, data_dir: Path | None, modules: tuple[str, ...] = ()) -
         raise ValueError(f"--tasks {env_id}: {error}") from None
     if spec.entry_point != "strokenet_gym.envs:PaintingEnv":
         raise ValueError(f"--tasks {env_id} is no environment of PaintingEnv")
+    if not isinstance(spec.kwargs.get("canvas_size", 128), int):
+        raise ValueError(f"--tasks {env_id}: the canvas of a task must be square")
     task = Task.of(spec.kwargs)
     task.data_dir, task.modules = data_dir, modules
     return task
@@ -168,7 +196,7 @@ def allowed(task: Task) -> list[str]:
     return [
         name
         for name, method in METHODS.items()
-        if has[method.needs] and task.max_strokes > method.beyond
+        if has[method.needs] and task.max_strokes >= method.min_strokes
     ]
 
 
@@ -189,6 +217,10 @@ def plan(args: Args, out: Path) -> Iterator[Job]:
             print(f"Left out: {env_id}: {error}")
         else:
             tasks[env_id] = task
+    suited = {env_id: allowed(task) for env_id, task in tasks.items()}
+    for name in args.methods:
+        if not any(name in names for names in suited.values()):
+            raise ValueError(f"--methods {name} suits none of the tasks {', '.join(tasks)}")
     limit = args.score_limit or 1000
     place = {env_id: out / env_id.replace("/", "-") for env_id in tasks}
     for env_id, task in tasks.items():
@@ -197,7 +229,7 @@ def plan(args: Args, out: Path) -> Iterator[Job]:
     options |= {"score_limit": limit, "evaluate_every": seconds / 6, "evaluate_on": 100}
     for seed in range(args.seeds or seeds):
         for env_id, task in tasks.items():
-            for name in allowed(task):
+            for name in suited[env_id]:
                 if name in (args.methods or METHODS):
                     folder = place[env_id] / f"{name}-{seed}"
                     yield Job(env_id, task, folder, name, options | {"seed": seed})
@@ -232,18 +264,25 @@ def main(args: Args) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with lock(out):
         about = {name: getattr(args, name) for name in ("budget", "updates", "score_limit")}
+        about |= {"version": __version__, "methods": {k: m.options for k, m in METHODS.items()}}
         keep_settings(out / SETTINGS, "a benchmark", about)
         jobs = [job for job in plan(args, out) if not job.file.exists()]
         with Interrupts() as interrupts, workers(args) as parallel, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # joblib's, of what Ctrl-C cancels
             parallel(
                 joblib.delayed(job)()
-                for job in tqdm(jobs, unit="run", desc="begun")
-                if not interrupts.asked
+                for job in tqdm(jobs, unit="run", desc="started")
+                if not (interrupts.asked or Job.stopped)
             )
-        if not all(job.file.exists() for job in jobs):
+        if interrupts.asked or Job.stopped:
             print(f"\nStopped; kept in {out}. The same command goes on from here.")
             raise SystemExit(130)
+        failed = [str(job.folder / LOG) for job in jobs if not job.file.exists()]
+        if failed:
+            raise ValueError(
+                f"{len(failed)} of {len(jobs)} runs failed, and the same command tries them again; "
+                f"why is in {', '.join(failed)}"
+            )
         write_page(collect([out]), out)
     print((out / "report.md").read_text())
     print(f"Wrote report.md, report.json, scoreboard.json and pictures to {out}")

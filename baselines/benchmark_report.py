@@ -30,7 +30,7 @@ from .harness.scoring import SAMPLES
 
 __all__ = ["interval", "iqm", "write_page"]
 
-_FASTER = "ppo"  # what the gradients' worth is told by
+_REFERENCE = "ppo"  # what others are compared with
 _RESAMPLES = 2000
 
 
@@ -65,7 +65,8 @@ def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 def write_page(found: Results, out: Path) -> None:
     """Write report.md, report.json, scoreboard.json, curves.png, profile.png and paintings."""
     ours = {name: entry for name, entry in found["entries"].items() if "curves" in entry}
-    note = "" if found["budget"] != "small" else "small budget: too short for conclusions"
+    short = ", ".join(sorted({str(b) for b in found["budgets"]} - {"full"}))
+    note = f"budget: {short}; too short for conclusions" if short else ""
     pages = [
         _score_table(found), _equal_strokes_table(found, ours), _worth_table(found, ours),
         _planner_table(found), _accuracy_table(found),
@@ -73,10 +74,10 @@ def write_page(found: Results, out: Path) -> None:
     text = "\n\n".join(page for page in pages if page)
     write_text(out / "report.md", (f"**{note}**\n\n" if note else "") + text + "\n")
     entries = [
-        {"method": name, "label": entry["label"], "scores": entry["scores"]}
+        {"method": name, **{k: v for k, v in entry.items() if k not in ("curves", "folders")}}
         for name, entry in found["entries"].items()
     ]
-    board = {"suite": 0, "budget": found["budget"], "tasks": found["tasks"], "entries": entries}
+    board = {"suite": 0, "budgets": found["budgets"], "tasks": found["tasks"], "entries": entries}
     write_text(out / "scoreboard.json", json.dumps(board, indent=1) + "\n")
     curves = {name: entry["curves"] for name, entry in ours.items()}
     write_text(out / "report.json", json.dumps(board | {"curves": curves}) + "\n")
@@ -117,13 +118,13 @@ def _score_table(found: Results) -> str:
     head = ["return", "random", *(entry["label"] for entry in entries), "planner"]
     rows = [
         [
-            _short(env_id), f"{told['random']:.2f}",
-            *(_told(entry["scores"].get(env_id)) for entry in entries), f"{told['planner']:.3f}",
+            _short(env_id), f"{told['random']:.2f}" if "random" in told else "",
+            *(_told(entry["scores"].get(env_id)) for entry in entries),
+            f"{told['planner']:.3f}" if "planner" in told else "",
         ]
         for env_id, told in found["tasks"].items()
     ]  # fmt: skip
-    common = [t for t in found["tasks"] if all(t in entry["scores"] for entry in entries)]
-    cells = []
+    common, cells = _common(found), []
     for entry in entries:
         strata = [np.array(entry["scores"][env_id]) for env_id in common]
         if not strata:
@@ -138,6 +139,12 @@ def _score_table(found: Results) -> str:
         cells.append(told)
     rows.append([f"all methods' {len(common)} tasks", "", *cells, ""])
     return "After equal time:\n\n" + _rows(head, rows)
+
+
+def _common(found: Results) -> list[str]:
+    """The tasks of which all methods have scores."""
+    entries = found["entries"].values()
+    return [t for t in found["tasks"] if all(t in entry["scores"] for entry in entries)]
 
 
 def _iqm_of(*strata: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -170,10 +177,10 @@ def _at(runs: list[Any] | None, column: int, places: Any) -> Any:
 
 def _worth_table(found: Results, ours: Results) -> str:
     """After what share of PPO's time and strokes others are as good as it ever becomes."""
-    others = [name for name in ours if name != _FASTER]
+    others = [name for name in ours if name != _REFERENCE]
     rows = []
     for env_id in found["tasks"]:
-        slow = ours.get(_FASTER, {"curves": {}})["curves"].get(env_id)
+        slow = ours.get(_REFERENCE, {"curves": {}})["curves"].get(env_id)
         if slow is None:
             continue
         cells = []
@@ -221,7 +228,7 @@ def _planner_table(found: Results) -> str:
             for entry in found["entries"].values()
             if env_id in entry["scores"]
         }
-        if scores:
+        if scores and "planner" in told:
             best = max(scores, key=lambda label: scores[label])
             left, possible = 1 - scores[best], 1 - told["planner"]
             factor = f"{left / max(possible, 1e-4):.1f}"
@@ -231,20 +238,22 @@ def _planner_table(found: Results) -> str:
 
 
 def _accuracy_table(found: Results) -> str:
-    """How many repainted digits a classifier of real ones still reads."""
-    rows = []
-    for env_id, told in found["tasks"].items():
-        if "accuracy" in told:
-            rows += [
-                [_short(env_id), found["entries"].get(name, {"label": name})["label"], f"{x:.1%}"]
-                for name, x in told["accuracy"].items()
-            ]
-    return "Digits that a classifier reads:\n\n" + _rows(["task", "", "read"], rows) if rows else ""
+    """How many repainted digits a classifier of real ones still reads, beside the originals."""
+    rows = [
+        [_short(env_id), entry["label"], f"{read['accuracy_exact']:.1%}",
+         f"{read['accuracy_originals']:.1%}"]
+        for entry in found["entries"].values()
+        for env_id, read in entry.get("accuracy", {}).items()
+    ]  # fmt: skip
+    head = ["digits that a classifier reads", "", "repainted", "originals"]
+    return _rows(head, rows) if rows else ""
 
 
 def _draw_curves(found: Results, ours: Results, path: Path, note: str) -> None:
     """Returns against seconds and strokes: interquartile means, and bands of 95 %."""
     tasks = [t for t in found["tasks"] if any(t in e["curves"] for e in ours.values())]
+    if not tasks:
+        return
     figure = Figure((11, 2.7 * len(tasks) + 0.6), layout="constrained")
     figure.suptitle(note)
     grid = figure.subplots(len(tasks), 2, squeeze=False)
@@ -262,8 +271,8 @@ def _draw_curves(found: Results, ours: Results, path: Path, note: str) -> None:
                 bounds = interval(values)
                 if bounds is not None:
                     axes.fill_between(places, *bounds, color=f"C{index}", alpha=0.2, linewidth=0)
-            told = found["tasks"][env_id]
-            axes.axhline(told["planner"], color="grey", linestyle="-.", label="planner")
+            if "planner" in (told := found["tasks"][env_id]):
+                axes.axhline(told["planner"], color="grey", linestyle="-.", label="planner")
             axes.axhline(0, color="grey", linestyle=":", label="blank canvas")
             axes.set(xscale="log", ylim=(-0.5, 1.02), xlabel=f"{what} of training")
         line[0].set(ylabel=f"{_short(env_id)}: return")
@@ -272,14 +281,17 @@ def _draw_curves(found: Results, ours: Results, path: Path, note: str) -> None:
 
 
 def _draw_profile(found: Results, path: Path, note: str) -> None:
-    """The share of runs that have a higher return, for each return."""
+    """The share of runs that have a higher return, for each return, on the tasks of all methods."""
     figure = Figure((6.5, 4), layout="constrained")
     axes = figure.subplots()
     levels = np.linspace(-0.2, 1, 241)
-    for entry in found["entries"].values():
-        scores = np.concatenate(list(entry["scores"].values()))
-        axes.plot(levels, (scores[:, None] > levels).mean(0), label=entry["label"])
-    axes.set(xlabel="return", ylabel="runs with a higher return", ylim=(0, 1.02), title=note)
+    entries, common = found["entries"].values(), _common(found)
+    for entry in entries:
+        scores = np.concatenate([[], *(entry["scores"][env_id] for env_id in common)])
+        if len(scores):
+            axes.plot(levels, (scores[:, None] > levels).mean(0), label=entry["label"])
+    what = f"runs with a higher return, on {len(common)} tasks"
+    axes.set(xlabel="return", ylabel=what, ylim=(0, 1.02), title=note)
     axes.legend(fontsize="small")
     write_figure(figure, path)
 

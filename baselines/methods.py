@@ -28,14 +28,16 @@ class Method:
         options: arguments of it.
         needs: what the task's brush must have: a shipped network that imitates it ("twin"), an
             exact gradient ("exact"), one of the two ("gradient"), or nothing.
-        beyond: strokes that an episode must have more of; with fewer it is another method.
+        min_strokes: strokes that an episode must have at least,
+        otherwise: and the method that it is with fewer.
     """
 
     label: str
     module: ModuleType
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     needs: str | None = None
-    beyond: int = 0
+    min_strokes: int = 1
+    otherwise: str | None = None
 
     def train(self, task: Task, folder: Path, **options: Any) -> None:
         """Train, or go on with it: ``seed``, ``minutes`` or ``updates``, and other arguments."""
@@ -47,7 +49,9 @@ METHODS = {
     "ppo": Method("PPO", train_ppo),
     "sac": Method("SAC", train_sac),
     "apg": Method("APG", train_shac, {"batch": 16}, needs="gradient"),
-    "shac": Method("SHAC", train_shac, {"horizon": 4}, needs="gradient", beyond=4),
+    "shac": Method(
+        "SHAC", train_shac, {"horizon": 4}, needs="gradient", min_strokes=5, otherwise="apg"
+    ),
     "exact": Method(
         "StrokeNet, exact gradient", train_strokenet, {"generator": "exact"}, needs="exact"
     ),

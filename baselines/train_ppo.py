@@ -35,6 +35,7 @@ class Args(rl.Args):
 
 def main(args: Args) -> None:
     args.begin("ppo", "rollout", "batch", "epochs", "clip")
+    args.check_shares("gamma", "lam")
     if min(args.num_envs * args.rollout, args.batch) < 2:
         raise ValueError(
             "an update needs two strokes or more: --num-envs times --rollout must be at least 2, "
@@ -55,7 +56,6 @@ def main(args: Args) -> None:
         seed=args.seed,
         device=args.device,
         policy_kwargs={
-            "features_extractor_class": rl.Encoder,
             "net_arch": {"pi": [256, 256], "vf": [256, 256]},
             "log_std_init": math.log(args.noise),
         },

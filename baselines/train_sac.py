@@ -60,6 +60,7 @@ class PacedSAC(SAC):
 
 def main(args: Args) -> None:
     args.begin("sac", "batch", "gradient_steps", "buffer", "temperature")
+    args.check_shares("gamma")
     envs = rl.make_envs(args)
     model = PacedSAC(
         "MultiInputPolicy",
@@ -76,7 +77,6 @@ def main(args: Args) -> None:
         seed=args.seed,
         device=args.device,
         policy_kwargs={
-            "features_extractor_class": rl.Encoder,
             "net_arch": {"pi": [256, 256], "qf": [512, 512]},
             # A second one takes as long again, and there is little to overestimate: rewards are
             # sure, and episodes are short.

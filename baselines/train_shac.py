@@ -36,8 +36,9 @@ class Args(AgentRunArgs):
     """Train a policy by the gradient of the return: APG, or SHAC if there is a horizon."""
 
     horizon: int | None = None
-    """Strokes h of a window, which an update follows (equation 5); by default, or if that is more,
-    all of a picture's, without a critic: APG."""
+    """Strokes h of a window, which an update follows (equation 5), or the next smaller number that
+    divides an episode; by default, or if that is more, all of a picture's, without a critic:
+    APG."""
     lam: float = 0.95
     """Lambda of the values that the critic learns: 0 trusts the critic after one stroke, 1 the
     rewards of the window (equation 8)."""
@@ -92,7 +93,7 @@ class Critic(nn.Module):
         return self.net(torch.cat([4 * seen.flatten(1), left], 1))[:, 0] * left[:, 0]
 
 
-def values_to_learn(rewards: list[Tensor], after: list[Tensor], lam: float) -> list[Tensor]:
+def td_lambda_values(rewards: list[Tensor], after: list[Tensor], lam: float) -> list[Tensor]:
     """TD(lambda) values of a window's states (equation 8), computed from its end.
 
     Args:
@@ -113,12 +114,17 @@ def detached(observation: Observation) -> Observation:
 
 
 def main(args: Args) -> None:
-    args.begin("apg" if args.horizon is None else "shac", "horizon", "batch", "lr", "critic_lr")
-    window = min(args.max_strokes, args.horizon or args.max_strokes)
-    if args.max_strokes % window:
-        raise ValueError(
-            f"--horizon must divide --max-strokes, {args.max_strokes}, got {args.horizon}"
-        )
+    args.begin(
+        "apg" if args.horizon is None else "shac",
+        "horizon",
+        "batch",
+        "lr",
+        "critic_lr",
+        "critic_steps",
+    )
+    args.check_shares("lam", "target_rate")
+    longest = min(args.max_strokes, args.horizon or args.max_strokes)
+    window = next(h for h in range(longest, 0, -1) if args.max_strokes % h == 0)
     if args.agent not in ARCHITECTURES:
         raise ValueError(f"--agent must be of {', '.join(ARCHITECTURES)}, got {args.agent}")
     torch.manual_seed(args.seed)
@@ -144,7 +150,7 @@ def main(args: Args) -> None:
         if run.every(args.evaluate_every):
             evaluate(run, args, policy.eval().act, run.step * args.batch * window)
             policy.train()
-        fade = min(1, run.step / 30) * (0.5 + 0.5 * np.cos(np.pi * progress))
+        fade = min(1, (run.step + 1) / 30) * (0.5 + 0.5 * np.cos(np.pi * progress))
         for own, rate in ((optimizer, args.lr), (critic_optimizer, args.critic_lr)):
             own.param_groups[0]["lr"] = rate * fade
         if left == 0:
@@ -166,8 +172,8 @@ def main(args: Args) -> None:
         envs.detach()
         observation = detached(observation)
         if window < args.max_strokes:
-            learn_values(args, critic, slow, critic_optimizer, seen, observation, rewards)
-        if left == 0 and run.step % 20 < args.max_strokes:
+            update_critic(args, critic, slow, critic_optimizer, seen, observation, rewards)
+        if left == 0 and run.step % 20 < args.max_strokes // window:
             run.log(residual=float(info["residual"].mean()))
     file = run.folder / "agent.safetensors"
     policy.save(file)  # first: evaluations take their time
@@ -178,7 +184,7 @@ def main(args: Args) -> None:
     print(f"Wrote agent.safetensors and scores.json to {run.folder}")
 
 
-def learn_values(
+def update_critic(
     args: Args,
     critic: Critic,
     slow: Critic,
@@ -191,7 +197,7 @@ def learn_values(
     states = [detached(observation) for observation in seen]
     with torch.no_grad():
         after = [slow(state) for state in [*states[1:], last]]  # 0 where no stroke is left
-        values = torch.cat(values_to_learn([r.detach() for r in rewards], after, args.lam))
+        values = torch.cat(td_lambda_values([r.detach() for r in rewards], after, args.lam))
     together = {key: torch.cat([state[key] for state in states]) for key in last}
     for _ in range(args.critic_steps):
         loss = F.mse_loss(critic(together), values)

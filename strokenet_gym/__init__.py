@@ -12,10 +12,11 @@ import lazy_loader as _lazy_loader
 
 from strokenet_gym import forks as _forks  # noqa: F401
 from strokenet_gym.interrupts import shielded as _shielded
-from strokenet_gym.suite import SUITE as _SUITE
 
 with _shielded():
     from gymnasium.envs import registration as _registration
+
+    from strokenet_gym.suite import SUITE as _SUITE
 
 __version__ = "0.2.0"
 

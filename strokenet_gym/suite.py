@@ -1,7 +1,8 @@
 """The benchmark's tasks, version 0: eight environments in which everything is frozen.
 
-``gym.make("Painting/Glyphs4-v0")`` needs no argument, and ``engine="gradient"`` or
-``engine="network"`` gives the same task with gradients. What is frozen is tested by
+``gym.make("Painting/Glyphs4-v0")`` needs no argument. ``engine="gradient"`` gives the same task
+with the program's exact gradient, where it has one (charcoal has none); ``engine="network"`` with a
+learned model's, where the brush has one (the marker has none). What is frozen is tested by
 :func:`fingerprint`; a change that changes a fingerprint makes version 1 of that task.
 """
 
@@ -15,6 +16,8 @@ import gymnasium as gym
 import numpy as np
 
 __all__ = ["SUITE", "SuiteTask", "fingerprint", "scored_targets"]
+
+_PROJECTIONS, _STEP = 8, 0.01  # of a fingerprint, and to what their numbers are rounded
 
 
 class SuiteTask(NamedTuple):
@@ -85,23 +88,28 @@ def scored_targets(
 
     Raises:
         FileNotFoundError: if a data set's files are missing.
+        ValueError: if the environment has no named targets, or the count is not positive.
     """
+    from strokenet_gym.checks import whole
     from strokenet_gym.targets import held_out
 
     frozen = gym.spec(env_id).kwargs
-    return held_out(frozen["targets"], frozen["canvas_size"], data_dir, limit=count)[0]
+    if not isinstance(frozen.get("targets"), str):
+        raise ValueError(f"{env_id} is registered without the name of its targets")
+    limit = whole(count, "count", 1, 2**20)
+    return held_out(frozen["targets"], frozen["canvas_size"], data_dir, limit=limit)[0]
 
 
 def fingerprint(env_id: str, data_dir: str | os.PathLike | None = None) -> str:
-    """A hash of a task's first 100 test targets, and of an episode of fixed actions on four.
+    """A hash of a task's first 100 scored targets, and of an episode of fixed actions on four.
 
-    It is of the means and mean squares of each channel's quadrants to four decimals, so that
-    machines whose arithmetic differs in the last bits agree. A charcoal's grain is part of it.
+    It is of random projections of them (one sign for each pixel), rounded so coarsely that machines
+    whose arithmetic differs in the last bits agree. A charcoal's grain is part of it.
     """
     targets = scored_targets(env_id, 100, data_dir)
     data: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
     env = gym.make_vec(env_id, num_envs=4, autoreset_mode="Disabled", **data)
-    seen, numbers = [], []
+    seen, rewards = [], []
     for start in range(0, 100, 4):
         observation, _ = env.reset(options={"target": targets[start : start + 4]})
         seen.append(observation["target"])
@@ -109,12 +117,11 @@ def fingerprint(env_id: str, data_dir: str | os.PathLike | None = None) -> str:
     while not done.all():
         action = rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)
         observation, reward, done, *_ = env.step(action)
-        numbers.append(reward.mean())
-    for pictures in (np.concatenate(seen), observation["canvas"]):
-        half = pictures.shape[-1] // 2
-        for power in (1, 2):
-            values = (pictures / 255.0) ** power
-            quadrants = values.reshape(*values.shape[:2], 2, half, 2, half)
-            numbers += quadrants.mean((0, 3, 5)).ravel().tolist()
-    rounded = np.rint(np.array(numbers) * 1e4).astype(int).tolist()
+        rewards.append(reward)
+    numbers = []
+    for values in (np.concatenate(seen) / 255, observation["canvas"] / 255, np.stack(rewards)):
+        for _ in range(_PROJECTIONS):
+            signs = rng.choice([-1.0, 1.0], values.shape)
+            numbers.append((signs * values).sum() / np.sqrt(values.size))
+    rounded = np.rint(np.array(numbers) / _STEP).astype(int).tolist()
     return hashlib.sha256(repr(rounded).encode()).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from conftest import ROOT, run, succeed
 
 from baselines.benchmark_report import interval, iqm
 from baselines.harness.run import read_curve
-from baselines.train_shac import Critic, values_to_learn
+from baselines.train_shac import Critic, td_lambda_values
 
 TASKS = "Painting/Glyphs1-v0", "Painting/Sparse4-v0"
 SMALL = ["--score-limit", 8, "--tasks", *TASKS]
@@ -24,14 +25,17 @@ SMALL = ["--score-limit", 8, "--tasks", *TASKS]
 def scores(out):
     """Each run's residual, by its folder's name."""
     files = sorted(out.glob("*/*/scores.json"))
-    return {file.parent.name: json.loads(file.read_text())["residual_exact"] for file in files}
+    names = [f"{file.parents[1].name}/{file.parent.name}" for file in files]
+    return {
+        n: json.loads(f.read_text())["residual_exact"] for n, f in zip(names, files, strict=True)
+    }
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A benchmark of two updates, and what it printed."""
     out = tmp_path_factory.mktemp("benchmark") / "out"
-    command = ["baselines.benchmark", *SMALL, "--methods", "ppo", "apg", "exact", "--updates", 2,
+    command = ["baselines.benchmark", *SMALL, "--methods", "ppo", "apg", "exact", "--updates", 3,
                "--seeds", 3, "--jobs", 2, "--out", out]  # fmt: skip
     return out, command, succeed(*command)
 
@@ -41,7 +45,7 @@ def test_benchmark(finished):
     assert "| Glyphs1-v0 | -" in text  # the random agent
     for label in ("PPO", "APG", "StrokeNet, exact", "planner", "as good as PPO ever becomes"):
         assert label in text
-    assert "small budget" in text
+    assert "3 updates; too short" in text
     report = json.loads((out / "report.json").read_text())
     assert set(report["tasks"]) == set(TASKS)
     for env_id, told in report["tasks"].items():
@@ -64,7 +68,7 @@ def test_the_same_seed_gives_the_same_scores(finished, tmp_path):
     out, command, _ = finished
     succeed(*command[:-2], "--jobs", 1, "--seeds", 1, "--out", tmp_path)
     again = scores(tmp_path)
-    assert len(again) == 3  # of each name that of the second task
+    assert len(again) == 6
     assert again == {name: scores(out)[name] for name in again}
 
 
@@ -82,8 +86,15 @@ def test_report_of_others(finished, tmp_path):
     assert "0.850 (" in text
     board = json.loads((page / "scoreboard.json").read_text())
     assert [entry["method"] for entry in board["entries"]] == ["ppo", "apg", "exact", "theirs"]
-    # A scoreboard alone is enough for the tables.
-    succeed("baselines.benchmark_report", page / "scoreboard.json", "--out", tmp_path / "again")
+    # A scoreboard alone is enough for the tables, that of somebody else too; first or last.
+    alone = tmp_path / "theirs.json", "--out", tmp_path / "alone"
+    assert "0.850 (" in succeed("baselines.benchmark_report", *alone)
+    first = tmp_path / "theirs.json", out, "--out", tmp_path / "again"
+    assert "0.850 (" in succeed("baselines.benchmark_report", *first)
+    for twice in ((out, out), (page / "scoreboard.json", out), (page / "scoreboard.json",) * 2):
+        bad = run("baselines.benchmark_report", *twice, "--out", tmp_path / "bad")
+        assert bad.returncode == 1
+        assert re.search("have one seed|in a scoreboard and in a folder|is there twice", bad.stderr)
     for content, problem in (("{}", "it lacks"), ('{"entries": [{"method": "x"}]}', "it lacks")):
         (tmp_path / "bad.json").write_text(content)
         bad = run("baselines.benchmark_report", tmp_path / "bad.json", "--out", tmp_path / "bad")
@@ -104,7 +115,8 @@ def test_a_killed_benchmark_goes_on(tmp_path):
         while not curve.exists() or not curve.read_text():
             time.sleep(0.1)
             assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # alone: what it had started ends by itself
+    time.sleep(3)
     for name in ("killed", "whole"):
         subprocess.run([*command, str(tmp_path / name)], cwd=ROOT, check=True)
     killed = read_curve(curve.parent)
@@ -140,6 +152,21 @@ def test_ray_gives_the_same_scores(finished, tmp_path):
     assert scores(tmp_path) == scores(out)
 
 
+def test_a_run_that_fails_does_not_end_the_others(tmp_path):
+    """Its folder says why."""
+    (tmp_path / "out" / "Painting-Glyphs1-v0" / "ppo-0").mkdir(parents=True)
+    file = tmp_path / "out" / "Painting-Glyphs1-v0" / "ppo-0" / "checkpoint.safetensors"
+    file.write_bytes(b"damaged")
+    command = ["baselines.benchmark", *SMALL, "--methods", "ppo", "apg", "--updates", 1,
+               "--jobs", 1, "--out", tmp_path / "out"]  # fmt: skip
+    ended = run(*command)
+    assert ended.returncode == 1
+    assert "1 of 6 runs failed" in ended.stderr
+    assert "is damaged" in (file.parent / "log.txt").read_text()
+    file.unlink()
+    succeed(*command)
+
+
 def test_interquartile_mean():
     values = np.array([0.1, 0.5, 0.6, 0.7, 9.0])
     assert iqm(values) == pytest.approx(0.6)  # the ends do not count
@@ -151,7 +178,7 @@ def test_interquartile_mean():
 def test_values_that_a_critic_learns():
     """Equation 8, term by term, of a window of three strokes."""
     rewards, after, lam = [1.0, 2.0, 4.0], [10.0, 20.0, 40.0], 0.5
-    told = values_to_learn(*([torch.tensor([x]) for x in one] for one in (rewards, after)), lam)
+    told = td_lambda_values(*([torch.tensor([x]) for x in one] for one in (rewards, after)), lam)
     for t, value in enumerate(told):
         steps = range(1, 3 - t + 1)
         returns = [sum(rewards[t : t + k]) + after[t + k - 1] for k in steps]

@@ -19,14 +19,14 @@ from strokenet_gym.suite import SUITE, fingerprint, scored_targets
 from strokenet_gym.targets import ENDLESS, PaintedStrokes
 
 FROZEN = {
-    "Painting/Glyphs1-v0": "df863fe7e69ff9bf",
-    "Painting/Glyphs4-v0": "ce082f30cf73b799",
-    "Painting/Strokes8-v0": "4edd6baca2178e18",
-    "Painting/Scenes32-v0": "e872cfe3f42cd218",
-    "Painting/Characters16-v0": "976a19f57c3f940c",
-    "Painting/Sparse4-v0": "d4d4cc4e70c8c9ce",
-    "Painting/Charcoal4-v0": "9e3fdd18edd95fa8",
-    "Painting/MNIST4-v0": "cafd20e9031dbc4d",
+    "Painting/Glyphs1-v0": "738c4a0b64b59720",
+    "Painting/Glyphs4-v0": "67bfd7b296564234",
+    "Painting/Strokes8-v0": "e04959aa2ad8d906",
+    "Painting/Scenes32-v0": "39b44818b6f5aca0",
+    "Painting/Characters16-v0": "949ea5bcfd4990cb",
+    "Painting/Sparse4-v0": "f6ee3925abe098bc",
+    "Painting/Charcoal4-v0": "b15c49cfab02483b",
+    "Painting/MNIST4-v0": "f9f5d776a9487e70",
 }
 OFFLINE = [name for name, task in SUITE.items() if task.needs is None]
 

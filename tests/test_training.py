@@ -202,9 +202,6 @@ def test_what_policies_see_and_say():
         assert done.all() == last
     assert set(infos[0]["terminal_observation"]) == set(seen)
     assert envs.seconds > 0
-    features = rl.Encoder(envs.observation_space)
-    row = features({name: torch.from_numpy(value) for name, value in seen.items()})
-    assert row.shape == (3, features.features_dim)
 
 
 def test_ppo_learns(tmp_path):
@@ -342,12 +339,15 @@ def test_jitter_keeps_the_picture():
         (["train_ppo", "--env", "Foo-v0"], "Foo"),
         (["train_sac", "--modules", "no_such"], "--modules no_such cannot be imported"),
         (["train_generator", "--device", "abacus"], "device 'abacus' is unknown"),
-        (["train_shac", "--max-strokes", "4", "--horizon", "3"], "--horizon must divide"),
+        (["train_shac", "--lam", "2"], "--lam must be in 0 … 1, got 2"),
+        (["train_ppo", "--gamma", "-1"], "--gamma must be in 0 … 1, got -1"),
+        (["train_ppo", "--glimpse", "7"], "glimpse must be a multiple of 8, got 7"),
         (["benchmark", "--methods", "dqn"], "--methods must be of ppo, sac, apg, shac, exact, neu"),
         (["benchmark", "--tasks", "Cat-v0"], "--tasks Cat-v0: "),
         (["benchmark", "--tasks", "Spiral-v0"], "--tasks Spiral-v0 is no environment of Painting"),
         (["benchmark", "--seeds", "0"], "--seeds must be positive, got 0"),
-        (["benchmark_report", "nowhere.json"], "nowhere.json"),
+        (["benchmark", "--tasks", "Painting/Glyphs1-v0", "--methods", "shac"], "suits none of"),
+        (["benchmark_report", "nowhere.json"], "no such file or folder: nowhere.json"),
         (["evaluate", "agent", "--agent", "cat"], "unknown agent 'cat'"),
         (["evaluate", "agent", "--limit", "0"], "--limit must be at least 1"),
         (["evaluate", "generator", "--generator", "cat"], "unknown generator 'cat'"),

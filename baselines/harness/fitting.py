@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
-from strokenet_gym.agents import neighbour_penalty
+from strokenet_gym.agents import StrokeNetAgent, neighbour_penalty
 from strokenet_gym.stroke import action_size
 
-from .rl import first_stroke
 from .task import Task
 
 __all__ = ["fit"]
@@ -58,3 +57,14 @@ def fit(
         with torch.no_grad():
             actions.clamp_(-1, 1)
     return actions.detach().numpy()
+
+
+def first_stroke(channels: int) -> torch.Tensor:
+    """The action that an untrained StrokeNet agent starts with, ``[A]``: one visible curve."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        agent = StrokeNetAgent(channels)
+    blank = torch.zeros(1, channels, 64, 64)
+    seen = {"target": blank, "canvas": blank, "strokes_left": torch.ones(1, 1)}
+    with torch.no_grad():
+        return agent(seen)[0]

@@ -19,11 +19,10 @@ from gymnasium import spaces
 from scipy.fft import dct
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
 
-from strokenet_gym.agents import StrokeNetAgent, TracingAgent
+from strokenet_gym.agents import TracingAgent
 from strokenet_gym.envs.tensors import find_device
 from strokenet_gym.pretrained import write_weights
 from strokenet_gym.sb3 import SB3VecEnv
@@ -33,7 +32,7 @@ from .run import Run
 from .scoring import evaluate, write_scores
 from .task import AgentRunArgs, check_positive
 
-__all__ = ["Args", "Encoder", "first_stroke", "learn", "make_envs"]
+__all__ = ["Args", "learn", "make_envs"]
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -55,19 +54,6 @@ class Args(AgentRunArgs):
 
 
 Place = tuple[Tensor, Tensor]  # x and y [B, 2], and the target's colour there [B, C]
-
-
-class Encoder(BaseFeaturesExtractor):
-    """All that is seen as one row of numbers.
-
-    Nothing learned: critics on convolutions learn more slowly what an action does to a picture.
-    """
-
-    def __init__(self, space: spaces.Dict) -> None:
-        super().__init__(space, features_dim=sum(math.prod(s.shape or ()) for s in space.values()))
-
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        return torch.cat([value.flatten(1) for value in observation.values()], 1)
 
 
 class PolicyView(VecEnvWrapper):
@@ -145,17 +131,6 @@ class PolicyView(VecEnvWrapper):
         return result
 
 
-def first_stroke(channels: int) -> Tensor:
-    """The action that an untrained StrokeNet agent starts with, ``[A]``: one visible curve."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        agent = StrokeNetAgent(channels)
-    blank = torch.zeros(1, channels, 64, 64)
-    seen = {"target": blank, "canvas": blank, "strokes_left": torch.ones(1, 1)}
-    with torch.no_grad():
-        return agent(seen)[0]
-
-
 def make_envs(args: Args) -> PolicyView:
     """The batched environment, timed and as policies see it."""
     check_positive(args, "num_envs", "input_size", "glimpse", "noise", "lr")
@@ -197,7 +172,7 @@ def learn(
         returns = [episode["r"] for episode in model.ep_info_buffer or []]
         if returns:
             run.log(episode_return=float(np.mean(returns)), strokes=model.num_timesteps)
-    # First, since scoring takes its time. Clones, since PPO's actor and critic share the encoder.
+    # First, since scoring takes its time.
     weights = {k: v.clone().contiguous() for k, v in model.policy.state_dict().items()}
     write_weights(run.folder / "policy.safetensors", weights)
     residual = evaluate(run, args, policy, model.num_timesteps)

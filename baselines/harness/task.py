@@ -174,6 +174,13 @@ class AgentRunArgs(Task, RunArgs):
         self.prepare("minutes", "updates", "score_limit", "evaluate_on", *positive)
         self.out = self.out or Path("runs") / f"{method}-{Path(self.targets).name}-{self.seed}"
 
+    def check_shares(self, *names: str) -> None:
+        """Refuse arguments that are not in 0 … 1."""
+        for name in names:
+            if not 0 <= getattr(self, name) <= 1:
+                option = f"--{name.replace('_', '-')}"
+                raise ValueError(f"{option} must be in 0 … 1, got {getattr(self, name)}")
+
     @functools.cached_property
     def held_out(self) -> list[np.ndarray]:
         """The targets of the evaluations."""

@@ -50,6 +50,8 @@ class TracingAgent(Agent):
                 "hidden": hidden, "max_strokes": max_strokes,
             }
         )  # fmt: skip
+        if glimpse % 8:
+            raise ValueError(f"glimpse must be a multiple of 8, got {glimpse}")
         self.input_size = input_size
         self.scales = math.ceil(math.log2(2 * input_size / glimpse)) + 1  # the last shows it all
         self.see = convolutions([2 * channels * self.scales, width, 2 * width, 3 * width])

@@ -69,10 +69,10 @@ def three_body_strokes(
     Returns:
         Stroke: float32 arrays ``[B, ...]`` in physical units.
     """
-    return strokes_of_chances(*draw_chances(rng, count, channels, radii))
+    return strokes_from(*draw_samples(rng, count, channels, radii))
 
 
-def draw_chances(
+def draw_samples(
     rng: np.random.Generator, count: int, channels: int, radii: tuple[float, float]
 ) -> tuple[np.ndarray, ...]:
     """All random numbers of :func:`three_body_strokes`, ``[B, ...]`` each."""
@@ -90,7 +90,7 @@ def draw_chances(
     )
 
 
-def strokes_of_chances(
+def strokes_from(
     start: np.ndarray,
     velocity: np.ndarray,
     mass: np.ndarray,

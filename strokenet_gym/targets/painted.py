@@ -9,7 +9,7 @@ import numpy as np
 from strokenet_gym.checks import whole
 from strokenet_gym.kernels.canvas import Size, sides
 from strokenet_gym.programs import load_program
-from strokenet_gym.programs.three_body import draw_chances, strokes_of_chances
+from strokenet_gym.programs.three_body import draw_samples, strokes_from
 from strokenet_gym.stroke import RADIUS_MAX, Stroke
 from strokenet_gym.targets.fitting import fit_images
 
@@ -39,8 +39,8 @@ class PaintedStrokes:
     def strokes(self, rngs: Sequence[np.random.Generator]) -> Stroke:
         """The strokes of an image for each generator, ``[N, count, …]``."""
         sizes = self.count, self.channels, (0.02, RADIUS_MAX)
-        chances = [draw_chances(rng, *sizes) for rng in rngs]
-        drawn = strokes_of_chances(*map(np.concatenate, zip(*chances, strict=True)))
+        samples = [draw_samples(rng, *sizes) for rng in rngs]
+        drawn = strokes_from(*map(np.concatenate, zip(*samples, strict=True)))
         drawn = drawn._replace(colour=0.25 + 0.75 * drawn.colour)
         return Stroke(*(f.reshape(len(rngs), self.count, *f.shape[1:]) for f in drawn))
 
