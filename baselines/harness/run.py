@@ -1,6 +1,6 @@
 """What every training needs: a budget, checkpoints, resuming, logs, a progress bar.
 
-A run has a folder of its own, which holds, for whoever reads it (compare, evaluate, people):
+A run has a folder of its own, which holds, for whoever reads it (the benchmark, people):
 
 =======================  ==========================================================================
 checkpoint.safetensors   weights, optimisers, random states, time, settings: what a run goes on from
