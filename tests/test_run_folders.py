@@ -142,7 +142,7 @@ def test_damaged_curves(folder, line):
 def test_damaged_scores(tmp_path, text):
     folder = tmp_path / "out" / "task" / "ppo-0"
     folder.mkdir(parents=True)
-    told = {"env_id": "task", "random": 1.0, "planner": 0.0}
+    told = {"env_id": "task", "max_strokes": 1, "random": 1.0, "planner": 0.0}
     (folder.parent / REFERENCE).write_text(json.dumps(told))
     (tmp_path / "out" / SETTINGS).write_text("{}")
     with pytest.raises(ValueError, match="no finished runs in"):

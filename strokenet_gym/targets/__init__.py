@@ -80,7 +80,7 @@ def make_targets(
     """Return the source of targets that the argument names.
 
     Args:
-        targets: a name in :data:`ENDLESS` ("glyphs", …); the name of a data set in
+        targets: a name in :data:`strokenet_gym.targets.ENDLESS` ("glyphs", …); a data set in
             :data:`DATA_SETS` ("mnist", …), or the name and a selection of labels
             ("quickdraw:cat,house"), in any case; the path of an image or
             of a folder of images, or a pattern (``photos/*.jpg``), with ``~`` for the home; an
