@@ -32,10 +32,10 @@ OFFLINE = [name for name, task in SUITE.items() if task.needs is None]
 
 
 @pytest.fixture(params=SUITE)
-def env_id(request):
+def env_id(request, monkeypatch):
     """A task of the suite, if what it needs is here."""
     if SUITE[request.param].needs == "data":
-        request.getfixturevalue("data_dir")
+        monkeypatch.setenv("STROKENET_DATA", str(request.getfixturevalue("data_dir")))
     if SUITE[request.param].needs == "libmypaint":
         try:
             load_library()
