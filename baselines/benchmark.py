@@ -238,7 +238,7 @@ def plan(args: Args, out: Path) -> Iterator[Job]:
 @contextlib.contextmanager
 def workers(args: Args) -> Iterator[Callable[..., Any]]:
     """Something that does jobs in parallel, one core each, in their order."""
-    quiet = {"TQDM_DISABLE": "1"}
+    quiet, before = {"TQDM_DISABLE": "1"}, dict(os.environ)
     os.environ |= quiet
     jobs = args.jobs or joblib.cpu_count()
     if args.cluster == "ray":
@@ -255,6 +255,8 @@ def workers(args: Args) -> Iterator[Callable[..., Any]]:
     finally:
         if args.cluster == "ray":
             ray.shutdown()
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
 
 
 def main(args: Args) -> None:
